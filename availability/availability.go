@@ -1,0 +1,53 @@
+// Package availability computes how much of a time a site was up: time by
+// outcome, weighted by time and never by count, from the reports of all its
+// locations. It is pure: the stores fetch, this package decides.
+//
+// A report speaks for [slot, slot+interval) of its location, cut at that
+// location's next slot. Time that no report speaks for is unknown.
+// Availability is (up+degraded) / (up+degraded+down); coverage is the share of
+// the window that is known at all.
+package availability
+
+import "time"
+
+// Figure is an availability with the share of time that it rests on.
+type Figure struct {
+	// Availability is a ratio from 0 to 1; nil where nothing is known.
+	Availability *float64 `json:"availability"`
+	// Coverage is the known share of the window, from 0 to 1.
+	Coverage float64 `json:"coverage"`
+}
+
+// Query asks for one site's availability over [From, To), in buckets.
+type Query struct {
+	Site     string
+	From, To time.Time
+	// Step is the width of a bucket, at least a minute. Buckets are aligned to
+	// multiples of Step in UTC, or to midnights of Zone where that is set and Step
+	// is whole days; the first and the last are clipped to the window.
+	Step time.Duration
+	Zone *time.Location
+}
+
+// Result answers a [Query].
+type Result struct {
+	From, To time.Time // as asked, moved out to a rollup's edges where only it is left
+	Figure
+	Buckets []Bucket
+}
+
+// Bucket is one step of a window. Its durations add up to its width.
+type Bucket struct {
+	Start       time.Time
+	Figure
+	Up          time.Duration
+	Degraded    time.Duration
+	Down        time.Duration
+	Unknown     time.Duration
+	Maintenance time.Duration
+	Reports     int      // of any outcome
+	Latency     *Latency // over reports that are up or degraded; nil where there is none
+}
+
+// Latency sums up durations of probes.
+type Latency struct{ Mean, P50, P95, P99, Max time.Duration }
