@@ -3,9 +3,14 @@
 // locations. It is pure: the stores fetch, this package decides.
 //
 // A report speaks for [slot, slot+interval) of its location, cut at that
-// location's next slot. Time that no report speaks for is unknown.
-// Availability is (up+degraded) / (up+degraded+down); coverage is the share of
-// the window that is known at all.
+// location's next slot. Time that no report speaks for is unknown. At each moment
+// a site is down if enough locations say down, else degraded if one says so, else
+// up, else unknown. Availability is (up+degraded) / (up+degraded+down); coverage
+// is the share of the window that is known at all.
+//
+// A store gives a site's reports to a [Sweep] in the order of their slots and
+// gets a [Span] for each bucket. The [Sum] of a span can be kept and merged
+// with others, so that hours become days; [Summarize] makes the answer.
 package availability
 
 import "time"
@@ -38,7 +43,7 @@ type Result struct {
 
 // Bucket is one step of a window. Its durations add up to its width.
 type Bucket struct {
-	Start       time.Time
+	Start time.Time
 	Figure
 	Up          time.Duration
 	Degraded    time.Duration
