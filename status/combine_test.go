@@ -1,0 +1,95 @@
+package status_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"sitemon"
+	"sitemon/status"
+)
+
+func TestCombine(t *testing.T) {
+	tests := []struct {
+		name      string
+		locations []string // the reports of each, as in play
+		now       int      // slot
+		want      string   // status@slot since reason
+	}{
+		{"no location", nil, 0, "unknown@-"},
+		{"one that is up", []string{"uu"}, 1, "up@0"},
+		{"one that is down", []string{"udd"}, 2, "down@1 d2"},
+		{"down although most are up", []string{"uuuu", "uudd", "uuuu"}, 3, "down@2 d3"},
+		{"down since the first that said so", []string{"uuud", "uddd", "uudd"}, 3, "down@1 d3"},
+		{"degraded goes before up", []string{"uuu", "ugg", "uuu"}, 2, "degraded@1 g2"},
+		{"down goes before degraded", []string{"ggg", "uud"}, 2, "down@2 d2"},
+		{"up since the last one is", []string{"uuuu", "uduu"}, 3, "up@2"},
+		{"a silent location has no vote", []string{"d", "uuuuuu"}, 5, "up@0"},
+		{"it does until then", []string{"d", "uuuu"}, 3, "down@0 d0"},
+		{"all silent, since the last one fell silent", []string{"d", ".u"}, 20, "unknown@5"},
+		{"silent, but the newest reports say why", []string{"u???????"}, 7, "unknown@4 ?7"},
+		{"never known", []string{"??"}, 1, "unknown@0 ?1"},
+		{"a reason once known again", []string{"u?g"}, 2, "degraded@2 g2"},
+		{"the cause of a downtime stays its own", []string{"ud?"}, 2, "down@1 d1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var tracks []status.Located
+			for i, reports := range tt.locations {
+				tracks = append(tracks, status.Located{
+					Location: fmt.Sprint("l", i),
+					Track:    play(reports, status.Thresholds{Failure: 1, Success: 1}),
+				})
+			}
+			s := status.Combine(slotAt(tt.now), true, tracks)
+			since := "-"
+			if !s.Since.IsZero() {
+				since = fmt.Sprint(int(s.Since.Sub(start) / interval))
+			}
+			got := fmt.Sprintf("%s@%s", s.Status, since)
+			if s.Reason != "" {
+				got += " " + string(s.Reason)
+				if want := "because of " + string(s.Reason); s.Error != want {
+					t.Errorf("error %q, want %q", s.Error, want)
+				}
+			} else if s.Error != "" {
+				t.Errorf("error %q without a reason", s.Error)
+			}
+			if got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCombinePaused(t *testing.T) {
+	tracks := []status.Located{{Location: "default", Track: play("ud", status.Thresholds{})}}
+	if got, want := status.Combine(slotAt(1), false, tracks), (status.State{Status: sitemon.StatusPaused}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestBelowThresholdSaysWhy(t *testing.T) {
+	l := status.Located{Track: play("d", status.Thresholds{Failure: 2, Success: 1})}
+	want := status.State{Status: sitemon.StatusUnknown, Since: start, Reason: "d0", Error: "because of d0"}
+	if got := l.At(start); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func ExampleTrack() {
+	th := status.Thresholds{Failure: 2, Success: 1}
+	slot := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	var t status.Track
+	for _, o := range []sitemon.Outcome{sitemon.OutcomeUp, sitemon.OutcomeDown, sitemon.OutcomeDown} {
+		t.Advance(sitemon.Report{Slot: slot, Interval: 30 * time.Second, Outcome: o}, th)
+		fmt.Println(t.At(slot), "since", t.Since.Format(time.TimeOnly))
+		slot = slot.Add(30 * time.Second)
+	}
+	fmt.Println(t.At(slot.Add(time.Hour)), "from", t.SilentAt().Format(time.TimeOnly))
+	// Output:
+	// up since 10:00:00
+	// up since 10:00:00
+	// down since 10:00:30
+	// unknown from 10:02:30
+}
