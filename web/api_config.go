@@ -1,0 +1,77 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"sitemon"
+)
+
+// getConfig shows what runs, and the newest attempts to change it.
+func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
+	p := s.params(r)
+	limit := p.limit(defaultReportLimit)
+	if p.err != nil {
+		return p.err
+	}
+	reloads, err := s.Operations.Reloads(r.Context(), limit)
+	if err != nil {
+		return err
+	}
+	g, failed := s.Reloader.Running()
+	answer := configJSON{
+		Generation: g.Number, Hash: g.Hash, Source: g.Source, Sites: g.Sites,
+		Reloads: make([]sitemon.Reload, len(reloads)),
+	}
+	if !g.LoadedAt.IsZero() {
+		at := g.LoadedAt.UTC()
+		answer.LoadedAt = &at
+	}
+	if failed != nil {
+		answer.LastError = &lastErrorJSON{failed.At.UTC(), failed.Errors}
+		if failed.Errors == nil {
+			answer.LastError.Errors = []sitemon.Problem{}
+		}
+	}
+	for i, rl := range reloads {
+		answer.Reloads[i] = newReloadJSON(rl)
+	}
+	return answerJSON(w, answer)
+}
+
+// postReload applies the sites file now, as SIGHUP does.
+func (s *Server) postReload(w http.ResponseWriter, r *http.Request) error {
+	plan, err := s.Reloader.Reload(r.Context())
+	if err != nil {
+		if _, ok := errors.AsType[sitemon.Problems](err); ok || r.Context().Err() != nil {
+			return err
+		}
+		// The reason is about the operator's own file or store: it helps whoever may
+		// reload.
+		s.log.Warn("reload failed", "err", err)
+		return problemf(http.StatusServiceUnavailable, "the sites file could not be applied; what ran before goes on: %v", err)
+	}
+	if plan.Added == nil {
+		plan.Added = []string{}
+	}
+	if plan.Changed == nil {
+		plan.Changed = []sitemon.Change{}
+	}
+	if plan.Removed == nil {
+		plan.Removed = []string{}
+	}
+	return answerJSON(w, plan)
+}
+
+// getMonitors lists the processes that are alive.
+func (s *Server) getMonitors(w http.ResponseWriter, r *http.Request) error {
+	monitors, err := s.Operations.Monitors(r.Context(), s.Now())
+	if err != nil {
+		return err
+	}
+	answer := monitorsJSON{Monitors: make([]monitorJSON, len(monitors))}
+	for i, m := range monitors {
+		answer.Monitors[i] = newMonitorJSON(m)
+	}
+	return answerJSON(w, answer)
+}

@@ -1,0 +1,107 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"sitemon"
+	"sitemon/availability"
+)
+
+// getReports lists a site's reports, newest first, a page at a time.
+func (s *Server) getReports(w http.ResponseWriter, r *http.Request) error {
+	p := s.params(r)
+	q := sitemon.ReportQuery{
+		Site: r.PathValue("name"), From: p.instant("from"), To: p.instant("to"),
+		Outcome: oneOf(p, "outcome", sitemon.Outcomes), Before: p.text("cursor"), Limit: p.limit(defaultReportLimit),
+	}
+	if p.err == nil && !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		p.fail("from", "is not before to")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	if _, err := s.Sites.Site(r.Context(), q.Site); err != nil {
+		return err
+	}
+	reports, next, err := s.History.Reports(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	if reports == nil {
+		reports = []sitemon.Report{}
+	}
+	return answerJSON(w, reportsJSON{reports, next})
+}
+
+// getAvailability sums up a site over a window.
+func (s *Server) getAvailability(w http.ResponseWriter, r *http.Request) error {
+	p := s.params(r)
+	q := p.window()
+	q.Site = r.PathValue("name")
+	if p.err != nil {
+		return p.err
+	}
+	if _, err := s.Sites.Site(r.Context(), q.Site); err != nil {
+		return err
+	}
+	result, err := s.History.Availability(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return answerJSON(w, newWindowJSON(result))
+}
+
+const (
+	day = 24 * time.Hour
+	// maxBuckets is how many buckets an answer has at most.
+	maxBuckets = 10000
+	maxStep    = 366 * day
+)
+
+// window reads from, to, step and tz. The window is the last day unless set, and
+// ends now at the latest.
+func (p *params) window() availability.Query {
+	q := availability.Query{From: p.instant("from"), To: p.instant("to"), Step: p.duration("step"), Zone: p.zone("tz")}
+	if q.To.IsZero() || q.To.After(p.now) {
+		q.To = p.now
+	}
+	if q.From.IsZero() {
+		q.From = q.To.Add(-day)
+	}
+	q.From, q.To = q.From.UTC(), q.To.UTC()
+	if !p.values.Has("step") {
+		q.Step = defaultStep(q.To.Sub(q.From))
+		if q.Zone != nil {
+			q.Step = max(q.Step, day)
+		}
+	}
+	switch {
+	case p.err != nil:
+	case !q.From.Before(q.To):
+		p.fail("from", "is not before to, or not before now")
+	case q.From.Year() < 1970:
+		p.fail("from", "is before the year 1970")
+	case q.Step < time.Minute || q.Step > maxStep:
+		p.fail("step", "is not between 1m and 366d")
+	case q.To.Sub(q.From)/q.Step >= maxBuckets:
+		p.fail("step", "makes more than %d buckets of this window", maxBuckets)
+	case q.Zone != nil && q.Step%day != 0:
+		p.fail("tz", "needs a step of whole days")
+	}
+	return q
+}
+
+// defaultStep is about a hundredth of a window: the next length that divides a
+// day, or that days make up, so that buckets begin at times people expect.
+func defaultStep(window time.Duration) time.Duration {
+	for _, step := range []time.Duration{
+		time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+		time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour, 12 * time.Hour, day, 2 * day, 4 * day, 7 * day,
+	} {
+		if window <= 100*step {
+			return step
+		}
+	}
+	return min((window/100).Truncate(day)+day, maxStep)
+}

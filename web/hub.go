@@ -1,0 +1,169 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"sitemon"
+)
+
+const (
+	// maxStreams is how many subscriptions there can be at once.
+	maxStreams = 1000
+	// hubBacklog is how many events a subscriber may be behind. At 1,000 reports a
+	// second it is eight seconds.
+	hubBacklog = 8192
+)
+
+// The names of events.
+const (
+	eventReport = "report"
+	eventStatus = "status"
+	eventConfig = "config"
+)
+
+// errBehind ends a subscription that no longer keeps up.
+var errBehind = errors.New("subscriber is too far behind")
+
+// Event is one server-sent event.
+type Event struct {
+	Name  string // report, status or config
+	Site  string // "" for config
+	Frame []byte // as it goes over the wire; shared, never to be changed
+}
+
+// Hub carries events from those who cause them to those who listen. Publishing
+// never waits for a subscriber, and costs one atomic load while there is none:
+// all subscribers read the same ring, and one that falls behind by more than
+// the ring holds is ended. The zero value is not usable, see [NewHub].
+type Hub struct {
+	listeners atomic.Int64
+
+	mu   sync.Mutex
+	ring []Event       // nil while nobody listens
+	next uint64        // number of the event to come; its place is next mod len(ring)
+	wake chan struct{} // closed at the next event; nil while nobody waits
+}
+
+// NewHub returns a hub without subscribers.
+func NewHub() *Hub { return &Hub{} }
+
+// Report publishes a report that was recorded.
+func (h *Hub) Report(r sitemon.Report) {
+	if h.listeners.Load() > 0 {
+		h.publish(eventReport, r.Site, r)
+	}
+}
+
+// Status publishes a change of a site's status.
+func (h *Hub) Status(c sitemon.StatusChange) {
+	if h.listeners.Load() > 0 {
+		h.publish(eventStatus, c.Site, newStatusJSON(c))
+	}
+}
+
+// Config publishes an attempt to apply a sites file, applied or refused.
+func (h *Hub) Config(r sitemon.Reload) {
+	if h.listeners.Load() > 0 {
+		h.publish(eventConfig, "", newReloadJSON(r))
+	}
+}
+
+// publish encodes the event once and puts it into the ring.
+func (h *Hub) publish(name, site string, v any) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return // cannot happen: the values are our own plain structs
+	}
+	var frame bytes.Buffer
+	frame.Grow(len(data) + len(name) + 16)
+	frame.WriteString("event: " + name + "\ndata: ")
+	frame.Write(data)
+	frame.WriteString("\n\n")
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ring == nil {
+		return // the last subscriber has just left
+	}
+	h.ring[h.next%hubBacklog] = Event{Name: name, Site: site, Frame: frame.Bytes()}
+	h.next++
+	if h.wake != nil {
+		close(h.wake)
+		h.wake = nil
+	}
+}
+
+// Subscription is one listener's place in a [Hub]. It is for one goroutine.
+type Subscription struct {
+	hub *Hub
+	pos uint64 // number of the next event to read
+}
+
+// Subscribe begins a subscription to all events from now on; ok is false where
+// there are too many already. The caller closes it.
+func (h *Hub) Subscribe() (sub *Subscription, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.listeners.Load() >= maxStreams {
+		return nil, false
+	}
+	if h.ring == nil {
+		h.ring = make([]Event, hubBacklog)
+	}
+	h.listeners.Add(1)
+	return &Subscription{hub: h, pos: h.next}, true
+}
+
+// Close ends the subscription. It must be called once.
+func (s *Subscription) Close() {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.listeners.Add(-1) == 0 {
+		h.ring = nil
+	}
+}
+
+// Next appends the events since the last call to buf, waiting for the first of
+// them until ctx ends. Its error is ctx's, or says that the subscriber is too
+// far behind and has missed events.
+func (s *Subscription) Next(ctx context.Context, buf []Event) ([]Event, error) {
+	for {
+		events, wake, err := s.take(buf)
+		if err != nil || len(events) > len(buf) {
+			return events, err
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return buf, ctx.Err()
+		}
+	}
+}
+
+// take appends the events that are there already; where there are none, wake is
+// closed at the next.
+func (s *Subscription) take(buf []Event) (events []Event, wake chan struct{}, err error) {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.next-s.pos > hubBacklog {
+		return buf, nil, errBehind
+	}
+	had := len(buf)
+	for ; s.pos < h.next; s.pos++ {
+		buf = append(buf, h.ring[s.pos%hubBacklog])
+	}
+	if len(buf) == had && h.wake == nil {
+		h.wake = make(chan struct{})
+	}
+	return buf, h.wake, nil
+}
+
+// Listeners returns how many subscriptions there are.
+func (h *Hub) Listeners() int { return int(h.listeners.Load()) }

@@ -1,0 +1,124 @@
+package web
+
+import (
+	"slices"
+	"strings"
+
+	"sitemon"
+)
+
+// RedactURL returns a site's URL as everybody may see it: a password or a token
+// before the host, and the values of query parameters that are likely
+// credentials, are replaced by [sitemon.Redacted]. A ${…} reference that stands
+// for all of such a text says nothing and stays, without its default.
+func RedactURL(raw string) string {
+	masked := maskReferences(raw)
+	rest := 0
+	if i := strings.Index(masked, "://"); i >= 0 {
+		rest = i + len("://")
+	}
+	end := len(masked)
+	if i := strings.IndexAny(masked[rest:], "/?#"); i >= 0 {
+		end = rest + i
+	}
+	var b strings.Builder
+	b.WriteString(raw[:rest])
+	host := rest
+	if at := strings.LastIndexByte(masked[rest:end], '@'); at >= 0 {
+		host = rest + at
+		b.WriteString(redactUserinfo(raw[rest:host], masked[rest:host]))
+	}
+	b.WriteString(raw[host:end])
+	query := strings.IndexByte(masked[end:], '?')
+	if query < 0 {
+		b.WriteString(raw[end:])
+		return b.String()
+	}
+	query += end + 1
+	b.WriteString(raw[end:query])
+	b.WriteString(redactQuery(raw[query:], masked[query:]))
+	return b.String()
+}
+
+// maskReferences returns raw with the bytes of its ${…} references replaced, so
+// that what is inside them separates nothing.
+func maskReferences(raw string) string {
+	masked := []byte(raw)
+	for i := 0; i < len(raw); {
+		switch {
+		case strings.HasPrefix(raw[i:], "$${"):
+			i += len("$${")
+		case strings.HasPrefix(raw[i:], "${"):
+			end := strings.IndexByte(raw[i:], '}')
+			if end < 0 {
+				return string(masked)
+			}
+			for j := i; j <= i+end; j++ {
+				masked[j] = '_'
+			}
+			i += end + 1
+		default:
+			i++
+		}
+	}
+	return string(masked)
+}
+
+// redactUserinfo hides the password, or where there is none the whole text: it
+// may be a token.
+func redactUserinfo(raw, masked string) string {
+	if i := strings.IndexByte(masked, ':'); i >= 0 {
+		return raw[:i+1] + redactValue(raw[i+1:])
+	}
+	return redactValue(raw)
+}
+
+// redactQuery hides the values of parameters whose names are suspicious. A
+// fragment behind the query belongs to its last value.
+func redactQuery(raw, masked string) string {
+	var b strings.Builder
+	for start := 0; start <= len(raw); {
+		end := len(raw)
+		if i := strings.IndexAny(masked[start:], "&;"); i >= 0 {
+			end = start + i
+		}
+		part := raw[start:end]
+		if i := strings.IndexByte(masked[start:end], '='); i >= 0 && suspicious(part[:i]) {
+			part = part[:i+1] + redactValue(part[i+1:])
+		}
+		b.WriteString(part)
+		if end < len(raw) {
+			b.WriteByte(raw[end])
+		}
+		start = end + 1
+	}
+	return b.String()
+}
+
+// redactValue hides a credential, unless it is one reference: that is shown, but
+// not the default that it may have.
+func redactValue(v string) string {
+	if v == "" {
+		return ""
+	}
+	if !strings.HasPrefix(v, "${") || strings.IndexByte(v, '}') != len(v)-1 {
+		return sitemon.Redacted
+	}
+	if name, fallback, ok := strings.Cut(v[2:len(v)-1], ":-"); ok && fallback != "" {
+		return "${" + name + ":-" + sitemon.Redacted + "}"
+	}
+	return v
+}
+
+// suspicious reports whether a query parameter of this name likely holds a
+// credential.
+func suspicious(name string) bool {
+	plain := strings.NewReplacer("-", "", "_", "", ".", "", "%5F", "", "%5f", "", "%2D", "", "%2d", "").Replace(strings.ToLower(name))
+	if slices.Contains([]string{"key", "sig", "auth", "pass", "pwd", "pw", "jwt", "sid", "code", "hmac"}, plain) {
+		return true
+	}
+	return slices.ContainsFunc([]string{
+		"token", "secret", "passw", "passphrase", "apikey", "appkey", "accesskey", "privatekey", "signature", "credential",
+		"authorization", "authkey", "oauth", "session",
+	}, func(part string) bool { return strings.Contains(plain, part) })
+}

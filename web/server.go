@@ -1,0 +1,170 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sitemon"
+	"sitemon/availability"
+)
+
+// Sites reads the sites that are watched and their present states.
+type Sites interface {
+	// Sites lists the sites that match, by name.
+	Sites(ctx context.Context, q sitemon.SiteQuery) ([]sitemon.SiteState, error)
+	// Site returns one site; its error wraps [sitemon.ErrNotFound] where there is
+	// no such site, or it was removed.
+	Site(ctx context.Context, name string) (sitemon.SiteState, error)
+}
+
+// History reads what was recorded of the sites.
+type History interface {
+	// Reports lists reports, newest first; next is the cursor of the next page, ""
+	// on the last.
+	Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sitemon.Report, next string, err error)
+	// Availability sums up one site over a window, in buckets.
+	Availability(ctx context.Context, q availability.Query) (availability.Result, error)
+	// Availabilities returns for each name its figures over the windows that end
+	// now, in the order of windows.
+	Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (map[string][]availability.Figure, error)
+}
+
+// Operations reads what SiteMon did and does itself.
+type Operations interface {
+	// Reloads lists the newest attempts to apply a sites file, newest first.
+	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
+	// Monitors lists the processes that are alive.
+	Monitors(ctx context.Context, now time.Time) ([]sitemon.Monitor, error)
+}
+
+// Reloader applies the sites file.
+type Reloader interface {
+	// Running returns the generation that runs and, where the newest reload was
+	// refused, that reload; nil after a good one.
+	Running() (sitemon.Generation, *sitemon.Reload)
+	// Reload reads the sites file now and applies it. A file with faults gives an
+	// error that is a [sitemon.Problems].
+	Reload(ctx context.Context) (sitemon.Plan, error)
+}
+
+// Options are the parts that a [Server] stands on. All interfaces, Logger and
+// Hub are required.
+type Options struct {
+	Sites      Sites
+	History    History
+	Operations Operations
+	Reloader   Reloader
+	// Ready lists what is missing for the process to do its work; empty: it is
+	// ready.
+	Ready func(ctx context.Context) []string
+	Hub   *Hub
+
+	Logger *slog.Logger
+	// Gatherer is what /metrics shows, Registerer where web's own metrics go. Nil:
+	// no /metrics, no registration.
+	Gatherer   prometheus.Gatherer
+	Registerer prometheus.Registerer
+
+	// Hosts are the host names, without port, under which the server may be asked
+	// beside localhost, 127.0.0.1 and [::1].
+	Hosts []string
+	// AnyHost leaves the host names unchecked: for a server that listens beyond
+	// loopback, where they protect nothing.
+	AnyHost bool
+	// TLS serves HTTPS; nil: HTTP.
+	TLS *tls.Config
+
+	Version string
+	Now     func() time.Time // nil: [time.Now]
+}
+
+// Server answers HTTP requests. It is safe for concurrent use.
+type Server struct {
+	Options
+
+	log     *slog.Logger
+	metrics *metrics
+	figures *figureCache
+	pages   *pages
+	handler http.Handler
+
+	streams    context.Context // ends when event streams shall end
+	endStreams context.CancelFunc
+}
+
+// New makes a server from its parts; it starts nothing.
+func New(o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{
+		Options: o,
+		log:     o.Logger.With("component", "web"),
+		metrics: newMetrics(o.Registerer, o.Hub),
+		figures: newFigureCache(o.History, o.Now),
+		pages:   newPages(),
+	}
+	s.streams, s.endStreams = context.WithCancel(context.Background())
+	s.handler = s.routes()
+	return s
+}
+
+// Handler returns the handler of all routes, with every check applied.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// The server's limits on a client.
+const (
+	headerTimeout   = 10 * time.Second
+	readTimeout     = 30 * time.Second
+	writeTimeout    = time.Minute
+	idleTimeout     = 2 * time.Minute
+	maxHeaderBytes  = 64 << 10
+	maxBodyBytes    = 1 << 20
+	shutdownTimeout = 5 * time.Second
+)
+
+// Serve answers requests on ln until ctx ends; then event streams are ended,
+// requests under way get 5 s to finish, and Serve returns nil. It closes ln. A
+// server that has served once can't serve again.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		TLSConfig:         s.TLS,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	srv.RegisterOnShutdown(s.endStreams)
+	served := make(chan error, 1)
+	go func() {
+		if s.TLS != nil {
+			served <- srv.ServeTLS(ln, "", "")
+			return
+		}
+		served <- srv.Serve(ln)
+	}()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve http on %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := srv.Shutdown(budget)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("shut down http on %s: %w", ln.Addr(), err), srv.Close())
+	}
+	<-served
+	return err
+}
