@@ -38,8 +38,8 @@ func Missing(plans []Plan, prev, next time.Time) []Run {
 	return Runs(plans, prev.Add(1), next)
 }
 
-// Runs returns the slots that plans have in [from, to), one run for each grid and
-// each stretch without a pause. The plans are as for [Planned].
+// Runs returns the slots that plans have in [from, to). A run ends where the grid
+// changes or a pause leaves slots out. The plans are as for [Planned].
 func Runs(plans []Plan, from, to time.Time) []Run {
 	var runs []Run
 	// The plan that holds from, or the first one after it.
