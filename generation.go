@@ -145,7 +145,7 @@ func changedKeys(a, b json.RawMessage) []string {
 	if json.Unmarshal(a, &before) != nil || json.Unmarshal(b, &after) != nil {
 		return []string{"definition"} // never made by package config; still a change
 	}
-	var keys []string
+	keys := []string{}
 	for k, v := range after {
 		if o, ok := before[k]; !ok || !bytes.Equal(o, v) {
 			keys = append(keys, k)
@@ -155,4 +155,10 @@ func changedKeys(a, b json.RawMessage) []string {
 	keys = slices.AppendSeq(keys, maps.Keys(before))
 	slices.Sort(keys)
 	return keys
+}
+
+// Definition is a site as it is stored: its name and [Site.Definition].
+type Definition struct {
+	Name string
+	JSON json.RawMessage
 }
