@@ -1,0 +1,27 @@
+package web
+
+// What the tests need to see of the inside.
+
+// ParseDuration is the parser of durations in requests.
+var ParseDuration = parseDuration
+
+// HubBacklog is how many events a subscriber may be behind.
+const HubBacklog = hubBacklog
+
+// MaxStreams is how many subscriptions there can be.
+const MaxStreams = maxStreams
+
+// APIRoute is a route that openapi.json describes.
+type APIRoute struct {
+	Method, Path string
+	Params       []string // nil: any, they are ignored
+}
+
+// APIRoutes lists the routes that openapi.json describes.
+func (s *Server) APIRoutes() []APIRoute {
+	var all []APIRoute
+	for _, rt := range s.apiRoutes() {
+		all = append(all, APIRoute{rt.method, rt.path, rt.params})
+	}
+	return all
+}

@@ -1,0 +1,215 @@
+package web_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sitemon"
+	"sitemon/availability"
+	"sitemon/web"
+)
+
+// testNow is the moment at which all tests of handlers take place.
+var testNow = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+
+// apiStore is a store and a reloader in memory.
+type apiStore struct {
+	mu           sync.Mutex
+	sites        []sitemon.SiteState // by name
+	reports      []sitemon.Report    // newest first
+	monitors     []sitemon.Monitor
+	reloads      []sitemon.Reload
+	running      sitemon.Generation
+	plan         sitemon.Plan
+	missing      []string
+	err          error // of every read
+	reloadErr    error
+	siteQuery    sitemon.SiteQuery  // the last
+	window       availability.Query // the last
+	figureCalls  [][]string         // the names of each call of Availabilities
+	panicOnSites bool
+}
+
+func (f *apiStore) Sites(_ context.Context, q sitemon.SiteQuery) ([]sitemon.SiteState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.panicOnSites {
+		panic("a bug")
+	}
+	f.siteQuery = q
+	var found []sitemon.SiteState
+	for _, s := range f.sites {
+		text := strings.ToLower(s.Name + " " + s.URL + " " + s.Group)
+		if s.Name > q.After && (q.Group == nil || s.Group == *q.Group) && (q.Tag == "" || slices.Contains(s.Tags, q.Tag)) &&
+			(q.Status == "" || s.Status == q.Status) && strings.Contains(text, strings.ToLower(q.Text)) && !q.Removed {
+			found = append(found, s)
+		}
+	}
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	return found, f.err
+}
+
+func (f *apiStore) Site(_ context.Context, name string) (sitemon.SiteState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.sites {
+		if s.Name == name {
+			return s, f.err
+		}
+	}
+	return sitemon.SiteState{}, cmp.Or(f.err, fmt.Errorf("read site %q: %w", name, sitemon.ErrNotFound))
+}
+
+func (f *apiStore) Reports(_ context.Context, q sitemon.ReportQuery) ([]sitemon.Report, string, error) {
+	if q.Before != "" && q.Before != "second" {
+		return nil, "", fmt.Errorf("read reports: %w: cursor %q", sitemon.ErrInvalid, q.Before)
+	}
+	var found []sitemon.Report
+	for _, r := range f.reports {
+		if r.Site == q.Site && (q.Outcome == "" || r.Outcome == q.Outcome) && !r.Slot.Before(q.From) && (q.To.IsZero() || r.Slot.Before(q.To)) {
+			found = append(found, r)
+		}
+	}
+	switch {
+	case q.Before == "second" && len(found) > 0:
+		return found[1:], "", f.err
+	case len(found) > q.Limit:
+		return found[:q.Limit], "second", f.err
+	}
+	return found, "", f.err
+}
+
+func (f *apiStore) Availability(_ context.Context, q availability.Query) (availability.Result, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.window = q
+	full, latency := availability.Figure{Availability: new(0.75), Coverage: 1}, &availability.Latency{
+		Mean: 20 * time.Millisecond, P50: 18 * time.Millisecond, P95: 40 * time.Millisecond, P99: 41500 * time.Microsecond, Max: time.Second,
+	}
+	return availability.Result{From: q.From, To: q.To, Figure: full, Buckets: []availability.Bucket{
+		{Start: q.From, Figure: full, Up: 44 * time.Minute, Degraded: time.Minute, Down: 15 * time.Minute, Reports: 120, Latency: latency},
+		{Start: q.From.Add(q.Step), Unknown: 59*time.Minute + 500*time.Millisecond},
+	}}, f.err
+}
+
+func (f *apiStore) Availabilities(_ context.Context, names []string, _ time.Time, windows []time.Duration) (map[string][]availability.Figure, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.figureCalls = append(f.figureCalls, names)
+	all := map[string][]availability.Figure{}
+	for _, n := range names {
+		figures := make([]availability.Figure, len(windows))
+		for i := range windows {
+			if n != "new" {
+				figures[i] = availability.Figure{Availability: new(0.99987), Coverage: 1 / float64(i+1)}
+			}
+		}
+		all[n] = figures
+	}
+	return all, f.err
+}
+
+func (f *apiStore) Reloads(_ context.Context, limit int) ([]sitemon.Reload, error) {
+	return f.reloads[:min(limit, len(f.reloads))], f.err
+}
+
+func (f *apiStore) Monitors(context.Context, time.Time) ([]sitemon.Monitor, error) {
+	return f.monitors, f.err
+}
+
+func (f *apiStore) Running() (sitemon.Generation, *sitemon.Reload) {
+	if len(f.reloads) > 0 && !f.reloads[0].Applied {
+		return f.running, &f.reloads[0]
+	}
+	return f.running, nil
+}
+
+func (f *apiStore) Reload(context.Context) (sitemon.Plan, error) { return f.plan, f.reloadErr }
+
+// newAPIStore holds three sites: one down behind credentials, one up, one new.
+func newAPIStore() *apiStore {
+	slot := time.Date(2026, 11, 24, 9, 59, 37, 250e6, time.UTC)
+	down := sitemon.Report{
+		Site: "shop/checkout", Location: "default", Slot: slot, StartedAt: slot.Add(time.Millisecond), Interval: 30 * time.Second,
+		Outcome: sitemon.OutcomeDown, Reason: sitemon.ReasonStatus, Error: "status 503, expected 200-299", StatusCode: 503,
+		Duration: 18211 * time.Microsecond, Phases: sitemon.Phases{Resolve: 301e3, Connect: 240e3, TLS: 1911e3, Processing: 15414e3, Transfer: 345e3},
+		BodyBytes: 512, RemoteAddr: "192.0.2.7:443", CertificateExpiresAt: time.Date(2027, 1, 3, 0, 0, 0, 0, time.UTC), Monitor: "host-1", Generation: 17,
+	}
+	up := sitemon.Report{Site: "shop/checkout", Location: "default", Slot: slot.Add(-30 * time.Second), Interval: 30 * time.Second, Outcome: sitemon.OutcomeUp, StatusCode: 200, Duration: 9 * time.Millisecond}
+	docs := up
+	docs.Site = "docs"
+	bad := []sitemon.Problem{{File: "sites.yaml", Line: 7, Column: 15, Message: `unknown key "intervall"; did you mean "interval"?`}}
+	return &apiStore{
+		sites: []sitemon.SiteState{
+			{Name: "docs", URL: "https://docs.example.org/", Kind: sitemon.KindHTTP, Group: "public", Tags: []string{"docs", "web"}, Interval: time.Minute, Timeout: 10 * time.Second, Enabled: true, Source: "sites.yaml", Status: sitemon.StatusUp, Since: slot.Add(-time.Hour), LastReport: &docs, Locations: []sitemon.LocationState{{Location: "default", Status: sitemon.StatusUp, Since: slot.Add(-time.Hour), LastSlot: docs.Slot}}},
+			{Name: "new", URL: "tcp://db.example.org:5432", Kind: sitemon.KindTCP, Interval: 30 * time.Second, Timeout: 10 * time.Second, Enabled: true, Source: "sites.yaml", Status: sitemon.StatusUnknown},
+			{Name: "shop/checkout", URL: "https://probe:hunter2@shop.example.org/pay?api_key=k3y&lang=en", Kind: sitemon.KindHTTP, Group: "public", Interval: 30 * time.Second, Timeout: 5 * time.Second, Enabled: true, Source: "sites.yaml", Status: sitemon.StatusDown, Since: slot, Reason: down.Reason, Error: down.Error, LastReport: &down, Locations: []sitemon.LocationState{{Location: "default", Status: sitemon.StatusDown, Since: slot, Reason: down.Reason, Error: down.Error, LastSlot: slot}}},
+		},
+		reports:  []sitemon.Report{down, up},
+		monitors: []sitemon.Monitor{{ID: "host-1", Role: "all", Location: "default", Version: "1.0.0", LastSeen: testNow, Sites: 3, LatenessP50: 600 * time.Microsecond, LatenessP99: 1700 * time.Microsecond}},
+		running:  sitemon.Generation{Number: 17, LoadedAt: testNow.Add(-time.Hour), Source: "sites.yaml", Hash: "5e88", Sites: 3},
+		reloads: []sitemon.Reload{
+			{Generation: 17, At: testNow.Add(-time.Minute), Source: "sites.yaml", Hash: "beef", DurationMS: 1.25, Errors: bad},
+			{Generation: 17, At: testNow.Add(-time.Hour).In(time.FixedZone("", 3600)), Source: "sites.yaml", Hash: "5e88", Applied: true, Added: 1, Changed: 1, Unchanged: 1, DurationMS: 12.5},
+		},
+		plan: sitemon.Plan{Generation: 18, Added: []string{"a"}, Changed: []sitemon.Change{{Name: "docs", Keys: []string{"interval"}, Rescheduled: true}}, Unchanged: 2},
+	}
+}
+
+// newServer makes a server on the store; edit may change its options.
+func newServer(t testing.TB, store *apiStore, edit ...func(*web.Options)) *web.Server {
+	t.Helper()
+	o := web.Options{
+		Sites: store, History: store, Operations: store, Reloader: store, Hub: web.NewHub(),
+		Ready:  func(context.Context) []string { return store.missing },
+		Logger: slog.New(slog.DiscardHandler), Version: "1.0.0", Now: func() time.Time { return testNow },
+	}
+	for _, e := range edit {
+		e(&o)
+	}
+	return web.New(o)
+}
+
+// ask sends one request to the handler; headers are "Name: value".
+func ask(s *web.Server, method, target string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://localhost:8080/", nil)
+	path, query, _ := strings.Cut(target, "?")
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = unescape(path), path, query
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if name == "Host" {
+			r.Host = value
+			continue
+		}
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+// body reads the answer's body without its last newline.
+func body(w *httptest.ResponseRecorder) string {
+	b, _ := io.ReadAll(w.Body)
+	return string(bytes.TrimRight(b, "\n"))
+}
+
+func wantStatus(t *testing.T, w *httptest.ResponseRecorder, want int) {
+	t.Helper()
+	if w.Code != want {
+		t.Fatalf("got status %d (%s), want %d: %s", w.Code, http.StatusText(w.Code), want, body(w))
+	}
+}
