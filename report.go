@@ -3,6 +3,7 @@ package sitemon
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -71,26 +72,26 @@ const timeFormat = "2006-01-02T15:04:05.000000Z07:00"
 
 // reportMessage is the form of a report on Kafka and in the API, version 1.
 type reportMessage struct {
-	Version              int        `json:"version"`
-	Site                 string     `json:"site"`
-	Location             string     `json:"location"`
-	Slot                 string     `json:"slot"`
-	StartedAt            string     `json:"started_at,omitempty"`
-	IntervalMS           int64      `json:"interval_ms,omitempty"`
-	Outcome              Outcome    `json:"outcome"`
-	Reason               Reason     `json:"reason,omitempty"`
-	Error                string     `json:"error,omitempty"`
-	StatusCode           int        `json:"status_code,omitempty"`
-	DurationUS           int64      `json:"duration_us,omitempty"`
-	PhasesUS             *phasesUS  `json:"phases_us,omitempty"`
-	BodyBytes            int64      `json:"body_bytes,omitempty"`
-	BodyTruncated        bool       `json:"body_truncated,omitempty"`
-	RemoteAddr           string     `json:"remote_addr,omitempty"`
-	CertificateExpiresAt *time.Time `json:"certificate_expires_at,omitempty"`
-	Monitor              string     `json:"monitor,omitempty"`
-	Generation           int64      `json:"generation,omitempty"`
-	Attempts             int        `json:"attempts,omitempty"`
-	Gap                  string     `json:"gap,omitempty"`
+	Version              int       `json:"version"`
+	Site                 string    `json:"site"`
+	Location             string    `json:"location"`
+	Slot                 string    `json:"slot"`
+	StartedAt            string    `json:"started_at,omitempty"`
+	IntervalMS           int64     `json:"interval_ms,omitempty"`
+	Outcome              Outcome   `json:"outcome"`
+	Reason               Reason    `json:"reason,omitempty"`
+	Error                string    `json:"error,omitempty"`
+	StatusCode           int       `json:"status_code,omitempty"`
+	DurationUS           int64     `json:"duration_us,omitempty"`
+	PhasesUS             *phasesUS `json:"phases_us,omitempty"`
+	BodyBytes            int64     `json:"body_bytes,omitempty"`
+	BodyTruncated        bool      `json:"body_truncated,omitempty"`
+	RemoteAddr           string    `json:"remote_addr,omitempty"`
+	CertificateExpiresAt string    `json:"certificate_expires_at,omitempty"`
+	Monitor              string    `json:"monitor,omitempty"`
+	Generation           int64     `json:"generation,omitempty"`
+	Attempts             int       `json:"attempts,omitempty"`
+	Gap                  string    `json:"gap,omitempty"`
 }
 
 type phasesUS struct {
@@ -99,6 +100,22 @@ type phasesUS struct {
 	TLS        int64 `json:"tls,omitempty"`
 	Processing int64 `json:"processing,omitempty"`
 	Transfer   int64 `json:"transfer,omitempty"`
+}
+
+// maxMicroseconds is the longest duration that fits a [time.Duration].
+const maxMicroseconds = math.MaxInt64 / int64(time.Microsecond)
+
+// valid reports whether every phase is a duration.
+func (p *phasesUS) valid() bool {
+	if p == nil {
+		return true
+	}
+	for _, us := range []int64{p.Resolve, p.Connect, p.TLS, p.Processing, p.Transfer} {
+		if us < 0 || us > maxMicroseconds {
+			return false
+		}
+	}
+	return true
 }
 
 // MarshalJSON returns the report as the JSON object, version 1, that the Kafka
@@ -117,8 +134,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		m.StartedAt = r.StartedAt.UTC().Format(timeFormat)
 	}
 	if !r.CertificateExpiresAt.IsZero() {
-		t := r.CertificateExpiresAt.UTC().Truncate(time.Second)
-		m.CertificateExpiresAt = &t
+		m.CertificateExpiresAt = r.CertificateExpiresAt.UTC().Format(time.RFC3339)
 	}
 	if r.Phases != (Phases{}) {
 		p := r.Phases
@@ -144,27 +160,34 @@ func (r *Report) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("read report: %w: site or location is missing", ErrInvalid)
 	case !m.Outcome.Valid():
 		return fmt.Errorf("read report: %w: outcome %q", ErrInvalid, m.Outcome)
+	case m.IntervalMS < 0 || m.IntervalMS > math.MaxInt64/int64(time.Millisecond):
+		return fmt.Errorf("read report: %w: interval_ms %d is out of range", ErrInvalid, m.IntervalMS)
+	case m.DurationUS < 0 || m.DurationUS > maxMicroseconds || !m.PhasesUS.valid():
+		return fmt.Errorf("read report: %w: duration_us or phases_us is out of range", ErrInvalid)
 	}
-	slot, err := time.Parse(time.RFC3339Nano, m.Slot)
+	slot, err := messageTime("slot", m.Slot)
 	if err != nil {
-		return fmt.Errorf("read report: %w: slot: %w", ErrInvalid, err)
+		return err
 	}
-	var started time.Time
+	var started, expires time.Time
 	if m.StartedAt != "" {
-		if started, err = time.Parse(time.RFC3339Nano, m.StartedAt); err != nil {
-			return fmt.Errorf("read report: %w: started_at: %w", ErrInvalid, err)
+		if started, err = messageTime("started_at", m.StartedAt); err != nil {
+			return err
+		}
+	}
+	if m.CertificateExpiresAt != "" {
+		if expires, err = messageTime("certificate_expires_at", m.CertificateExpiresAt); err != nil {
+			return err
 		}
 	}
 	*r = Report{
-		Site: m.Site, Location: m.Location, Slot: slot.UTC(), StartedAt: started.UTC(),
+		Site: m.Site, Location: m.Location, Slot: slot, StartedAt: started,
 		Interval: time.Duration(m.IntervalMS) * time.Millisecond,
 		Outcome:  m.Outcome, Reason: m.Reason, Error: m.Error,
 		StatusCode: m.StatusCode, Duration: time.Duration(m.DurationUS) * time.Microsecond,
 		BodyBytes: m.BodyBytes, BodyTruncated: m.BodyTruncated, RemoteAddr: m.RemoteAddr,
-		Monitor: m.Monitor, Generation: m.Generation, Attempts: m.Attempts, Gap: m.Gap,
-	}
-	if m.CertificateExpiresAt != nil {
-		r.CertificateExpiresAt = m.CertificateExpiresAt.UTC()
+		CertificateExpiresAt: expires,
+		Monitor:              m.Monitor, Generation: m.Generation, Attempts: m.Attempts, Gap: m.Gap,
 	}
 	if p := m.PhasesUS; p != nil {
 		us := time.Microsecond
@@ -174,4 +197,18 @@ func (r *Report) UnmarshalJSON(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// messageTime reads a time of a message, under its key. The years are those that
+// can be written again in UTC.
+func messageTime(key, s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read report: %w: %s: %w", ErrInvalid, key, err)
+	}
+	t = t.UTC()
+	if y := t.Year(); y < 0 || y > 9999 {
+		return time.Time{}, fmt.Errorf("read report: %w: %s: year %d", ErrInvalid, key, y)
+	}
+	return t, nil
 }

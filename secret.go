@@ -1,6 +1,9 @@
 package sitemon
 
-import "log/slog"
+import (
+	"fmt"
+	"log/slog"
+)
 
 // Redacted is what is shown in place of a secret.
 const Redacted = "<redacted>"
@@ -23,6 +26,17 @@ func (s Secret) String() string {
 
 // GoString keeps %#v from showing the value.
 func (s Secret) GoString() string { return `sitemon.Secret("` + s.String() + `")` }
+
+// Format implements [fmt.Formatter], so that a wrong verb does not show the value
+// either. Package fmt cannot ask an unexported field for it: keep secrets in
+// exported ones.
+func (s Secret) Format(f fmt.State, verb rune) {
+	if verb == 'v' && f.Flag('#') {
+		fmt.Fprint(f, s.GoString())
+		return
+	}
+	fmt.Fprintf(f, fmt.FormatString(f, verb), s.String())
+}
 
 // LogValue implements [slog.LogValuer].
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
