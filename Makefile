@@ -1,0 +1,64 @@
+# `make help` lists what there is; `make ci` is exactly what CI runs.
+
+GO            ?= go
+PACKAGES      ?= ./...
+GOLANGCI      ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+LDFLAGS       := -s -w
+
+.DEFAULT_GOAL := help
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits check-config ci clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/sitemon for this machine, without cgo.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/sitemon
+
+build-all: ## Compile every package for Linux, macOS and Windows.
+	CGO_ENABLED=0 GOOS=linux $(GO) build ./...
+	CGO_ENABLED=0 GOOS=darwin $(GO) build ./...
+	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
+
+test: ## Run all tests with the race detector and say what was skipped and why.
+	$(GO) run ./internal/testreport -timeout 15m $(PACKAGES)
+
+race: ## Run the tests three times with the race detector, in random order.
+	$(GO) run ./internal/testreport -timeout 30m -count 3 -shuffle on $(PACKAGES)
+
+vet: ## Run go vet.
+	$(GO) vet ./...
+
+lint: ## Run golangci-lint: style, and the import table of .golangci.yml.
+	$(GOLANGCI) run
+
+fmt: ## Format all Go files.
+	$(GOLANGCI) fmt
+
+generate: ## Run go generate.
+	$(GO) generate ./...
+
+cover: ## Measure the tests' coverage: cover.html, and the total.
+	$(GO) test -coverpkg ./... -coverprofile cover.out ./...
+	$(GO) tool cover -html cover.out -o cover.html
+	@$(GO) tool cover -func cover.out | tail -1
+
+vuln: ## Look for known vulnerabilities (asks vuln.go.dev).
+	$(GOVULNCHECK) ./...
+
+bench: ## Run the benchmarks of the hot paths.
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+bench-peers: ## Measure the daemon against a bare client loop (SITES, INTERVAL, DURATION, PEER_…).
+	./bench/peers.sh
+
+bench-limits: ## Find the highest rate the daemon holds on this machine.
+	./bench/limits.sh
+
+check-config: ## Validate sites.yaml as the daemon would.
+	$(GO) run ./cmd/sitemon check sites.yaml
+
+ci: vet lint build-all test ## What CI runs: vet, lint, build for three systems, test.
+
+clean: ## Remove what the targets above have built.
+	rm -rf bin cover.out cover.html
