@@ -1,0 +1,284 @@
+// Package reload makes the running daemon do what sites.yaml says.
+//
+// A reload has two phases. Everything that can fail comes first: reading,
+// parsing, comparing with the store and storing, and nothing running is touched
+// meanwhile. Then the new set of sites is given to the scheduler, which cannot
+// fail. A document with faults changes nothing: the old sites go on, and the
+// faults are logged, kept and shown until good content comes.
+package reload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sitemon"
+)
+
+// patience is how long an edit waits for the store before it is applied anyway
+// and stored later.
+const patience = 500 * time.Millisecond
+
+const (
+	retryMin = time.Second
+	retryMax = 30 * time.Second
+)
+
+// Content is what was read from disk, not parsed yet.
+type Content interface {
+	// Hash is equal for equal content.
+	Hash() string
+	// Parse returns the document, and warnings about it. Its error is
+	// [sitemon.Problems] where the content is at fault.
+	Parse() (sitemon.Document, []sitemon.Problem, error)
+}
+
+// Store keeps documents and the history of reloads.
+type Store interface {
+	SyncSites(ctx context.Context, doc sitemon.Document) (sitemon.Generation, sitemon.Plan, error)
+	AddReload(ctx context.Context, r sitemon.Reload) error
+}
+
+// Scheduler runs a set of sites.
+type Scheduler interface {
+	Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sitemon.Site)
+}
+
+// Options is what a [Reloader] is made of. Registerer and Reloaded may be nil.
+type Options struct {
+	// Path names the document in messages.
+	Path string
+	// Read reads the document; the error says why it can't be had.
+	Read func() (Content, error)
+	// Known returns the sites that the store knows from earlier, which run where
+	// the document is bad at the very start.
+	Known func(ctx context.Context) ([]sitemon.Site, sitemon.Generation, error)
+
+	Store      Store
+	Scheduler  Scheduler
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	// Reloaded is told of each reload, good or bad, from one goroutine.
+	Reloaded func(sitemon.Reload)
+}
+
+// Reloader applies the document at the start, when it changes, and when asked.
+type Reloader struct {
+	opts     Options
+	log      *slog.Logger
+	metrics  *metrics
+	hints    chan struct{}
+	requests chan request
+	stopped  chan struct{}
+
+	// What follows belongs to the goroutine of Run (and to Start before it).
+	sites    []sitemon.Site
+	lastSeen string // hash of the content that was last applied or refused
+	unstored *unstored
+
+	mu      sync.Mutex // guards what Running returns
+	gen     sitemon.Generation
+	lastBad *sitemon.Reload
+}
+
+// request asks for a reload now and takes its answer.
+type request struct{ answer chan answer }
+
+type answer struct {
+	plan sitemon.Plan
+	err  error
+}
+
+// New returns a reloader; [Reloader.Start] and then [Reloader.Run] make it work.
+func New(opts Options) *Reloader {
+	return &Reloader{
+		opts: opts, log: opts.Logger.With("component", "reload"), metrics: newMetrics(opts.Registerer),
+		hints: make(chan struct{}, 1), requests: make(chan request), stopped: make(chan struct{}),
+	}
+}
+
+// Start applies the document for the first time. Where it is bad or missing, the
+// sites that the store knows run instead; with none known Start returns the
+// error.
+func (r *Reloader) Start(ctx context.Context) error {
+	_, err := r.reload(ctx, true)
+	if err == nil {
+		return nil
+	}
+	sites, gen, knownErr := r.opts.Known(ctx)
+	if knownErr != nil {
+		return errors.Join(err, knownErr)
+	}
+	if gen.Number == 0 {
+		return err
+	}
+	r.log.Warn("the last known sites run until the file is good", "generation", gen.Number, "sites", len(sites))
+	r.apply(gen, sitemon.Plan{}, sites)
+	return nil
+}
+
+// Hint says that the document may have changed. It returns at once.
+func (r *Reloader) Hint() {
+	select {
+	case r.hints <- struct{}{}:
+	default: // one is waiting already
+	}
+}
+
+// Reload reads the document now, also where it seems unchanged, and returns what
+// was applied. Its error is [sitemon.Problems] where the document is at fault.
+func (r *Reloader) Reload(ctx context.Context) (sitemon.Plan, error) {
+	req := request{make(chan answer, 1)}
+	select {
+	case r.requests <- req:
+	case <-r.stopped:
+		return sitemon.Plan{}, errors.New("reload: the daemon is stopping")
+	case <-ctx.Done():
+		return sitemon.Plan{}, fmt.Errorf("reload: %w", ctx.Err())
+	}
+	select {
+	case a := <-req.answer:
+		return a.plan, a.err
+	case <-ctx.Done():
+		return sitemon.Plan{}, fmt.Errorf("reload: %w", ctx.Err())
+	}
+}
+
+// Running returns the generation that runs, and the newest reload if it was
+// refused, else nil.
+func (r *Reloader) Running() (sitemon.Generation, *sitemon.Reload) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gen, r.lastBad
+}
+
+// Run works off hints and requests until ctx ends.
+func (r *Reloader) Run(ctx context.Context) error {
+	defer close(r.stopped)
+	defer r.awaitStore()
+	for {
+		var stored <-chan synced
+		var retry <-chan time.Time
+		if u := r.unstored; u != nil {
+			stored, retry = u.running, u.retry
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.hints:
+			_, _ = r.reload(ctx, false) // the error has been logged and is shown
+		case req := <-r.requests:
+			plan, err := r.reload(ctx, true)
+			req.answer <- answer{plan, err}
+		case res := <-stored:
+			r.storedLater(res)
+		case <-retry:
+			r.unstored.retry = nil
+			r.unstored.running = r.sync(ctx, r.unstored.doc)
+		}
+	}
+}
+
+// reload reads the document and applies it. Unless it is asked for, content that
+// was seen last time is left alone.
+func (r *Reloader) reload(ctx context.Context, asked bool) (sitemon.Plan, error) {
+	began := time.Now()
+	content, err := r.opts.Read()
+	if err != nil {
+		return sitemon.Plan{}, r.refuse(ctx, began, "", sitemon.Problems{{File: r.opts.Path, Message: err.Error()}})
+	}
+	hash := content.Hash()
+	if !asked && hash == r.lastSeen {
+		return sitemon.Plan{}, nil
+	}
+	doc, warnings, err := content.Parse()
+	r.lastSeen = hash
+	if err != nil {
+		return sitemon.Plan{}, r.refuse(ctx, began, hash, err)
+	}
+	for _, w := range warnings {
+		r.log.Warn("sites file: "+w.Message, "at", fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Column))
+	}
+	gen, plan := r.store(ctx, doc)
+	r.apply(gen, plan, doc.Sites)
+	r.mu.Lock()
+	r.lastBad = nil
+	r.mu.Unlock()
+	r.done(ctx, sitemon.Reload{
+		Generation: gen.Number, At: began.UTC(), Source: doc.Source, Hash: doc.Hash, Applied: true,
+		Added: len(plan.Added), Changed: len(plan.Changed), Removed: len(plan.Removed), Unchanged: plan.Unchanged,
+		DurationMS: milliseconds(time.Since(began)),
+	})
+	return plan, nil
+}
+
+// apply hands the sites to the scheduler; nothing can fail from here on.
+func (r *Reloader) apply(gen sitemon.Generation, plan sitemon.Plan, sites []sitemon.Site) {
+	r.sites = sites
+	r.opts.Scheduler.Apply(gen, plan, sites)
+	r.mu.Lock()
+	r.gen = gen
+	r.mu.Unlock()
+}
+
+// refuse keeps the old sites and remembers what is wrong with the document.
+func (r *Reloader) refuse(ctx context.Context, began time.Time, hash string, err error) error {
+	var problems sitemon.Problems
+	if !errors.As(err, &problems) {
+		problems = sitemon.Problems{{File: r.opts.Path, Message: err.Error()}}
+	}
+	r.mu.Lock()
+	same := hash == "" && r.lastBad != nil && r.lastBad.Hash == "" && r.lastBad.Errors[0].Message == problems[0].Message
+	gen := r.gen
+	r.mu.Unlock()
+	if same {
+		return problems // still missing: said once
+	}
+	if hash == "" {
+		r.lastSeen = "" // whatever comes back is looked at
+	}
+	rl := sitemon.Reload{
+		Generation: gen.Number, At: began.UTC(), Source: gen.Source, Hash: hash,
+		Unchanged: gen.Sites, DurationMS: milliseconds(time.Since(began)), Errors: problems,
+	}
+	r.mu.Lock()
+	r.lastBad = &rl
+	r.mu.Unlock()
+	r.log.Error("sites file refused, the running sites go on", "path", r.opts.Path, "errors", len(problems))
+	for _, p := range problems {
+		r.log.Error(p.Message, "at", place(p))
+	}
+	r.done(ctx, rl)
+	return problems
+}
+
+// done makes a reload known: to the metrics, the history, and who listens.
+func (r *Reloader) done(ctx context.Context, rl sitemon.Reload) {
+	r.metrics.reloaded(rl)
+	if rl.Applied {
+		r.log.Info("sites file applied", "generation", rl.Generation, "added", rl.Added, "changed", rl.Changed,
+			"removed", rl.Removed, "unchanged", rl.Unchanged, "duration", time.Since(rl.At).Round(time.Millisecond))
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := r.opts.Store.AddReload(ctx, rl); err != nil && ctx.Err() == nil {
+		r.log.Warn("the reload is not in the history", "err", err)
+	}
+	if r.opts.Reloaded != nil {
+		r.opts.Reloaded(rl)
+	}
+}
+
+func place(p sitemon.Problem) string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
