@@ -1,0 +1,280 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"sitemon"
+)
+
+// rootAliases are what people call the keys at the top of the file.
+var rootAliases = map[string]string{
+	"endpoints": "sites", "monitors": "sites", "targets": "sites", "services": "sites", "checks": "sites", "urls": "sites", "hosts": "sites", "websites": "sites",
+	"default": "defaults", "global": "defaults", "globals": "defaults",
+	"alerts": "alerting", "notifications": "alerting", "statuspages": "status_pages", "maintenances": "maintenance",
+}
+
+var (
+	rootNames   = []string{"defaults", "sites"}
+	rootUnbuilt = []string{"alerting", "maintenance", "status_pages"}
+)
+
+// document walks all files.
+func (w *walker) document(files []File) []sitemon.Site {
+	lists := make([]source, 0, len(files))
+	for _, f := range files {
+		w.file = f.Name
+		if root := w.parseYAML(f.Content); root != nil {
+			if list := w.root(root, len(files) > 1); list != nil {
+				lists = append(lists, source{f.Name, list})
+			}
+		}
+	}
+	if len(files) == 0 {
+		w.problems = append(w.problems, sitemon.Problem{Message: "there is no *.yaml or *.yml file"})
+		w.faults++
+	}
+	if w.base.node != nil {
+		w.walkDefaults()
+	}
+	count := 0
+	for _, l := range lists {
+		count += len(l.node.Content)
+	}
+	sites := make([]sitemon.Site, 0, count)
+	for _, l := range lists {
+		w.file = l.file
+		for _, n := range l.node.Content {
+			if !w.step(n, 1) {
+				break
+			}
+			sites = append(sites, w.site(n))
+		}
+	}
+	return sites
+}
+
+// root looks at the top of a file, remembers its defaults and returns its list
+// of sites, or nil.
+func (w *walker) root(n *yaml.Node, folder bool) (list *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		hint := "begin with the line `sites:`"
+		if n.Kind == yaml.SequenceNode {
+			hint = "put the line `sites:` before the list"
+		}
+		w.fail(n, "the file must be a mapping with the key sites, not %s; %s", describe(n), hint)
+		return nil
+	}
+	var sites, defaults *yaml.Node
+	suspects := w.faults
+	for _, f := range w.pairs(n, nil) {
+		switch name := f.key.Value; {
+		case name == "sites":
+			sites = f.value
+		case name == "defaults":
+			defaults = f.value
+			w.setDefaults(f)
+		case strings.HasPrefix(name, "x-"):
+		case slices.Contains(rootUnbuilt, name):
+			w.fail(f.key, "%s is not built yet", name)
+		default:
+			w.unknownRoot(f.key)
+		}
+	}
+	if sites == nil {
+		if defaults == nil || !folder {
+			if w.faults == suspects || !w.mistakenSites(n) {
+				w.fail(n, "the file has no key sites; write `sites: []` if there are none")
+			}
+		}
+		return nil
+	}
+	list = deref(sites)
+	switch {
+	case list.Kind == yaml.SequenceNode:
+		return list
+	case list.Kind == yaml.ScalarNode && list.Tag == "!!null":
+		w.fail(sites, "sites has no value; write a list of sites, or `sites: []` for none")
+	default:
+		w.fail(sites, "sites must be a list, not %s; begin each site with `- name:`", describe(list))
+	}
+	return nil
+}
+
+// mistakenSites reports whether the file has a key that was most likely meant to
+// be sites, which then has been noted.
+func (w *walker) mistakenSites(n *yaml.Node) bool {
+	return slices.ContainsFunc(w.pairs(n, nil), func(f field) bool {
+		return rootAliases[fold(f.key.Value)] == "sites" || closest(f.key.Value, rootNames) == "sites"
+	})
+}
+
+func (w *walker) unknownRoot(k *yaml.Node) {
+	name := k.Value
+	switch {
+	case rootAliases[fold(name)] != "":
+		w.fail(k, "unknown key %q, did you mean %s?", name, rootAliases[fold(name)])
+	case closest(name, rootNames) != "":
+		w.fail(k, "unknown key %q, did you mean %s?", name, closest(name, rootNames))
+	case slices.Contains(siteObject.names, name):
+		w.fail(k, "unknown key %q at the top of the file; it belongs to a site, under sites, or under defaults", name)
+	default:
+		w.fail(k, "unknown key %q; the top of the file can have defaults and sites, and keys that begin with x-", name)
+	}
+}
+
+// setDefaults remembers the defaults of the document; in a folder one file has
+// them, for all.
+func (w *walker) setDefaults(f field) {
+	m := deref(f.value)
+	switch {
+	case w.base.node != nil:
+		first := place{w.base.file, w.base.node.Line, w.base.node.Column}
+		w.fail(f.key, "defaults are already set at %s; one file of a folder has them, for all", first)
+	case m.Kind == yaml.MappingNode:
+		w.base = source{w.file, m}
+	case m.Kind == yaml.ScalarNode && m.Tag == "!!null":
+		w.fail(f.value, "defaults has no value; take it out, or write keys such as interval: 60s under it")
+	default:
+		w.fail(f.value, "defaults must be a mapping of keys and values, not %s", describe(m))
+	}
+}
+
+// walkDefaults notes the faults of defaults, which would stay unseen if no site
+// takes a key over.
+func (w *walker) walkDefaults() {
+	w.file, w.kind, w.defaults = w.base.file, "", true
+	w.begin()
+	siteObject.read(w, field{value: w.base.node}, &w.draft)
+	w.defaults = false
+}
+
+// begin makes the walker ready for a site.
+func (w *walker) begin() {
+	w.out, w.refers = w.out[:0], false
+	w.part[0], w.part[1] = w.part[0][:0], w.part[1][:0]
+	w.draft = draft{
+		site:    sitemon.Site{Enabled: true, FailureThreshold: 1, SuccessThreshold: 1},
+		request: defaultRequest(),
+	}
+}
+
+// site reads one site. Whether it has faults, the walker knows.
+func (w *walker) site(n *yaml.Node) sitemon.Site {
+	w.begin()
+	w.kind = ""
+	m := deref(n)
+	if m.Kind == yaml.MappingNode {
+		w.kind = w.siteKind(m)
+	}
+	d := &w.draft
+	before := w.faults
+	d.site.Kind = w.kind
+	if !siteObject.read(w, field{value: n, base: w.base.node}, d) && m.Kind != yaml.MappingNode {
+		return sitemon.Site{}
+	}
+	if d.site.Name != "" {
+		w.unique(d.name, d.site.Name)
+	}
+	if w.faults > before {
+		return sitemon.Site{}
+	}
+	w.together(n, d)
+	s := d.site
+	s.References = w.refers
+	s.Request, s.Expect = w.shared(d)
+	s.Definition = bytes.Clone(w.out)
+	return s
+}
+
+// siteKind finds the address of a site before the rest, as it decides which keys
+// apply.
+func (w *walker) siteKind(m *yaml.Node) sitemon.Kind {
+	top := len(w.fields)
+	w.fields = w.pairs(m, w.fields)
+	i := indexField(w.fields[top:], "url")
+	kind := sitemon.Kind("")
+	if i >= 0 {
+		kind, _ = targetKind(deref(w.fields[top+i].value).Value)
+	}
+	w.fields = w.fields[:top]
+	return kind
+}
+
+// unique notes a name that is there already.
+func (w *walker) unique(n *yaml.Node, name string) {
+	here := place{w.file, deref(n).Line, deref(n).Column}
+	if first, ok := w.names[name]; ok {
+		w.fail(n, "the name %s is already used at %s; every site has its own", quote(name), first)
+		return
+	}
+	if w.names != nil {
+		w.names[name] = here
+	}
+}
+
+// together notes what is wrong with keys beside each other.
+func (w *walker) together(n *yaml.Node, d *draft) {
+	r, e := &d.request, &d.expect
+	wantsBody := len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.JSON) > 0
+	switch {
+	case r.Method == "HEAD" && wantsBody:
+		w.fail(cmpNode(d.method, n), "an answer to HEAD has no body, so expectations of the body can't hold; take out method")
+	case r.Body != "" && r.Method == "GET" && d.method == nil:
+		w.warn(d.body, "body is sent with GET; most often method: POST is meant")
+	case d.auth != nil && hasUser(d.site.URL):
+		w.fail(d.auth, "url has a user in it already; take it out of one of the two")
+	}
+}
+
+func cmpNode(a, b *yaml.Node) *yaml.Node {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// shared returns the request and the expectations of the draft, as values that
+// all equal ones share.
+func (w *walker) shared(d *draft) (*sitemon.Request, *sitemon.Expect) {
+	r, ok := w.requests[string(w.part[partRequest-1])]
+	if !ok {
+		c := d.request
+		r = &c
+		w.requests[string(w.part[partRequest-1])] = r
+	}
+	e, ok := w.expects[string(w.part[partExpect-1])]
+	if !ok {
+		c := d.expect
+		e = &c
+		w.expects[string(w.part[partExpect-1])] = e
+	}
+	return r, e
+}
+
+// asProblems finds the problems in an error.
+func asProblems(err error) (sitemon.Problems, bool) {
+	return errors.AsType[sitemon.Problems](err)
+}
+
+// publicAddress is an address without user and password, as short as a name.
+func publicAddress(address string) string {
+	if u, err := url.Parse(address); err == nil && u.User != nil {
+		u.User = nil
+		address = u.String()
+	}
+	if r := []rune(address); len(r) > maxName {
+		address = string(r[:maxName])
+	}
+	return address
+}
+
+func hasUser(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.User != nil
+}

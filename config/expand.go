@@ -1,0 +1,198 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sitemon"
+)
+
+const (
+	// rereadAfter is how long the content of a ${file:…} is used before it is
+	// read again.
+	rereadAfter = 10 * time.Second
+	// maxReferencedFile bounds the size of a ${file:…}.
+	maxReferencedFile = 1 << 20
+)
+
+// reservedPrefixes begin the names that no document can see: SiteMon's own
+// settings, with their credentials.
+var reservedPrefixes = []string{"SITEMON_", "KAFKA_", "POSTGRES_"}
+
+// Expander replaces the references in the texts of a site: ${NAME} and
+// ${NAME:-default} by environment variables, ${file:PATH} by the content of
+// files without the line break at its end; $${ becomes ${. As in a shell the
+// default also stands for an empty variable. It is safe for concurrent use.
+type Expander struct {
+	lookup   func(name string) (string, bool)
+	readFile func(path string) ([]byte, error)
+	now      func() time.Time
+
+	mu    sync.Mutex
+	files map[string]fileContent
+}
+
+type fileContent struct {
+	text   string
+	err    error
+	readAt time.Time
+}
+
+// NewExpander returns an Expander that finds variables by lookup and files by
+// readFile; nil stands for [os.LookupEnv], [os.ReadFile] and [time.Now]. A file
+// is read again when 10 s have passed since, so that secrets can be rotated.
+func NewExpander(lookup func(name string) (string, bool), readFile func(path string) ([]byte, error), now func() time.Time) *Expander {
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	if readFile == nil {
+		readFile = os.ReadFile
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Expander{lookup: lookup, readFile: readFile, now: now, files: map[string]fileContent{}}
+}
+
+// Expand returns text with its references replaced, and the values that were put
+// in, without empty ones, so that they can be redacted from what is shown.
+// Values are not expanded again. The error names the reference that can't be
+// replaced, never a value, and wraps [sitemon.ErrInvalid].
+func (e *Expander) Expand(text string) (expanded string, secrets []string, err error) {
+	if !strings.Contains(text, "${") {
+		return text, nil, nil
+	}
+	var b strings.Builder
+	err = eachReference(text, func(literal string) { b.WriteString(literal) }, func(r reference) error {
+		value, err := e.value(r)
+		b.WriteString(value)
+		if value != "" {
+			secrets = append(secrets, value)
+		}
+		return err
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w", sitemon.ErrInvalid, err)
+	}
+	return b.String(), secrets, nil
+}
+
+func (e *Expander) value(r reference) (string, error) {
+	if r.file != "" {
+		return e.content(r.file)
+	}
+	value, ok := e.lookup(r.name)
+	switch {
+	case r.hasFallback && value == "":
+		return r.fallback, nil
+	case !ok:
+		return "", fmt.Errorf("the variable %s is not set; set it, or write a default: ${%s:-default}", r.name, r.name)
+	}
+	return value, nil
+}
+
+// content returns the text of a file, from memory if it was read a moment ago.
+func (e *Expander) content(path string) (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	if c, ok := e.files[path]; ok && now.Sub(c.readAt) < rereadAfter && !now.Before(c.readAt) {
+		return c.text, c.err
+	}
+	b, err := e.readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("the file %s does not exist", quote(path))
+	case err != nil:
+		err = fmt.Errorf("read the file %s: %w", quote(path), err)
+	case len(b) > maxReferencedFile:
+		b, err = nil, fmt.Errorf("the file %s is longer than 1 MiB", quote(path))
+	}
+	c := fileContent{strings.TrimRight(string(b), "\r\n"), err, now}
+	e.files[path] = c
+	return c.text, c.err
+}
+
+// reference is one ${…}.
+type reference struct {
+	name        string
+	fallback    string
+	hasFallback bool
+	file        string // for ${file:PATH}
+}
+
+// eachReference takes a text apart. Its errors are about the form of references,
+// and about names that no document may use.
+func eachReference(text string, literal func(string), refer func(reference) error) error {
+	for {
+		i := strings.Index(text, "${")
+		if i < 0 {
+			literal(text)
+			return nil
+		}
+		if i > 0 && text[i-1] == '$' { // $${
+			literal(text[:i-1] + "${")
+			text = text[i+2:]
+			continue
+		}
+		literal(text[:i])
+		inner, rest, closed := strings.Cut(text[i+2:], "}")
+		if !closed {
+			return errors.New("a ${ is never closed; close it with }, or write $${ for the characters ${")
+		}
+		r, err := parseReference(inner)
+		if err != nil {
+			return err
+		}
+		if err := refer(r); err != nil {
+			return err
+		}
+		text = rest
+	}
+}
+
+func parseReference(inner string) (reference, error) {
+	shown := quote("${" + inner + "}")
+	if path, ok := strings.CutPrefix(inner, "file:"); ok {
+		if path = strings.TrimSpace(path); path == "" || strings.Contains(path, "${") {
+			return reference{}, fmt.Errorf("%s names no file; write ${file:PATH}", shown)
+		}
+		return reference{file: path}, nil
+	}
+	name, fallback, has := strings.Cut(inner, ":-")
+	switch {
+	case strings.Contains(fallback, "${"):
+		return reference{}, errors.New("a reference can't hold another one: " + shown)
+	case !isVariableName(name):
+		return reference{}, fmt.Errorf("%s is no reference; write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the characters ${", shown)
+	case slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }):
+		return reference{}, fmt.Errorf("${%s}: variables that begin with SITEMON_, KAFKA_ or POSTGRES_ are the program's own and are not put into sites", name)
+	}
+	return reference{name: name, fallback: fallback, hasFallback: has}, nil
+}
+
+func isVariableName(s string) bool {
+	for i, r := range s {
+		switch {
+		case r == '_', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', i > 0 && r >= '0' && r <= '9':
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// looksReferring reports whether a text that is not expanded holds what was most
+// likely meant as a reference.
+func looksReferring(s string) bool {
+	_, after, ok := strings.Cut(s, "${")
+	inner, _, closed := strings.Cut(after, "}")
+	_, err := parseReference(inner)
+	return ok && closed && err == nil
+}

@@ -1,0 +1,228 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"sitemon"
+)
+
+// groupAuth is shared by the keys that each fill in the Authorization header.
+const groupAuth = "auth"
+
+func authKeys() []key[draft] {
+	return []key[draft]{
+		request(keyInfo{name: "basic_auth", value: typeMapping(basicAuthObject.infos), oneOf: groupAuth,
+			example: `{ username: monitor, password: "${PASSWORD}" }`,
+			doc:     "HTTP basic authentication."},
+			func(w *walker, f field, d *draft) {
+				d.auth, d.request.BasicAuth = f.value, new(sitemon.BasicAuth)
+				basicAuthObject.read(w, f.alone(), d.request.BasicAuth)
+			}),
+		request(keyInfo{name: "authorization", value: typeMapping(authorizationObject.infos), oneOf: groupAuth,
+			example: `{ credentials: "${TOKEN}" }`,
+			doc:     "An Authorization header, by default with a bearer token."},
+			func(w *walker, f field, d *draft) {
+				d.auth, d.request.Authorization = f.value, &sitemon.Authorization{Type: "Bearer"}
+				authorizationObject.read(w, f.alone(), d.request.Authorization)
+			}),
+		request(keyInfo{name: "oauth2", value: typeMapping(oauth2Object.infos), oneOf: groupAuth,
+			example: `{ client_id: monitor, client_secret: "${SECRET}", token_url: "https://sso.example.org/token" }`,
+			doc:     "A bearer token that is fetched by the client credentials grant of OAuth 2."},
+			func(w *walker, f field, d *draft) {
+				d.auth, d.request.OAuth2 = f.value, new(sitemon.OAuth2)
+				oauth2Object.read(w, f.alone(), d.request.OAuth2)
+			}),
+		request(keyInfo{name: "tls_config", value: typeMapping(tlsObject.infos), kinds: kindsWithTLS(),
+			example: `{ ca_file: /etc/ssl/internal.pem, server_name: api.internal }`,
+			doc:     "How the server's certificate is checked, and which one is shown to it."},
+			func(w *walker, f field, d *draft) {
+				d.request.TLS = new(sitemon.TLSConfig)
+				w.tlsConfig(f.value, d.request.TLS)
+			}),
+	}
+}
+
+// put returns a reader that writes a text to where in finds its place.
+func put[T any, S ~string](name string, read func(w *walker, name string, n *yaml.Node) string, in func(*T) *S) func(*walker, field, *T) {
+	return func(w *walker, f field, into *T) {
+		s := read(w, name, f.value)
+		w.out = appendJSON(w.out, s)
+		*in(into) = S(s)
+	}
+}
+
+func filledLine(w *walker, name string, n *yaml.Node) string {
+	s := w.referenceLine(name, n)
+	if v := deref(n); s == "" && v.Kind == yaml.ScalarNode && v.Tag != "!!null" && v.Value == "" {
+		w.fail(n, "%s is empty", name)
+	}
+	return s
+}
+
+func secret(w *walker, name string, n *yaml.Node) string { return w.credential(name, n) }
+
+func pathOnly(w *walker, name string, n *yaml.Node) string {
+	path, _ := w.path(name, n)
+	return path
+}
+
+var basicAuthObject = newObject("basic_auth", []key[sitemon.BasicAuth]{
+	{keyInfo: keyInfo{name: "username", value: typeText, oneOf: "username", example: "monitor", doc: "The user's name."},
+		read: put("username", filledLine, func(a *sitemon.BasicAuth) *string { return &a.Username })},
+	{keyInfo: keyInfo{name: "username_file", value: typeText, oneOf: "username", example: "/run/secrets/user", doc: "A file with the user's name."},
+		read: put("username_file", pathOnly, func(a *sitemon.BasicAuth) *string { return &a.UsernameFile })},
+	{keyInfo: keyInfo{name: "password", value: typeText, oneOf: "password", example: `"${PASSWORD}"`, doc: "The password."},
+		read: put("password", secret, func(a *sitemon.BasicAuth) *sitemon.Secret { return &a.Password })},
+	{keyInfo: keyInfo{name: "password_file", value: typeText, oneOf: "password", example: "/run/secrets/password", doc: "A file with the password."},
+		read: put("password_file", pathOnly, func(a *sitemon.BasicAuth) *string { return &a.PasswordFile })},
+})
+
+var authorizationObject = newObject("authorization", []key[sitemon.Authorization]{
+	{keyInfo: keyInfo{name: "type", value: typeText, def: "Bearer", example: "Bearer", doc: "The word before the credentials."},
+		read: put("type", authType, func(a *sitemon.Authorization) *string { return &a.Type })},
+	{keyInfo: keyInfo{name: "credentials", value: typeText, oneOf: "credentials", example: `"${TOKEN}"`, doc: "The token."},
+		read: put("credentials", secret, func(a *sitemon.Authorization) *sitemon.Secret { return &a.Credentials })},
+	{keyInfo: keyInfo{name: "credentials_file", value: typeText, oneOf: "credentials", example: "/run/secrets/token", doc: "A file with the token."},
+		read: put("credentials_file", pathOnly, func(a *sitemon.Authorization) *string { return &a.CredentialsFile })},
+})
+
+func authType(w *walker, name string, n *yaml.Node) string {
+	s, ok := w.text(name, n)
+	switch {
+	case ok && strings.EqualFold(s, "basic"):
+		w.fail(n, "type: for basic authentication use basic_auth with username and password")
+	case ok && !isToken(s):
+		w.fail(n, "type must be one word such as Bearer, not %s", quote(s))
+	}
+	return s
+}
+
+var oauth2Object = newObject("oauth2", []key[sitemon.OAuth2]{
+	{keyInfo: keyInfo{name: "client_id", value: typeText, must: true, example: "monitor", doc: "Who asks for the token."},
+		read: put("client_id", filledLine, func(a *sitemon.OAuth2) *string { return &a.ClientID })},
+	{keyInfo: keyInfo{name: "client_secret", value: typeText, oneOf: "client_secret", example: `"${SECRET}"`, doc: "The client's secret."},
+		read: put("client_secret", secret, func(a *sitemon.OAuth2) *sitemon.Secret { return &a.ClientSecret })},
+	{keyInfo: keyInfo{name: "client_secret_file", value: typeText, oneOf: "client_secret", example: "/run/secrets/oauth", doc: "A file with the client's secret."},
+		read: put("client_secret_file", pathOnly, func(a *sitemon.OAuth2) *string { return &a.ClientSecretFile })},
+	{keyInfo: keyInfo{name: "token_url", value: typeText, must: true, example: "https://sso.example.org/token", doc: "Where the token is fetched."},
+		read: put("token_url", httpURL, func(a *sitemon.OAuth2) *string { return &a.TokenURL })},
+	{keyInfo: keyInfo{name: "scopes", value: typeLines, example: "[read]", doc: "The scopes that are asked for."},
+		read: func(w *walker, f field, a *sitemon.OAuth2) {
+			w.items("scopes", f.value, func(n *yaml.Node) {
+				s := filledLine(w, "scopes", n)
+				w.out = appendJSON(w.out, s)
+				a.Scopes = append(a.Scopes, s)
+			})
+		}},
+	{keyInfo: keyInfo{name: "endpoint_params", value: typeHeaders, example: "{ audience: api }", doc: "Further parameters of the request for a token."},
+		read: func(w *walker, f field, a *sitemon.OAuth2) {
+			a.EndpointParams = w.headers("endpoint_params", f, headerNameFault)
+		}},
+})
+
+func httpURL(w *walker, name string, n *yaml.Node) string { return w.address(name, n, "http", "https") }
+
+func (w *walker) proxy(n *yaml.Node) string {
+	s := w.address("proxy_url", n, "http", "https", "socks5", "socks5h")
+	w.out = appendJSON(w.out, s)
+	if u, err := url.Parse(s); err == nil && u.User != nil {
+		if _, has := u.User.Password(); has {
+			w.literalCredential("the password in proxy_url", n, s)
+		}
+	}
+	return s
+}
+
+// address reads an absolute URL with one of the schemes.
+func (w *walker) address(name string, n *yaml.Node, schemes ...string) string {
+	s := w.referenceLine(name, n)
+	text, known := w.expanded(s)
+	if v := deref(n); !known || s == "" && (v.Kind != yaml.ScalarNode || v.Value != "" || v.Tag == "!!null") {
+		return s
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme) {
+		w.fail(n, "%s must be an address that begins with %s", name, strings.Join(schemes, ":// or ")+"://")
+	}
+	return s
+}
+
+var tlsObject = newObject("tls_config", []key[sitemon.TLSConfig]{
+	{keyInfo: keyInfo{name: "ca", value: typeText, oneOf: "ca", example: `"${file:/etc/ssl/internal.pem}"`, doc: "The authorities to trust instead of the system's, as PEM."},
+		read: put("ca", plainText, func(c *sitemon.TLSConfig) *string { return &c.CA })},
+	{keyInfo: keyInfo{name: "ca_file", value: typeText, oneOf: "ca", example: "/etc/ssl/internal.pem", doc: "A file with the authorities to trust, as PEM."},
+		read: put("ca_file", caFile, func(c *sitemon.TLSConfig) *string { return &c.CAFile })},
+	{keyInfo: keyInfo{name: "cert", value: typeText, oneOf: "cert", example: `"${file:/etc/ssl/client.pem}"`, doc: "The certificate to show to the server, as PEM."},
+		read: put("cert", plainText, func(c *sitemon.TLSConfig) *string { return &c.Cert })},
+	{keyInfo: keyInfo{name: "cert_file", value: typeText, oneOf: "cert", example: "/etc/ssl/client.pem", doc: "A file with the certificate to show."},
+		read: put("cert_file", pathOnly, func(c *sitemon.TLSConfig) *string { return &c.CertFile })},
+	{keyInfo: keyInfo{name: "key", value: typeText, oneOf: "key", example: `"${file:/etc/ssl/client.key}"`, doc: "The private key of the certificate to show, as PEM."},
+		read: put("key", secretText, func(c *sitemon.TLSConfig) *sitemon.Secret { return &c.Key })},
+	{keyInfo: keyInfo{name: "key_file", value: typeText, oneOf: "key", example: "/etc/ssl/client.key", doc: "A file with that private key."},
+		read: put("key_file", pathOnly, func(c *sitemon.TLSConfig) *string { return &c.KeyFile })},
+	{keyInfo: keyInfo{name: "server_name", value: typeText, def: "the host of the address", example: "api.internal", doc: "The name to ask for, and to expect in the certificate."},
+		read: put("server_name", filledLine, func(c *sitemon.TLSConfig) *string { return &c.ServerName })},
+	{keyInfo: keyInfo{name: "insecure_skip_verify", value: typeBool, def: "false", example: "true", doc: "Whether any certificate is taken. Its facts are recorded all the same."},
+		read: func(w *walker, f field, c *sitemon.TLSConfig) {
+			c.InsecureSkipVerify = w.boolean("insecure_skip_verify", f.value)
+		}},
+	{keyInfo: keyInfo{name: "min_version", value: typeWords(tlsVersions...), def: "TLS12", example: "TLS13", doc: "The oldest version to speak."},
+		read: func(w *walker, f field, c *sitemon.TLSConfig) { c.MinVersion = w.tlsVersion("min_version", f.value) }},
+	{keyInfo: keyInfo{name: "max_version", value: typeWords(tlsVersions...), example: "TLS12", doc: "The newest version to speak."},
+		read: func(w *walker, f field, c *sitemon.TLSConfig) { c.MaxVersion = w.tlsVersion("max_version", f.value) }},
+})
+
+var tlsVersions = []string{"TLS10", "TLS11", "TLS12", "TLS13"}
+
+func (w *walker) tlsVersion(name string, n *yaml.Node) uint16 {
+	if i := w.choice(name, n, tlsVersions...); i >= 0 {
+		return tls.VersionTLS10 + uint16(i)
+	}
+	return 0
+}
+
+func plainText(w *walker, name string, n *yaml.Node) string {
+	s, _ := w.reference(name, n)
+	return s
+}
+
+func secretText(w *walker, name string, n *yaml.Node) string {
+	s, _ := w.reference(name, n)
+	w.literalCredential(name, n, s)
+	return s
+}
+
+func caFile(w *walker, name string, n *yaml.Node) string {
+	path, content := w.path(name, n)
+	if content != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(content)) {
+		w.fail(n, "%s: the file holds no certificate in PEM form", name)
+	}
+	return path
+}
+
+// tlsConfig reads tls_config and checks what can be checked of it as a whole.
+func (w *walker) tlsConfig(n *yaml.Node, c *sitemon.TLSConfig) {
+	before := w.faults
+	tlsObject.read(w, field{value: n}, c)
+	if w.faults > before {
+		return
+	}
+	if ca, known := w.expanded(c.CA); known && ca != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(ca)) {
+		w.fail(n, "ca holds no certificate in PEM form")
+	}
+	hasCert, hasKey := c.Cert+c.CertFile != "", c.Key.Reveal()+c.KeyFile != ""
+	switch {
+	case hasCert && !hasKey:
+		w.fail(n, "tls_config has a certificate to show and no key; add key or key_file")
+	case hasKey && !hasCert:
+		w.fail(n, "tls_config has a key and no certificate; add cert or cert_file")
+	case c.MaxVersion != 0 && c.MinVersion > c.MaxVersion:
+		w.fail(n, "min_version is newer than max_version")
+	}
+}

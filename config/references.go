@@ -1,0 +1,99 @@
+package config
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// reference reads a text in which references may stand, and checks them.
+func (w *walker) reference(name string, n *yaml.Node) (string, bool) {
+	s, ok := w.scalar(name, n)
+	if !ok || !strings.Contains(s, "${") {
+		return s, ok
+	}
+	w.refers = true
+	fault, seen := w.checked[s]
+	if !seen {
+		fault = w.referenceFault(s)
+		w.checked[s] = fault
+	}
+	if fault != "" {
+		w.fail(n, "%s: %s", name, fault)
+	}
+	return s, fault == ""
+}
+
+func (w *walker) referenceFault(s string) string {
+	err := eachReference(s, func(string) {}, func(r reference) error {
+		if w.expander == nil {
+			return nil
+		}
+		_, err := w.expander.value(r)
+		return err
+	})
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// expanded returns a checked text with its references replaced, if they can be
+// here.
+func (w *walker) expanded(s string) (string, bool) {
+	if !strings.Contains(s, "${") {
+		return s, true
+	}
+	if w.expander == nil {
+		return "", false
+	}
+	text, _, err := w.expander.Expand(s)
+	return text, err == nil
+}
+
+// referenceLine reads a text with references that goes into one line of a
+// request: a header's value, a user name.
+func (w *walker) referenceLine(name string, n *yaml.Node) string {
+	s, ok := w.reference(name, n)
+	if !ok {
+		return ""
+	}
+	if strings.ContainsAny(s, "\r\n\x00") {
+		w.fail(n, "%s has a line break in it; it has to be one line (a block text with | ends in one, >- or quotes do not)", name)
+		return ""
+	}
+	if text, known := w.expanded(s); known && strings.ContainsAny(text, "\r\n\x00") {
+		w.fail(n, "%s has a line break in it once its references are replaced", name)
+	}
+	return s
+}
+
+// credential reads a secret, and warns if it is written out.
+func (w *walker) credential(name string, n *yaml.Node) string {
+	s := w.referenceLine(name, n)
+	w.literalCredential(name, n, s)
+	return s
+}
+
+func (w *walker) literalCredential(name string, n *yaml.Node, s string) {
+	if s != "" && !strings.Contains(s, "${") {
+		w.warn(n, "%s is written out in the file; ${NAME} or ${file:PATH} keeps it elsewhere", name)
+	}
+}
+
+// path reads the name of a file and checks that the file can be read.
+func (w *walker) path(name string, n *yaml.Node) (path, content string) {
+	path = w.referenceLine(name, n)
+	file, known := w.expanded(path)
+	if path == "" || !known || w.expander == nil {
+		if path == "" && deref(n).Kind == yaml.ScalarNode && deref(n).Tag == "!!str" && deref(n).Value == "" {
+			w.fail(n, "%s is empty; write the path of a file", name)
+		}
+		return path, ""
+	}
+	content, err := w.expander.content(file)
+	if err != nil {
+		w.fail(n, "%s: %v", name, err)
+	}
+	return path, content
+}

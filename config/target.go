@@ -1,0 +1,120 @@
+package config
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"sitemon"
+)
+
+// schemes are the schemes of an address with the probes that they choose.
+var schemes = map[string]sitemon.Kind{
+	"http": sitemon.KindHTTP, "https": sitemon.KindHTTP, "tcp": sitemon.KindTCP, "tls": sitemon.KindTLS,
+}
+
+var schemeNames = []string{"http", "https", "tcp", "tls"}
+
+// unbuiltSchemes are understood and refused.
+var unbuiltSchemes = []string{"dns", "icmp", "grpc", "grpcs", "ws", "wss", "heartbeat"}
+
+// schemeAliases say what to write instead of schemes that people try.
+var schemeAliases = map[string]string{
+	"ping": "icmp", "ssl": "tls", "starttls": "tls", "websocket": "ws", "push": "heartbeat",
+	"udp": "", "ssh": "tcp", "postgres": "tcp", "postgresql": "tcp", "mysql": "tcp", "redis": "tcp", "amqp": "tcp",
+	"mongodb": "tcp", "kafka": "tcp", "smtp": "tcp", "imap": "tcp", "ftp": "tcp", "ldap": "tcp", "mqtt": "tcp",
+	"smtps": "tls", "imaps": "tls", "ldaps": "tls",
+}
+
+// targetKind says by which kind of probe an address is reached, or what is wrong
+// with its scheme. An address that begins with a reference is one for HTTP.
+func targetKind(address string) (kind sitemon.Kind, fault string) {
+	if strings.HasPrefix(address, "${") {
+		return sitemon.KindHTTP, ""
+	}
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok || strings.ContainsAny(scheme, "/?#${") {
+		return "", schemeless(address)
+	}
+	scheme = strings.ToLower(scheme)
+	if k, ok := schemes[scheme]; ok {
+		return k, ""
+	}
+	instead, aliased := schemeAliases[scheme]
+	switch {
+	case slices.Contains(unbuiltSchemes, scheme):
+		return "", "url: " + scheme + ":// is not built yet; http, https, tcp and tls are"
+	case slices.Contains(unbuiltSchemes, instead):
+		return "", "url: the scheme for this is " + instead + "://, and it is not built yet"
+	case instead != "":
+		return "", "url: unknown scheme " + quote(scheme) + "; to watch a port, write " + instead + "://host:port"
+	case !aliased && closest(scheme, schemeNames) != "":
+		return "", "url: unknown scheme " + quote(scheme) + ", did you mean " + quote(closest(scheme, schemeNames)+"://"+rest) + "?"
+	}
+	return "", "url: unknown scheme " + quote(scheme) + "; it can be http, https, tcp or tls"
+}
+
+func schemeless(address string) string {
+	switch {
+	case address == "":
+		return "url is empty; write for example https://example.org/"
+	case strings.Contains(address, ":/") || strings.ContainsAny(address, " \t\n"):
+		return "url: " + quote(address) + " is no address; write for example https://example.org/"
+	}
+	host, port, _ := strings.Cut(strings.SplitN(address, "/", 2)[0], ":")
+	if p, err := strconv.Atoi(port); err == nil && p != 80 && p != 443 && p < 8000 {
+		return "url has no scheme; write tcp://" + host + ":" + port + " or https://" + address
+	}
+	return "url has no scheme; write https://" + strings.TrimPrefix(address, "//")
+}
+
+// targetFault says what is wrong with an address whose references have been
+// replaced, or "".
+func targetFault(address string, kind sitemon.Kind) string {
+	if strings.ContainsFunc(address, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return "url has a space or a control character in it; write %20 for a space"
+	}
+	found, fault := targetKind(address)
+	if fault != "" {
+		return fault
+	}
+	if kind != "" && found != kind {
+		return "url leads to " + string(found) + ":// only after its references are replaced; write the scheme out, as in " + string(found) + "://${NAME}"
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
+			err = ue.Err // without the address, which may hold a password
+		}
+		return "url is no address: " + err.Error()
+	}
+	port, portErr := strconv.Atoi(u.Port())
+	switch {
+	case u.Hostname() == "":
+		return "url has no host; write for example " + u.Scheme + "://example.org"
+	case u.Port() != "" && (portErr != nil || port < 1 || port > 65535):
+		return "url has the port " + u.Port() + "; a port is between 1 and 65535"
+	case kind == sitemon.KindHTTP:
+		return ""
+	case u.Port() == "":
+		return "url has no port; write " + u.Scheme + "://" + u.Host + portHint(kind)
+	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return "url: " + u.Scheme + ":// takes a host and a port only, as in " + u.Scheme + "://" + u.Host
+	}
+	return ""
+}
+
+func portHint(kind sitemon.Kind) string {
+	if kind == sitemon.KindTLS {
+		return ":443"
+	}
+	return ":PORT"
+}
+
+// printable reports whether every character of s can be shown on one line.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}

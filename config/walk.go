@@ -1,0 +1,236 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"sitemon"
+)
+
+const (
+	// maxKeys bounds the keys of one mapping.
+	maxKeys = 1000
+	// maxMergeDepth bounds how deep << may lead through << again.
+	maxMergeDepth = 16
+	// maxSteps bounds the work that aliases and merges can make of a document; ten
+	// thousand sites that use every key through << stay far below.
+	maxSteps = 20_000_000
+)
+
+// walker turns the nodes of a document into sites. It collects every fault with
+// its position instead of stopping at the first one. Equal patterns, requests
+// and expectations become one value each.
+type walker struct {
+	opts     ParseOptions
+	expander *Expander // nil: references are checked for their form only
+	file     string    // the one being walked
+	base     source    // where defaults are
+	kind     sitemon.Kind
+	problems []sitemon.Problem
+	faults   int // the problems that are no warnings
+	steps    int
+	defaults bool // defaults are being walked: no key is missing there
+	refers   bool // a ${…} was seen in the site
+
+	draft  draft
+	fields []field // a stack of scratch space
+	out    []byte  // the canonical JSON being written
+	part   [2][]byte
+
+	patterns map[string]sitemon.Pattern
+	requests map[string]*sitemon.Request
+	expects  map[string]*sitemon.Expect
+	checked  map[string]string // the fault, or "", of texts and files looked at before
+	names    map[string]place
+}
+
+// source is a node and the file that it is in.
+type source struct {
+	file string
+	node *yaml.Node
+}
+
+// inDefaults lets faults be noted in the file that has the defaults, until the
+// function that it returns is called.
+func (w *walker) inDefaults() (back func()) {
+	file := w.file
+	w.file = w.base.file
+	return func() { w.file = file }
+}
+
+// place is a position in a file.
+type place struct {
+	file         string
+	line, column int
+}
+
+func (p place) String() string { return fmt.Sprintf("%s:%d:%d", p.file, p.line, p.column) }
+
+func newWalker(opts ParseOptions) *walker {
+	w := &walker{
+		opts:     opts,
+		patterns: map[string]sitemon.Pattern{},
+		requests: map[string]*sitemon.Request{},
+		expects:  map[string]*sitemon.Expect{},
+		checked:  map[string]string{},
+		names:    map[string]place{},
+	}
+	if opts.Lookup != nil {
+		start := time.Now() // files are read once per walk
+		w.expander = NewExpander(opts.Lookup, opts.ReadFile, func() time.Time { return start })
+	}
+	return w
+}
+
+// fail notes a fault at a node.
+func (w *walker) fail(n *yaml.Node, format string, args ...any) {
+	w.faults++
+	w.problems = append(w.problems, sitemon.Problem{
+		File: w.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...),
+	})
+}
+
+// warn notes something allowed and seldom meant.
+func (w *walker) warn(n *yaml.Node, format string, args ...any) {
+	w.fail(n, format, args...)
+	w.problems[len(w.problems)-1].Warning = true
+	w.faults--
+}
+
+// step counts work and reports whether there may be more of it.
+func (w *walker) step(n *yaml.Node, count int) bool {
+	if w.steps > maxSteps {
+		return false
+	}
+	if w.steps += count; w.steps > maxSteps {
+		w.fail(n, "the aliases (*name) and merges (<<) of this document lead to too much content")
+	}
+	return w.steps <= maxSteps
+}
+
+// field is one key of a mapping with its value.
+type field struct {
+	key, value *yaml.Node
+	// base is the value that defaults has for the same key; nil if none.
+	base *yaml.Node
+	// inherited: value itself comes from defaults.
+	inherited bool
+}
+
+// deref follows an alias to the node that it stands for.
+func deref(n *yaml.Node) *yaml.Node {
+	for range maxMergeDepth {
+		if n.Kind != yaml.AliasNode || n.Alias == nil {
+			break
+		}
+		n = n.Alias
+	}
+	return n
+}
+
+// pairs appends the keys of a mapping to dst, << merged in as YAML has it: own
+// keys go before merged ones, earlier merges before later ones. Each name
+// appears once.
+func (w *walker) pairs(n *yaml.Node, dst []field) []field { return w.merged(n, dst, len(dst), 0) }
+
+func (w *walker) merged(n *yaml.Node, dst []field, from, depth int) []field {
+	if len(n.Content)/2 > maxKeys {
+		w.fail(n, "more than %d keys in one mapping", maxKeys)
+		return dst
+	}
+	if !w.step(n, len(n.Content)/2+1) {
+		return dst
+	}
+	own := len(dst)
+	merges := false
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := deref(n.Content[i]), n.Content[i+1]
+		if k.Tag == "!!merge" {
+			merges = true
+			continue
+		}
+		if k.Kind != yaml.ScalarNode || k.Tag == "!!null" {
+			w.fail(n.Content[i], "a key must be a text, not %s; texts that begin with %s need quotes", describe(k), "[ or {")
+			continue
+		}
+		if j := indexField(dst[own:], k.Value); j >= 0 {
+			first := dst[own+j].key
+			w.fail(k, "key %q is already set at %s; a key can be there once", k.Value, place{w.file, first.Line, first.Column})
+			continue
+		}
+		if indexField(dst[from:own], k.Value) < 0 {
+			dst = append(dst, field{key: k, value: v})
+		}
+	}
+	for i := 0; merges && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Tag == "!!merge" {
+			dst = w.mergeInto(n.Content[i+1], dst, from, depth+1)
+		}
+	}
+	return dst
+}
+
+// mergeInto adds what a << key points to: a mapping or a list of mappings.
+func (w *walker) mergeInto(source *yaml.Node, dst []field, from, depth int) []field {
+	n := deref(source)
+	switch {
+	case depth > maxMergeDepth:
+		w.fail(source, "<< leads through more than %d other <<, or to itself", maxMergeDepth)
+	case n.Kind == yaml.MappingNode:
+		return w.merged(n, dst, from, depth)
+	case n.Kind == yaml.SequenceNode && depth <= maxMergeDepth:
+		for _, item := range n.Content {
+			if deref(item).Kind == yaml.SequenceNode {
+				w.fail(item, "<< takes a mapping or a list of mappings, not a list in a list")
+				continue
+			}
+			dst = w.mergeInto(item, dst, from, depth+1)
+		}
+	default:
+		w.fail(source, "<< takes a mapping, as in <<: *anchor, not %s", describe(n))
+	}
+	return dst
+}
+
+func indexField(fields []field, name string) int {
+	for i := range fields {
+		if fields[i].key.Value == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// describe names what a node is, for messages.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "a mapping"
+	}
+	switch n.Tag {
+	case "!!null":
+		return "empty"
+	case "!!bool":
+		return n.Value
+	case "!!int", "!!float":
+		return "the number " + n.Value
+	}
+	return "the text " + quote(n.Value)
+}
+
+// quote shows a text of the file in a message, shortened.
+func quote(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	if strings.ContainsAny(s, "\"\\") && !strings.ContainsAny(s, "`\n\t") {
+		return "`" + s + "`"
+	}
+	return fmt.Sprintf("%q", s)
+}
