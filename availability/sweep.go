@@ -2,6 +2,7 @@ package availability
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -55,7 +56,7 @@ type voice struct {
 // a microsecond is cut off.
 func NewSweep(edges []time.Time, opts Options) *Sweep {
 	opts.Quorum = max(1, opts.Quorum)
-	s := &Sweep{opts: opts, spans: make([]Span, max(0, len(edges)-1))}
+	s := &Sweep{opts: opts, spans: make([]Span, max(0, len(edges)-1)), newest: math.MinInt64}
 	for i := range s.spans {
 		s.spans[i].From = edges[i].UTC().Truncate(time.Microsecond)
 		s.spans[i].To = edges[i+1].UTC().Truncate(time.Microsecond)
@@ -72,7 +73,7 @@ func NewSweep(edges []time.Time, opts Options) *Sweep {
 // wraps [sitemon.ErrInvalid]: the report's slot is before that of another.
 func (s *Sweep) Add(r Report) error {
 	slot := r.Slot.UnixMicro()
-	if s.newest != 0 && slot < s.newest {
+	if slot < s.newest {
 		return fmt.Errorf("%w: report of %s comes after one of %s", sitemon.ErrInvalid,
 			r.Slot.UTC().Format(sitemon.SlotFormat), time.UnixMicro(s.newest).UTC().Format(sitemon.SlotFormat))
 	}

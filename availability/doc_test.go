@@ -1,0 +1,106 @@
+package availability_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sitemon"
+	"sitemon/availability"
+)
+
+// tables returns the cells of the Markdown tables of a document, without their
+// heads.
+func tables(t *testing.T, path string) [][][]string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][][]string
+	line := 0
+	for text := range strings.Lines(string(b)) {
+		text, ok := strings.CutPrefix(strings.TrimSpace(text), "| ")
+		if !ok {
+			line = 0
+			continue
+		}
+		switch line++; line {
+		case 1:
+			all = append(all, nil)
+		case 2: // the rule below the head
+		default:
+			cells := strings.Split(strings.TrimSuffix(text, " |"), " | ")
+			all[len(all)-1] = append(all[len(all)-1], cells)
+		}
+	}
+	return all
+}
+
+// clock reads a time of the day of the tests.
+func clock(t *testing.T, s string) time.Time {
+	t.Helper()
+	v, err := time.Parse(time.DateTime, start.Format(time.DateOnly)+" "+s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func duration(t *testing.T, s string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// row writes a span as the document does.
+func row(p availability.Span) string {
+	b := p.Bucket()
+	ratio := func(f float64) string {
+		return strconv.FormatFloat(f, 'g', 4, 64)
+	}
+	return strings.Join([]string{
+		p.From.Format(time.TimeOnly), p.To.Format(time.TimeOnly),
+		fmt.Sprint(b.Up.Seconds()), fmt.Sprint(b.Degraded.Seconds()), fmt.Sprint(b.Down.Seconds()), fmt.Sprint(b.Unknown.Seconds()),
+		fmt.Sprint(b.Reports), ratio(*b.Availability), ratio(b.Coverage),
+		b.Latency.P50.String(), b.Latency.P95.String(), b.Latency.Max.String(),
+	}, " | ")
+}
+
+// The example of docs/availability.md is true.
+func TestDocumentedExample(t *testing.T) {
+	all := tables(t, "../docs/availability.md")
+	if len(all) != 2 {
+		t.Fatalf("docs/availability.md has %d tables, want the reports and the buckets", len(all))
+	}
+	var reports []availability.Report
+	for _, cells := range all[0] {
+		reports = append(reports, availability.Report{
+			Slot: clock(t, cells[0]), Interval: duration(t, cells[1]),
+			Outcome: sitemon.Outcome(cells[2]), Duration: duration(t, cells[3]),
+		})
+	}
+	q := availability.Query{From: clock(t, "10:00:00"), To: clock(t, "10:04:00"), Step: 2 * time.Minute}
+	opts := availability.Options{Percentiles: true}
+	spans := availability.Spans(q.Edges(), opts, reports)
+	spans = append(spans, availability.Spans([]time.Time{q.From, q.To}, opts, reports)...)
+	if len(spans) != len(all[1]) {
+		t.Fatalf("%d spans, the document has %d", len(spans), len(all[1]))
+	}
+	for i, p := range spans {
+		if got, want := row(p), strings.Join(all[1][i], " | "); got != want {
+			t.Errorf("line %d\n    got %s\n  wrote %s", i+1, got, want)
+		}
+	}
+	for i, p := range spans[:2] {
+		if p.Sum.Width() != q.Step {
+			t.Errorf("bucket %d is %s wide", i, p.Sum.Width())
+		}
+	}
+}
