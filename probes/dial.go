@@ -1,0 +1,174 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"sitemon"
+)
+
+// attemptDelay is how long the next address of a name waits for the one before
+// it (RFC 8305 section 5).
+const attemptDelay = 250 * time.Millisecond
+
+// open resolves a host and connects to it. The connection carries the probe's
+// deadline, so no step on it needs a timer of its own.
+func (a *attempt) open(host string, port uint16) (net.Conn, error) {
+	addrs, err := a.resolve(host)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	conn, err := a.dial(addrs, port)
+	a.report.Phases.Connect += time.Since(start)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetDeadline(a.deadline); err != nil {
+		conn.Close()
+		return nil, failf(sitemon.ReasonInternal, err, "set the deadline: %s", words(err))
+	}
+	return conn, nil
+}
+
+// dial connects to the first address that answers.
+func (a *attempt) dial(addrs []netip.Addr, port uint16) (net.Conn, error) {
+	if len(addrs) == 1 {
+		return a.dialOne(netip.AddrPortFrom(addrs[0], port))
+	}
+	if !addrs[0].IsLoopback() { // which answers or refuses at once
+		return a.race(addrs, port)
+	}
+	var failures []error
+	for _, addr := range addrs {
+		conn, err := a.dialOne(netip.AddrPortFrom(addr, port))
+		if err == nil {
+			return conn, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, worst(failures)
+}
+
+func (a *attempt) dialOne(target netip.AddrPort) (net.Conn, error) {
+	a.report.RemoteAddr = target.String()
+	conn, err := a.set.dialer.DialTCP(a.ctx, "tcp", netip.AddrPort{}, target)
+	if err != nil {
+		return nil, a.dialFailure(target, err)
+	}
+	return conn, nil
+}
+
+type dialed struct {
+	conn   net.Conn
+	target netip.AddrPort
+	err    error
+}
+
+// race tries the addresses one after the other, the next one after a failure or
+// [attemptDelay], and takes the first connection that is made. All attempts have
+// ended when it returns.
+func (a *attempt) race(addrs []netip.Addr, port uint16) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(a.ctx)
+	results := make(chan dialed, len(addrs))
+	started, ended := 0, 0
+	next := func() {
+		target := netip.AddrPortFrom(addrs[started], port)
+		started++
+		go func() {
+			conn, err := a.set.dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, target)
+			results <- dialed{conn, target, err}
+		}()
+	}
+	defer func() {
+		cancel()
+		for ; ended < started; ended++ {
+			if late := <-results; late.err == nil {
+				late.conn.Close()
+			}
+		}
+	}()
+	next()
+	timer := time.NewTimer(attemptDelay)
+	defer timer.Stop()
+	var failures []error
+	for {
+		select {
+		case r := <-results:
+			ended++
+			a.report.RemoteAddr = r.target.String()
+			if r.err == nil {
+				return r.conn, nil
+			}
+			failures = append(failures, a.dialFailure(r.target, r.err))
+			if ended == len(addrs) {
+				return nil, worst(failures)
+			}
+			if started < len(addrs) {
+				next()
+				timer.Reset(attemptDelay)
+			}
+		case <-timer.C:
+			if started < len(addrs) {
+				next()
+				timer.Reset(attemptDelay)
+			}
+		}
+	}
+}
+
+func (a *attempt) dialFailure(target netip.AddrPort, err error) *failure {
+	if blocked, ok := errors.AsType[*blockedError](err); ok {
+		return failf(sitemon.ReasonBlocked, err, "%s by the address policy (probes.deny)", blocked.Error())
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return failf(sitemon.ReasonConnectRefused, err, "connection refused by %s", target)
+	case a.ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
+		return a.noAnswer(sitemon.ReasonConnectTimeout, err, "connecting to "+target.String())
+	case timedOut(err):
+		return failf(sitemon.ReasonConnectTimeout, err, "no answer from %s: the system gave up connecting", target)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM),
+		errors.Is(err, syscall.EADDRNOTAVAIL) && target.Addr().Unmap().Is4():
+		return failf(sitemon.ReasonMonitorOverloaded, err, "this monitor can't open a connection: %s", words(err))
+	}
+	return failf(sitemon.ReasonConnectError, err, "connecting to %s: %s", target, words(err))
+}
+
+// telling orders the reasons for which no address could be reached: the more a
+// reason says about the site, the earlier.
+var telling = []sitemon.Reason{
+	sitemon.ReasonMonitorOverloaded, sitemon.ReasonConnectRefused, sitemon.ReasonConnectTimeout,
+	sitemon.ReasonConnectError, sitemon.ReasonBlocked,
+}
+
+// worst makes one failure of those of several addresses.
+func worst(failures []error) error {
+	if len(failures) == 1 {
+		return failures[0]
+	}
+	for _, reason := range telling {
+		for _, err := range failures {
+			if f, ok := errors.AsType[*failure](err); ok && f.reason == reason {
+				texts := make([]string, len(failures))
+				for i, other := range failures {
+					texts[i] = other.Error()
+				}
+				return &failure{reason, strings.Join(texts, "; "), err}
+			}
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// onCancel makes every use of conn fail at once when the probe's context is
+// cancelled before its deadline. The result undoes it, and reports false where
+// the context had ended before.
+func (a *attempt) onCancel(conn net.Conn) (stop func() bool) {
+	return context.AfterFunc(a.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+}

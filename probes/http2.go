@@ -1,0 +1,107 @@
+package probes
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"sitemon"
+)
+
+// http2Buffer is how many bytes of a body a server may send ahead.
+const http2Buffer = 256 << 10
+
+// newHTTP2Transport makes a transport that speaks HTTP/2 on connections that
+// were opened elsewhere: it never dials.
+func newHTTP2Transport() *http.Transport {
+	t := &http.Transport{
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			if conn, ok := ctx.Value(openedKey{}).(net.Conn); ok {
+				return conn, nil
+			}
+			return nil, errors.New("no connection was given")
+		},
+		Protocols:              new(http.Protocols),
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerConnection: http2Buffer,
+			MaxReceiveBufferPerStream:     http2Buffer,
+			MaxReadFrameSize:              64 << 10,
+		},
+	}
+	t.Protocols.SetHTTP2(true)
+	return t
+}
+
+// openedKey carries the connection to use in a context.
+type openedKey struct{}
+
+// startHTTP2 begins HTTP/2 on a connection on which it was agreed.
+func (a *attempt) startHTTP2(conn *tls.Conn) (*http.ClientConn, error) {
+	ctx := context.WithValue(a.ctx, openedKey{}, net.Conn(conn))
+	h2, err := a.set.h2.NewClientConn(ctx, "https", "opened.invalid:443")
+	switch {
+	case err == nil:
+		return h2, nil
+	case timedOut(err) || a.ctx.Err() != nil:
+		return nil, a.waiting(false, err)
+	case connectionLost(err):
+		return nil, failf(sitemon.ReasonTransferError, err, "%s before an answer came", words(err))
+	}
+	return nil, failf(sitemon.ReasonProtocol, err, "starting HTTP/2: %s", words(err))
+}
+
+// roundTrip2 speaks HTTP/2: it sends r and reads the answer's headers.
+func (a *attempt) roundTrip2(c *httpConn, r *request) (*http.Response, error) {
+	if c.kept {
+		if err := c.arm(a); err != nil {
+			return nil, err
+		}
+	}
+	req := &http.Request{
+		Method: r.method, URL: r.url, Host: r.host, Header: http.Header{},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if req.Host == "" {
+		req.Host = r.hostHeader()
+	}
+	for _, f := range r.fields {
+		if f.name != "Connection" {
+			req.Header[f.name] = append(req.Header[f.name], f.value)
+		}
+	}
+	if _, ok := r.field("User-Agent"); !ok {
+		req.Header["User-Agent"] = []string{a.set.userAgent}
+	}
+	if r.authorization != "" {
+		req.Header["Authorization"] = []string{r.authorization}
+	}
+	if cookies := r.cookies(); cookies != "" {
+		req.Header["Cookie"] = append(req.Header["Cookie"], cookies)
+	}
+	if r.hasLength() {
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(r.body)), int64(len(r.body))
+		if r.body == "" {
+			req.Body = http.NoBody
+		}
+	}
+	resp, err := c.h2.RoundTrip(req.WithContext(a.ctx))
+	if err == nil {
+		return resp, nil
+	}
+	switch {
+	case timedOut(err) || a.ctx.Err() != nil:
+		return nil, a.waiting(false, err)
+	case c.kept:
+		c.stale = true
+		fallthrough
+	case connectionLost(err):
+		return nil, failf(sitemon.ReasonTransferError, err, "%s before an answer came", words(err))
+	}
+	return nil, failf(sitemon.ReasonProtocol, err, "HTTP/2: %s", strings.TrimPrefix(words(err), "http2: "))
+}

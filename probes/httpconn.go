@@ -1,0 +1,120 @@
+package probes
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+
+	"sitemon"
+)
+
+// httpConn is a connection to a web server, or to a proxy on the way to it.
+type httpConn struct {
+	net.Conn
+	h2      *http.ClientConn // nil: HTTP/1.1
+	remote  string
+	origin  string
+	expires time.Time // of the certificate
+	// absolute: requests name the whole URL, as a proxy wants it, and carry
+	// proxyAuth.
+	absolute  bool
+	proxyAuth string
+	kept      bool // it has served a probe before
+	stale     bool // it was kept, and was closed by the other side meanwhile
+	stop      func() bool
+}
+
+// alpnHTTP2 and alpnHTTP1 are the protocols offered.
+var (
+	alpnHTTP2 = []string{"h2", "http/1.1"}
+	alpnHTTP1 = []string{"http/1.1"}
+)
+
+// connect opens the connection that r needs: dialled, through the proxy, TLS.
+func (a *attempt) connect(r *request) (*httpConn, error) {
+	secure := r.url.Scheme == "https"
+	host, err := asciiHost(r.url.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	service := uint16(80)
+	if secure {
+		service = 443
+	}
+	port, err := portNumber(r.url.Port(), service)
+	if err != nil {
+		return nil, err
+	}
+	c := &httpConn{origin: r.origin()}
+	if a.site.Request.ProxyURL != "" {
+		err = a.openProxy(c, host, port, secure)
+	} else if c.Conn, err = a.open(host, port); err == nil {
+		c.stop = a.onCancel(c.Conn)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.remote = a.report.RemoteAddr
+	if secure {
+		if err := a.secure(c, host); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// secure speaks TLS on c, and HTTP/2 where the server chooses it.
+func (a *attempt) secure(c *httpConn, host string) error {
+	alpn := alpnHTTP1
+	if a.site.Request.EnableHTTP2 {
+		alpn = alpnHTTP2
+	}
+	tc, err := a.handshake(c.Conn, host, alpn)
+	if err != nil {
+		return err
+	}
+	c.Conn, c.expires = tc, a.report.CertificateExpiresAt
+	if tc.ConnectionState().NegotiatedProtocol != "h2" {
+		return nil
+	}
+	c.h2, err = a.startHTTP2(tc)
+	return err
+}
+
+// arm gives a kept connection the deadline of the probe that uses it now.
+func (c *httpConn) arm(a *attempt) error {
+	if err := c.SetDeadline(a.deadline); err != nil {
+		return failf(sitemon.ReasonInternal, err, "set the deadline: %s", words(err))
+	}
+	c.stop = a.onCancel(c.Conn)
+	return nil
+}
+
+// idle makes c ready to wait for the next probe; false where it can't be used
+// again.
+func (c *httpConn) idle(b *buffers) bool {
+	if !c.stop() || c.SetDeadline(time.Time{}) != nil {
+		return false // the probe's context has just ended
+	}
+	c.stop = nil // which holds on to the probe's context
+	if c.h2 != nil {
+		return c.h2.Err() == nil && c.h2.Available() > 0
+	}
+	return b.br.Buffered() == 0 // the server must not speak unasked
+}
+
+func (c *httpConn) close() {
+	if c.stop != nil {
+		c.stop()
+	}
+	if c.h2 != nil {
+		_ = c.h2.Close()
+	}
+	if tc, ok := c.Conn.(*tls.Conn); ok {
+		_ = tc.NetConn().Close() // without waiting to say good-bye
+		return
+	}
+	_ = c.Conn.Close()
+}

@@ -1,0 +1,176 @@
+package probes
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sitemon"
+)
+
+// judged is the answer that expectations are about.
+type judged struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// verdict gathers the expectations that were not met.
+type verdict struct {
+	attempt *attempt
+	outcome sitemon.Outcome // "" while all are met
+	reason  sitemon.Reason  // of the first that was not met, "down" before "degraded"
+	texts   []string
+}
+
+// judge compares the answer with what the site expects; ans is nil for probes
+// that only connect. The error names each expectation that was not met.
+func (a *attempt) judge(ans *judged) error {
+	a.report.Duration = time.Since(a.start)
+	v := verdict{attempt: a}
+	if ans != nil {
+		v.status(ans.status)
+		v.headers(ans.header)
+		v.bodies(ans.body)
+		v.json(ans.body)
+	}
+	v.latency(a.report.Duration)
+	v.certificate(a.report.CertificateExpiresAt)
+	if v.outcome == "" {
+		return nil
+	}
+	a.report.Outcome, a.report.Reason = v.outcome, v.reason
+	a.report.Error = a.errorText(strings.Join(v.texts, "; "))
+	return nil
+}
+
+// quiet reports whether an expectation needs no words: it was met and nobody asks.
+func (v *verdict) quiet(ok bool) bool { return ok && v.attempt.detail == nil }
+
+// note adds an expectation; bad is the outcome where it was not met.
+func (v *verdict) note(ok bool, bad sitemon.Outcome, reason sitemon.Reason, c Check, text string) {
+	a := v.attempt
+	c.OK = ok
+	if a.detail != nil {
+		c.Name, c.Expected, c.Seen = visible(a.redact(c.Name)), visible(a.redact(c.Expected)), visible(a.redact(c.Seen))
+		a.detail.Checks = append(a.detail.Checks, c)
+	}
+	if ok {
+		return
+	}
+	if v.outcome == "" || v.outcome == sitemon.OutcomeDegraded && bad == sitemon.OutcomeDown {
+		v.outcome, v.reason = bad, reason
+	}
+	v.texts = append(v.texts, text)
+}
+
+// anyStatus is what is expected where a site says nothing.
+var anyStatus = []sitemon.StatusRange{{From: 200, To: 399}}
+
+func (v *verdict) status(code int) {
+	want := v.attempt.site.Expect.Status
+	if len(want) == 0 {
+		want = anyStatus
+	}
+	ok := false
+	for _, r := range want {
+		ok = ok || r.From <= code && code <= r.To
+	}
+	if v.quiet(ok) {
+		return
+	}
+	names := make([]string, len(want))
+	for i, r := range want {
+		names[i] = r.String()
+	}
+	expected := strings.Join(names, ", ")
+	v.note(ok, sitemon.OutcomeDown, sitemon.ReasonStatus, Check{Name: "status", Expected: expected, Seen: strconv.Itoa(code)},
+		fmt.Sprintf("status %d, expected %s", code, expected))
+}
+
+func (v *verdict) headers(h http.Header) {
+	for _, want := range v.attempt.site.Expect.Headers {
+		values := h.Values(want.Name)
+		ok := false
+		for _, value := range values {
+			ok = ok || want.Pattern.MatchString(value)
+		}
+		if v.quiet(ok) {
+			continue
+		}
+		seen, expected := "absent", "to match "+strconv.Quote(want.Pattern.String())
+		if len(values) > 0 {
+			seen = sitemon.Redacted
+			if !sensitive(want.Name) {
+				seen = v.attempt.seen([]byte(strings.Join(values, ", ")))
+			}
+		}
+		v.note(ok, sitemon.OutcomeDown, sitemon.ReasonHeader, Check{Name: "header " + want.Name, Expected: expected, Seen: seen},
+			fmt.Sprintf("header %s: %s, expected %s", want.Name, seen, expected))
+	}
+}
+
+func (v *verdict) bodies(body []byte) {
+	want := v.attempt.site.Expect
+	for _, p := range want.BodyMatch {
+		if ok := p.Match(body); !v.quiet(ok) {
+			v.body(ok, "a match of "+strconv.Quote(p.String()), body)
+		}
+	}
+	for _, p := range want.BodyNotMatch {
+		if ok := !p.Match(body); !v.quiet(ok) {
+			v.body(ok, "no match of "+strconv.Quote(p.String()), body)
+		}
+	}
+}
+
+func (v *verdict) body(ok bool, expected string, body []byte) {
+	seen := v.attempt.seen(body)
+	if v.attempt.report.BodyTruncated {
+		expected += fmt.Sprintf(" in the first %d bytes", len(body))
+	}
+	v.note(ok, sitemon.OutcomeDown, sitemon.ReasonBody, Check{Name: "body", Expected: expected, Seen: seen},
+		fmt.Sprintf("body %s, expected %s", seen, expected))
+}
+
+func (v *verdict) latency(took time.Duration) {
+	want := v.attempt.site.Expect.Latency
+	if want <= 0 || v.quiet(took <= want) {
+		return
+	}
+	v.note(took <= want, sitemon.OutcomeDegraded, sitemon.ReasonLatency,
+		Check{Name: "latency", Expected: "at most " + want.String(), Seen: shortly(took).String()},
+		fmt.Sprintf("took %s, expected at most %s", shortly(took), want))
+}
+
+func (v *verdict) certificate(expires time.Time) {
+	want := v.attempt.site.Expect.CertificateValidFor
+	if want <= 0 || expires.IsZero() {
+		return
+	}
+	left := time.Until(expires)
+	if v.quiet(left >= want) {
+		return
+	}
+	seen := "valid for " + days(left)
+	if left < 0 {
+		seen = "expired for " + days(-left)
+	}
+	v.note(left >= want, sitemon.OutcomeDegraded, sitemon.ReasonCertificate,
+		Check{Name: "certificate", Expected: "valid for at least " + days(want), Seen: seen},
+		fmt.Sprintf("certificate %s (until %s), expected at least %s", seen, expires.UTC().Format(time.RFC3339), days(want)))
+}
+
+// days writes a long duration as sites.yaml does.
+func days(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d < day {
+		return d.Round(time.Second).String()
+	}
+	if d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	return fmt.Sprintf("%dd%s", d/day, strings.TrimSuffix((d%day).Round(time.Hour).String(), "0m0s"))
+}

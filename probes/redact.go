@@ -1,0 +1,156 @@
+package probes
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+
+	"sitemon"
+)
+
+const (
+	// maxSeen is how many characters of what was seen are shown.
+	maxSeen = 200
+	// maxError is how many bytes the error of a report may have.
+	maxError = 2000
+	// seenWindow is how much of a text is looked at to show its beginning.
+	seenWindow = 4096
+	// wordLength is below which a secret is only redacted where it stands alone:
+	// a secret "1" must not take every 1 out of a text.
+	wordLength = 4
+)
+
+// errorText makes a text fit to be shown and stored: no secrets, no control
+// characters, valid UTF-8, not too long.
+func (a *attempt) errorText(text string) string {
+	return shorten(visible(a.redact(text)), maxError)
+}
+
+// seen is the beginning of what a server sent, quoted.
+func (a *attempt) seen(text []byte) string {
+	longest := 0
+	for _, s := range a.secrets {
+		longest = max(longest, len(s))
+	}
+	window := text[:min(len(text), seenWindow+longest)]
+	s := shorten(visible(a.redact(string(window))), maxSeen)
+	return `"` + s + `"`
+}
+
+// redact takes the attempt's secrets out of a text, in the forms in which they
+// may come back.
+func (a *attempt) redact(text string) string {
+	if len(a.secrets) == 0 || text == "" {
+		return text
+	}
+	var forms []string
+	for _, s := range a.secrets {
+		if s == "" {
+			continue
+		}
+		inJSON, _ := json.Marshal(s)
+		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), string(inJSON[1:len(inJSON)-1]), strings.TrimSpace(s))
+	}
+	// The longest first, so that no part of one is left by another inside it.
+	slices.SortFunc(forms, func(x, y string) int { return len(y) - len(x) })
+	for _, form := range slices.Compact(forms) {
+		switch {
+		case form == "":
+		case len(form) >= wordLength:
+			text = strings.ReplaceAll(text, form, sitemon.Redacted)
+		default:
+			text = replaceWord(text, form)
+		}
+	}
+	return text
+}
+
+// replaceWord redacts word where no letter or digit is beside it.
+func replaceWord(text, word string) string {
+	var b strings.Builder
+	for {
+		i := strings.Index(text, word)
+		if i < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		before, _ := utf8.DecodeLastRuneInString(text[:i])
+		after, _ := utf8.DecodeRuneInString(text[i+len(word):])
+		b.WriteString(text[:i])
+		if alphanumeric(before) || alphanumeric(after) {
+			b.WriteString(word)
+		} else {
+			b.WriteString(sitemon.Redacted)
+		}
+		text = text[i+len(word):]
+	}
+}
+
+func alphanumeric(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
+}
+
+// visible writes characters that can't be seen as Go escapes them.
+func visible(s string) string {
+	plain := func(r rune) bool { return r >= ' ' && r < 0x7f }
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && s[i] != '\xef':
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// shorten cuts a text to at most n bytes, between characters.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// cleanHost is the URL's host and port as a Host header has it.
+func cleanHost(u *url.URL) string {
+	host := u.Host
+	if i := strings.IndexByte(host, '%'); i >= 0 { // an IPv6 zone is for here only
+		if j := strings.IndexByte(host, ']'); j > i {
+			host = host[:i] + host[j:]
+		}
+	}
+	for i := range len(host) {
+		if host[i] < 0x80 {
+			continue
+		}
+		ascii, err := idna.Lookup.ToASCII(u.Hostname())
+		if err != nil {
+			return host
+		}
+		if port := u.Port(); port != "" {
+			ascii += ":" + port
+		}
+		return ascii
+	}
+	return host
+}
+
+// cleanURL is a URL without its password.
+func (a *attempt) cleanURL(u *url.URL) string { return a.redact(u.Redacted()) }

@@ -1,0 +1,84 @@
+package probes
+
+import (
+	"errors"
+	"net/url"
+
+	"sitemon"
+)
+
+// probeTCP connects, and that is all.
+func probeTCP(a *attempt) error {
+	host, port, err := a.hostPort()
+	if err != nil {
+		return err
+	}
+	conn, err := a.open(host, port)
+	if err != nil {
+		return err
+	}
+	conn.Close()
+	return a.judge(nil)
+}
+
+// probeTLS connects, shakes hands and looks at the certificate.
+func probeTLS(a *attempt) error {
+	host, port, err := a.hostPort()
+	if err != nil {
+		return err
+	}
+	conn, err := a.open(host, port)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer a.onCancel(conn)()
+	if _, err := a.handshake(conn, host, nil); err != nil {
+		return err
+	}
+	return a.judge(nil)
+}
+
+// hostPort reads the target of a site whose URL is scheme://host:port.
+func (a *attempt) hostPort() (host string, port uint16, err error) {
+	u, err := a.target()
+	if err != nil {
+		return "", 0, err
+	}
+	if u.Port() == "" {
+		return "", 0, failf(sitemon.ReasonInternal, nil, "the URL has no port: %s://host:port is expected", u.Scheme)
+	}
+	if port, err = portNumber(u.Port(), 0); err != nil {
+		return "", 0, err
+	}
+	host, err = asciiHost(u.Hostname())
+	return host, port, err
+}
+
+// target is the site's URL with its references expanded.
+func (a *attempt) target() (*url.URL, error) {
+	raw, err := a.expand(a.site.URL)
+	if err != nil {
+		return nil, err
+	}
+	u, err := parseURL(raw)
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// parseURL reads a URL. Its error does not repeat it: it may hold credentials.
+func parseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
+			err = ue.Err
+		}
+		return nil, failf(sitemon.ReasonInternal, nil, "the URL can't be read: %v", err)
+	}
+	if u.Hostname() == "" {
+		return nil, failf(sitemon.ReasonInternal, nil, "the URL names no host")
+	}
+	return u, nil
+}
