@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"sitemon"
+	"sitemon/config"
+	"sitemon/reload"
+	"sitemon/store/sqlite"
+)
+
+// document is the sites file, or folder of files, as read from disk: what the
+// reloader and the commands that look at it have in common.
+type document struct {
+	files []config.File
+	opts  config.ParseOptions
+}
+
+// readDocument reads the sites file that the settings name.
+func readDocument(s config.Settings) (document, error) {
+	files, err := config.ReadSites(s.Sites)
+	if errors.Is(err, fs.ErrNotExist) {
+		return document{}, fmt.Errorf("there is no sites file %s: write one with 'sitemon init', or name another with --sites: %w", s.Sites, err)
+	}
+	return document{files, parseOptions(s)}, err
+}
+
+func parseOptions(s config.Settings) config.ParseOptions {
+	return config.ParseOptions{Source: s.Source, DefaultInterval: s.ScanInterval, Lookup: s.Environ.Lookup}
+}
+
+// Hash implements [reload.Content].
+func (d document) Hash() string { return config.Hash(d.files) }
+
+// Parse implements [reload.Content].
+func (d document) Parse() (sitemon.Document, []sitemon.Problem, error) {
+	return config.Parse(d.files, d.opts)
+}
+
+var _ reload.Content = document{}
+
+// knownSites decodes the sites that the store has.
+func knownSites(ctx context.Context, db *sqlite.DB) ([]sitemon.Site, sitemon.Generation, error) {
+	stored, gen, err := db.Known(ctx)
+	if err != nil {
+		return nil, gen, err
+	}
+	decoder := config.NewDecoder()
+	sites := make([]sitemon.Site, 0, len(stored))
+	for _, d := range stored {
+		site, err := decoder.Decode(d.Name, d.JSON)
+		if err != nil {
+			return nil, gen, fmt.Errorf("decode the stored definition of site %q: %w", d.Name, err)
+		}
+		sites = append(sites, site)
+	}
+	return sites, gen, nil
+}

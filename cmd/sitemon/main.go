@@ -1,0 +1,115 @@
+// Command sitemon watches websites and services.
+//
+// Without a subcommand it runs the daemon: it probes what sites.yaml says,
+// follows every edit of that file, records each report once, and shows the
+// outcome on a page. See "sitemon --help".
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sitemon/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program: it runs one command line and returns the exit
+// status. Data goes to stdout, messages to stderr.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	root := newCommand(&app{environ: environ, out: stdout, err: stderr})
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := 1
+	var exit exitError
+	if errors.As(err, &exit) {
+		code = exit.code
+	}
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintln(stderr, "sitemon:", msg)
+	}
+	return code
+}
+
+// exitError ends the program with a status of its own. Its message may be empty:
+// then everything has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+// app is what every command needs.
+type app struct {
+	environ  []string
+	out, err io.Writer
+}
+
+// settings reads flags, environment and files for a command, and says on stderr
+// what is odd about them.
+func (a *app) settings(cmd *cobra.Command) (config.Settings, error) {
+	s, warnings, err := config.Load(cmd.Flags(), a.environ)
+	for _, w := range warnings {
+		fmt.Fprintln(a.err, "sitemon: warning:", w)
+	}
+	if err != nil {
+		return s, fmt.Errorf("settings: %w", err)
+	}
+	return s, nil
+}
+
+const rootHelp = `SiteMon watches websites and services.
+
+Without a subcommand it runs the daemon, which probes the sites of sites.yaml,
+follows every edit of that file within a second, and serves a page and an API.`
+
+const rootExample = `  sitemon init                       write a sites.yaml to start from
+  sitemon                            run; the log says where the page is
+  sitemon check                      look the file over before it is used
+  sitemon probe https://example.org  one probe, with everything it saw`
+
+func newCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use: "sitemon", Short: "Watch websites and services", Long: rootHelp, Example: rootExample,
+		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			return runDaemon(cmd.Context(), s, a.err)
+		},
+	}
+	config.Flags(root.PersistentFlags())
+	root.AddCommand(
+		a.checkCommand(), a.planCommand(), a.probeCommand(), a.statusCommand(),
+		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.versionCommand(),
+	)
+	return root
+}
