@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits check-config ci clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits check-config ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,16 +49,27 @@ vuln: ## Look for known vulnerabilities (asks vuln.go.dev).
 bench: ## Run the benchmarks of the hot paths.
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
-bench-peers: ## Measure the daemon against a bare client loop (SITES, INTERVAL, DURATION, PEER_…).
-	./bench/peers.sh
+SITES      ?= 10000
+INTERVAL   ?= 10s
+DURATION   ?= 60s
+KEEP_ALIVE ?= false
+RIG        := $(GO) run ./bench/rig
 
-bench-limits: ## Find the highest rate the daemon holds on this machine.
-	./bench/limits.sh
+bench-peers: build ## Measure the daemon against a bare client loop (SITES, INTERVAL, DURATION, KEEP_ALIVE).
+	$(RIG) peers -sites $(SITES) -interval $(INTERVAL) -duration $(DURATION) -keep-alive=$(KEEP_ALIVE)
+
+bench-limits: build ## Measure the daemon at rising rates: 10,000 sites down to 1 s, 100,000 at 5 m.
+	$(RIG) limits -duration $(DURATION) -keep-alive=$(KEEP_ALIVE)
 
 check-config: ## Validate sites.yaml as the daemon would.
 	$(GO) run ./cmd/sitemon check sites.yaml
 
-ci: vet lint build-all test ## What CI runs: vet, lint, build for three systems, test.
+CI_STEPS := vet build-all lint test
+
+ci: $(CI_STEPS) ## What CI runs: vet, build for three systems, lint, test.
+
+ci-steps: # The names of these steps, for .ci/run.
+	@echo $(CI_STEPS)
 
 clean: ## Remove what the targets above have built.
 	rm -rf bin cover.out cover.html

@@ -1,0 +1,94 @@
+// Command rig measures the whole daemon from outside: how exactly it keeps the
+// slots of many sites, as the probed server sees it, and what that costs, as
+// /proc sees it. Linux only; nothing leaves the loopback interface.
+//
+//	go run ./bench/rig peers  -sites 10000 -interval 10s    the daemon and a bare client loop at one rate
+//	go run ./bench/rig limits                               the highest rates
+//	go run ./bench/rig sites  -sites 10 -base URL           print a sites.yaml
+//	go run ./bench/rig target -addr 127.0.0.1:8070          serve the sites for a run by hand
+//
+// The daemon is the program named by SITEMON, by default bin/sitemon. Other
+// monitors take part when GATUS, CLOUDPROBER, or BLACKBOX and PROMETHEUS name
+// their programs.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// options are the flags, the same for every subcommand.
+type options struct {
+	sites     int
+	interval  time.Duration
+	warm      time.Duration // before the measured time; 0: two intervals, 5 to 60 s
+	dur       time.Duration // the measured time
+	keepAlive bool
+	base      string // sites, raw: the target's URL
+	addr      string // target: where to listen
+	rate      float64
+	log       string // where the monitors' own output goes
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "rig:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("usage: rig peers|limits|sites|target|raw [flags]")
+	}
+	var o options
+	f := flag.NewFlagSet("rig", flag.ContinueOnError)
+	f.IntVar(&o.sites, "sites", 10000, "number of sites")
+	f.DurationVar(&o.interval, "interval", 10*time.Second, "their interval")
+	f.DurationVar(&o.warm, "warm", 0, "time before measuring (0: two intervals, 5 s to 60 s)")
+	f.DurationVar(&o.dur, "duration", 60*time.Second, "measured time")
+	f.BoolVar(&o.keepAlive, "keep-alive", false, "keep connections (default: a fresh one per probe)")
+	f.StringVar(&o.base, "base", "http://127.0.0.1:8070", "URL of the target (sites, raw)")
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8070", "address to serve (target)")
+	f.Float64Var(&o.rate, "rate", 1000, "probes per second (raw)")
+	f.StringVar(&o.log, "log", "", "file for the monitors' own output")
+	if err := f.Parse(args[1:]); err != nil {
+		return err
+	}
+	switch args[0] {
+	case "peers":
+		return peers(ctx, o)
+	case "limits":
+		return limits(ctx, o)
+	case "sites":
+		_, err := os.Stdout.Write(sitemonFile(o))
+		return err
+	case "raw":
+		return rawLoop(ctx, o)
+	case "target":
+		t, err := newTarget(o.addr)
+		if err != nil {
+			return err
+		}
+		defer t.close()
+		fmt.Println(t.base)
+		<-ctx.Done()
+		return nil
+	}
+	return fmt.Errorf("unknown subcommand %q", args[0])
+}
+
+// warmUp is the time before measuring.
+func (o options) warmUp() time.Duration {
+	if o.warm > 0 {
+		return o.warm
+	}
+	return min(max(2*o.interval, 5*time.Second), time.Minute)
+}
