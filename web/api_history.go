@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -25,6 +26,9 @@ func (s *Server) getReports(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	reports, next, err := s.History.Reports(r.Context(), q)
+	if errors.Is(err, sitemon.ErrInvalid) && q.Before != "" {
+		return badParameter("cursor", "%q is not one that an answer gave as next", q.Before)
+	}
 	if err != nil {
 		return err
 	}

@@ -159,8 +159,8 @@ func TestOpenAPIIsStrictInTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for raw, valid := range map[string]bool{
-		`{"status":"ok","version":"1"}`:               true,
-		`{"status":"ok"}`:                             false,
+		`{"status":"ok","version":"1"}`:                true,
+		`{"status":"ok"}`:                              false,
 		`{"status":"ok","version":"1","definition":0}`: false,
 	} {
 		value, err := jsonschema.UnmarshalJSON(strings.NewReader(raw))

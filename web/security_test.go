@@ -1,0 +1,154 @@
+package web_test
+
+import (
+	"strings"
+	"testing"
+
+	"sitemon/web"
+)
+
+func TestHostNames(t *testing.T) {
+	own := func(o *web.Options) { o.Hosts = []string{"status.example.org"} }
+	anyHost := func(o *web.Options) { o.AnyHost = true }
+	for _, c := range []struct {
+		host, path string
+		edit       func(*web.Options)
+		want       int
+	}{
+		{"localhost", "/api/v1/sites", own, 200},
+		{"LOCALHOST:9999", "/api/v1/sites", own, 200},
+		{"127.0.0.1:8080", "/api/v1/sites", own, 200},
+		{"[::1]:8080", "/api/v1/sites", own, 200},
+		{"[::1]", "/api/v1/sites", own, 200},
+		{"status.example.org", "/api/v1/sites", own, 200},
+		{"Status.Example.org:8080", "/api/v1/sites", own, 200},
+		{"evil.example.org", "/api/v1/sites", own, 403},
+		{"localhost.evil.example.org", "/api/v1/sites", own, 403},
+		{"127.0.0.1.evil.example.org:8080", "/api/v1/sites", own, 403},
+		{"192.0.2.1", "/api/v1/sites", own, 403},
+		{"0.0.0.0:8080", "/api/v1/sites", own, 403},
+		{"", "/api/v1/sites", own, 403},
+		{"evil.example.org", "/badge/docs/status.svg", own, 403},
+		{"evil.example.org", "/healthz", own, 200},
+		{"10.1.2.3:8080", "/readyz", own, 200},
+		{"evil.example.org", "/api/v1/sites", anyHost, 200},
+	} {
+		t.Run(c.host+c.path, func(t *testing.T) {
+			w := ask(newServer(t, newAPIStore(), c.edit), "GET", c.path, "Host: "+c.host)
+			wantStatus(t, w, c.want)
+			if c.want == 403 {
+				wantProblem(t, w.Header().Get("Content-Type"), w.Body.Bytes(), 403)
+			}
+		})
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		headers []string
+		want    int
+	}{
+		{"none: a script", nil, 200},
+		{"own", []string{"Origin: http://localhost:8080"}, 200},
+		{"own behind a proxy that ends TLS", []string{"Host: localhost", "Origin: https://localhost"}, 200},
+		{"own, default port", []string{"Host: localhost:80", "Origin: http://localhost"}, 200},
+		{"own, says the browser", []string{"Origin: http://localhost:8080", "Sec-Fetch-Site: same-origin"}, 200},
+		{"foreign", []string{"Origin: https://evil.example.org"}, 403},
+		{"another port", []string{"Origin: http://localhost:3000"}, 403},
+		{"another name of this machine", []string{"Origin: http://127.0.0.1:8080"}, 403},
+		{"null", []string{"Origin: null"}, 403},
+		{"null, though the browser says own", []string{"Origin: null", "Sec-Fetch-Site: same-origin"}, 403},
+		{"empty", []string{"Origin: "}, 403},
+		{"two", []string{"Origin: http://localhost:8080", "Origin: https://evil.example.org"}, 403},
+		{"none, but the browser says foreign", []string{"Sec-Fetch-Site: cross-site"}, 403},
+		{"none, but the browser says a sibling", []string{"Sec-Fetch-Site: same-site"}, 403},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			headers := append([]string{"Host: localhost:8080"}, c.headers...)
+			w := ask(newServer(t, newAPIStore()), "POST", "/api/v1/config/reload", headers...)
+			wantStatus(t, w, c.want)
+			// Reading is not what Origin is about.
+			wantStatus(t, ask(newServer(t, newAPIStore()), "GET", "/api/v1/sites", headers...), 200)
+		})
+	}
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	for _, target := range []string{"/api/v1/sites", "/api/v1/nothing", "/healthz", "/badge/docs/status.svg"} {
+		h := ask(newServer(t, newAPIStore()), "GET", target).Header()
+		csp := h.Get("Content-Security-Policy")
+		for _, part := range []string{"default-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'"} {
+			if !strings.Contains(csp, part) {
+				t.Errorf("%s: %q is not in the policy %q", target, part, csp)
+			}
+		}
+		if strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: unsafe policy %q", target, csp)
+		}
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"} {
+			if got := h.Get(name); got != want {
+				t.Errorf("%s: got %s %q, want %q", target, name, got, want)
+			}
+		}
+	}
+}
+
+func TestRedactURL(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"nothing to hide", "https://docs.example.org/a?b=c#d", "https://docs.example.org/a?b=c#d"},
+		{"password", "https://user:pa:ss@host/", "https://user:<redacted>@host/"},
+		{"password with an @", "https://user:p@ss@host/", "https://user:<redacted>@host/"},
+		{"user alone", "https://ghp_token@host/", "https://<redacted>@host/"},
+		{"empty password", "https://user:@host/", "https://user:@host/"},
+		{"@ in the path", "https://host/@user:x", "https://host/@user:x"},
+		{"@ in the query", "https://host?mail=a@b", "https://host?mail=a@b"},
+		{"tcp", "tcp://u:p@host:5432", "tcp://u:<redacted>@host:5432"},
+		{"no scheme", "u:p@host/x", "u:<redacted>@host/x"},
+		{"token", "https://host/?token=abc&x=1", "https://host/?token=<redacted>&x=1"},
+		{"letter case and dashes", "https://host/?X-Api-Key=abc&Access_Token=d", "https://host/?X-Api-Key=<redacted>&Access_Token=<redacted>"},
+		{"encoded name", "https://host/?api%5Fkey=abc", "https://host/?api%5Fkey=<redacted>"},
+		{"signed address", "https://host/f?X-Amz-Signature=1&X-Amz-Credential=2&X-Amz-Date=3", "https://host/f?X-Amz-Signature=<redacted>&X-Amz-Credential=<redacted>&X-Amz-Date=3"},
+		{"harmless names", "https://host/?monkey=1&author=2&keyword=3&passage=4", "https://host/?monkey=1&author=2&keyword=3&passage=4"},
+		{"semicolons", "https://host/?a=1;pwd=2;b=3", "https://host/?a=1;pwd=<redacted>;b=3"},
+		{"no value", "https://host/?token&key=", "https://host/?token&key="},
+		{"reference", "https://u:${PASS}@host/?token=${TOKEN}", "https://u:${PASS}@host/?token=${TOKEN}"},
+		{"reference for the user", "https://${USER}@host/", "https://${USER}@host/"},
+		{"reference with a default", "https://u:${PASS:-geheim}@host/?token=${T:-}", "https://u:${PASS:-<redacted>}@host/?token=${T:-}"},
+		{"reference to a file", "https://u:${file:/run/a@b?c&d=e/f}@host/x", "https://u:${file:/run/a@b?c&d=e/f}@host/x"},
+		{"text around a reference", "https://u:x${PASS}@host/?key=${A}${B}", "https://u:<redacted>@host/?key=<redacted>"},
+		{"host of a reference", "https://${HOST:-a/b@c}/x?key=1", "https://${HOST:-a/b@c}/x?key=<redacted>"},
+		{"escaped reference", "https://u:$${PASS}@host/", "https://u:<redacted>@host/"},
+		{"unclosed reference", "https://u:${PASS@host/", "https://u:<redacted>@host/"},
+		{"empty", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := web.RedactURL(c.in); got != c.want {
+				t.Errorf("%q: got %q, want %q", c.in, got, c.want)
+			}
+		})
+	}
+}
+
+func FuzzRedactURL(f *testing.F) {
+	for _, s := range []string{"https://u:p@h/?token=x", "${A:-b}", "u:${x", "$${", "://@?&;=#"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		got := web.RedactURL(raw)
+		if again := web.RedactURL(got); again != got && !strings.Contains(raw, "<redacted") {
+			t.Errorf("%q: redacted %q, and again %q", raw, got, again)
+		}
+		if shown := web.RedactURL("https://user:S3CRET@" + strings.Map(noDelimiter, raw) + "/?token=S3CRET"); strings.Contains(shown, "S3CRET") {
+			t.Errorf("%q shows the secret", shown)
+		}
+	})
+}
+
+// noDelimiter keeps fuzzed text inside a host name.
+func noDelimiter(r rune) rune {
+	if strings.ContainsRune("/?#@${}:", r) {
+		return -1
+	}
+	return r
+}
