@@ -71,13 +71,15 @@ func (q Query) Edges() []time.Time {
 		}
 		return true
 	}
+	// The first moment tried is the last aligned one until From, or before 1970 the
+	// first one after it.
 	if q.Zone != nil && q.Step%day == 0 {
 		n := int64(q.Step / day)
-		for d := floorDiv(localDay(q.From, q.Zone), n) * n; add(midnight(d, q.Zone)); d += n {
+		for d := localDay(q.From, q.Zone) / n * n; add(midnight(d, q.Zone)); d += n {
 		}
 	} else {
 		step := q.Step.Microseconds()
-		for k := floorDiv(q.From.UnixMicro(), step); add(time.UnixMicro(k * step)); k++ {
+		for k := q.From.UnixMicro() / step; add(time.UnixMicro(k * step)); k++ {
 		}
 	}
 	return append(edges, q.To.UTC())
@@ -86,7 +88,7 @@ func (q Query) Edges() []time.Time {
 // localDay counts the days from 1970-01-01 to t's date in a zone.
 func localDay(t time.Time, zone *time.Location) int64 {
 	y, m, d := t.In(zone).Date()
-	return floorDiv(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix(), 86400)
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400
 }
 
 // midnight returns the beginning of the day'th local day since 1970-01-01. Of a
@@ -104,13 +106,5 @@ func midnight(day int64, zone *time.Location) time.Time {
 			return t
 		}
 	}
-	return wall.Add(-time.Duration(before) * time.Second)
-}
-
-func floorDiv(a, b int64) int64 {
-	k := a / b
-	if a%b < 0 {
-		k--
-	}
-	return k
+	return second
 }

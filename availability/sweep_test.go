@@ -67,6 +67,7 @@ func TestSweep(t *testing.T) {
 		{"one at the end is not in it", []float64{0, 20}, 1, []availability.Report{report(0, up), report(10, up), report(20, down)}, "20/0/0/0 2"},
 		{"split over spans", []float64{0, 5, 15, 60}, 1, []availability.Report{report(0, up), report(10, down)}, "5/0/0/0 1 5/0/5/0 1 0/0/5/40 0"},
 		{"a report on an edge is of the span after it", []float64{0, 10, 20}, 1, []availability.Report{report(10, up)}, "0/0/0/10 0 10/0/0/0 1"},
+		{"a span without width has nothing", []float64{0, 5, 5, 10}, 1, []availability.Report{report(5, up)}, "0/0/0/5 0 0/0/0/0 0 5/0/0/0 1"},
 		{"over many spans", []float64{0, 10, 20, 30, 40}, 1, []availability.Report{every(time.Minute, report(5, up))}, "5/0/0/5 1 10/0/0/0 0 10/0/0/0 0 10/0/0/0 0"},
 		{"a longer interval from then on", []float64{0, 60}, 1, []availability.Report{report(0, up), every(30*time.Second, report(10, up))}, "40/0/0/20 2"},
 		{"without an interval it says nothing", []float64{0, 60}, 1, []availability.Report{every(0, report(10, up))}, "0/0/0/60 1"},

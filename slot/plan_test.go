@@ -138,7 +138,7 @@ func planned(plans []slot.Plan, t time.Time) bool {
 func TestRowsAndGapsAddUp(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	const end = 600
-	for range 1000 {
+	for range 300 {
 		plans := randomPlans(rnd)
 		var missing, rows int
 		var runs []slot.Run

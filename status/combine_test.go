@@ -28,6 +28,7 @@ func TestCombine(t *testing.T) {
 		{"it does until then", []string{"d", "uuuu"}, 3, "down@0 d0"},
 		{"all silent, since the last one fell silent", []string{"d", ".u"}, 20, "unknown@5"},
 		{"silent, but the newest reports say why", []string{"u???????"}, 7, "unknown@4 ?7"},
+		{"silent, after it was known again", []string{"u?u"}, 20, "unknown@6"},
 		{"never known", []string{"??"}, 1, "unknown@0 ?1"},
 		{"a reason once known again", []string{"u?g"}, 2, "degraded@2 g2"},
 		{"the cause of a downtime stays its own", []string{"ud?"}, 2, "down@1 d1"},
