@@ -1,0 +1,187 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"sitemon"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// pageNames are the pages; each has its file in templates, which defines
+// "content" and the page's parts.
+var pageNames = []string{"sites", "site", "config", "monitors", "error"}
+
+// pages renders the HTML pages. A page is layout.html around its content; a part
+// is a piece of a page that can be fetched alone, with ?parts=a,b, to take the
+// place of the one that a browser shows. Parts are the templates named "part-…",
+// whose outermost element says so in data-part.
+type pages struct {
+	assets *assets
+	sets   map[string]*template.Template // by page
+}
+
+// newPages parses what is embedded, which the tests have seen to be valid.
+func newPages() *pages {
+	p := &pages{assets: newAssets(), sets: map[string]*template.Template{}}
+	common := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	for _, name := range pageNames {
+		set := template.Must(common.Clone())
+		p.sets[name] = template.Must(set.ParseFS(templateFiles, "templates/"+name+".html"))
+	}
+	return p
+}
+
+// pageRoutes are the routes of the pages and of what they load.
+func (s *Server) pageRoutes() []route {
+	return []route{
+		{"GET", "/{$}", classPage, nil, s.sitesPage},
+		{"GET", "/sites/{name}", classPage, nil, s.sitePage},
+		{"GET", "/config", classPage, nil, s.configPage},
+		{"GET", "/monitors", classPage, nil, s.monitorsPage},
+		{"GET", "/static/{hash}/{file...}", classStatic, nil, s.pages.assets.serve},
+	}
+}
+
+// layout is what every page's data begins with.
+type layout struct {
+	Page    string // the page's name, for its script
+	Title   string // of the window, before the program's name
+	Parts   string // the parts to fetch when events may have been missed
+	Events  string // the stream of events that the page follows
+	Assets  string // where the static files are, with their hash
+	Icon    string // the icon of the window
+	Banner  *bannerView
+	Version string
+}
+
+// Current says which entry of the navigation the page belongs to.
+func (l layout) Current(entry string) bool {
+	return entry == l.Page || entry == "sites" && l.Page == "site"
+}
+
+// layoutOf fills in what does not depend on the page.
+func (s *Server) layoutOf(page, title string, parts ...string) layout {
+	l := layout{
+		Page: page, Title: title, Parts: strings.Join(parts, ","),
+		Events: "/api/v1/events?types=status,config", Assets: s.pages.assets.base,
+		Icon: "favicon.svg", Version: s.Version,
+	}
+	if _, refused := s.Reloader.Running(); refused != nil {
+		l.Banner = newBannerView(*refused)
+	}
+	return l
+}
+
+// bannerProblems is how many faults of a sites file the banner shows.
+const bannerProblems = 5
+
+// bannerView says that the newest sites file was refused.
+type bannerView struct {
+	At       timeView
+	Problems []problemView
+	More     string // "and 3 more", or ""
+}
+
+// problemView is one fault, its place apart from its message.
+type problemView struct{ Where, Message string }
+
+func newBannerView(r sitemon.Reload) *bannerView {
+	b := &bannerView{At: newTimeView(r.At)}
+	for i, p := range r.Errors {
+		if i == bannerProblems {
+			b.More = fmt.Sprintf("and %d more", len(r.Errors)-i)
+			break
+		}
+		b.Problems = append(b.Problems, newProblemView(p))
+	}
+	return b
+}
+
+func newProblemView(p sitemon.Problem) problemView {
+	where := p.File
+	if p.Line > 0 {
+		where = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+	}
+	return problemView{where, p.Message}
+}
+
+// partSet is what a request asks for: some parts of the page, or all of it.
+type partSet []string
+
+// partsOf reads the parts that a request asks for; none: the whole page.
+func partsOf(r *http.Request) partSet {
+	v := r.URL.Query().Get("parts")
+	if v == "" {
+		return nil
+	}
+	return strings.Split(v, ",")
+}
+
+// has reports whether any of the parts is asked for, so that a handler can leave
+// out what nobody will see.
+func (ps partSet) has(names ...string) bool {
+	if ps == nil {
+		return true
+	}
+	for _, p := range ps {
+		for _, n := range names {
+			if p == n {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// render answers with a page, or with those of its parts that are asked for. All
+// is rendered before anything is sent.
+func (s *Server) render(w http.ResponseWriter, status int, page string, parts partSet, data any) error {
+	var b bytes.Buffer
+	set := s.pages.sets[page]
+	if parts == nil {
+		if err := set.ExecuteTemplate(&b, "layout.html", data); err != nil {
+			return fmt.Errorf("render page %s: %w", page, err)
+		}
+	}
+	for _, name := range parts {
+		t := set.Lookup("part-" + name)
+		if t == nil {
+			return badParameter("parts", "page %s has no part %q", page, name)
+		}
+		if err := t.Execute(&b, data); err != nil {
+			return fmt.Errorf("render part %s of page %s: %w", name, page, err)
+		}
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client may be gone; there is nobody to tell
+	return nil
+}
+
+// errorPage says what went wrong, in words for users.
+type errorPage struct {
+	layout
+	Status int
+	Name   string
+	Detail string
+}
+
+// pageError answers with the error page.
+func (s *Server) pageError(w http.ResponseWriter, r *http.Request, p problem) {
+	d := errorPage{s.layoutOf("error", p.Title), p.Status, p.Title, p.Detail}
+	if err := s.render(w, p.Status, "error", nil, d); err != nil {
+		s.log.ErrorContext(r.Context(), "error page failed", "path", r.URL.Path, "err", err)
+		http.Error(w, p.Detail, p.Status)
+	}
+}

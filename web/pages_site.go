@@ -1,0 +1,303 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"sitemon"
+	"sitemon/availability"
+)
+
+// reportsShown is how many reports a site's page lists at once.
+const reportsShown = 50
+
+// sitePage is the page of one site.
+type sitePage struct {
+	layout
+	Name   string
+	Group  string
+	Tags   []string
+	Target string
+	Link   string // the target as a link, "" where a browser can't open it
+	Rhythm string // "http, every 30 s, timeout 5 s"
+	State  siteSentence
+	Shares []shareView // over 24 h, 7 d, 30 d, 90 d
+	Ranges []rangeLink
+	Chart  chartView
+	Last   *lastReport
+	List   reportList
+}
+
+// siteSentence says how the site is: "Up for 12 d 4 h · p95 182 ms · …".
+type siteSentence struct {
+	Status statusView
+	Since  *ageView
+	Reason string
+	Error  string
+	More   []string
+}
+
+// rangeLink is a time over which the chart can be shown.
+type rangeLink struct {
+	Name    string // "24 h"
+	URL     string
+	Current bool
+}
+
+// lastReport is the newest report in full.
+type lastReport struct {
+	reportRow
+	Location    string
+	Lateness    string
+	RemoteAddr  string
+	Body        string
+	Certificate string
+	Monitor     string
+	Generation  int64
+}
+
+// reportList is a page of a site's reports, newest first.
+type reportList struct {
+	Rows   []reportRow
+	Older  string // the address of the page behind, "" on the last
+	Newest string // the address of the first page, "" on it
+}
+
+// reportRow is one report in a list.
+type reportRow struct {
+	At      timeView
+	Status  statusView
+	Reason  string
+	Error   string
+	Code    int
+	Latency string
+	Strip   phaseStrip
+}
+
+// chartRange is one of the times to choose from, with its step.
+type chartRange struct {
+	key, name    string
+	window, step time.Duration
+}
+
+var chartRanges = []chartRange{
+	{"1h", "1 h", time.Hour, time.Minute},
+	{"24h", "24 h", day, 15 * time.Minute},
+	{"7d", "7 d", 7 * day, 2 * time.Hour},
+	{"30d", "30 d", 30 * day, 8 * time.Hour},
+}
+
+// standardRange is the chart's range unless the address names another.
+const standardRange = "24h"
+
+// sitePage answers with one site's page.
+func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
+	ctx, query, parts := r.Context(), r.URL.Query(), partsOf(r)
+	st, err := s.Sites.Site(ctx, r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	shown, err := rangeOf(query.Get("range"))
+	if err != nil {
+		return err
+	}
+	reports, next, err := s.History.Reports(ctx, sitemon.ReportQuery{Site: st.Name, Before: query.Get("before"), Limit: reportsShown})
+	if err != nil {
+		return err
+	}
+	d := newSitePage(st, s.layoutOf("site", st.Name, "state", "shares", "chart", "last", "reports"))
+	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
+	d.List = newReportList(st.Name, query, reports, next)
+	if st.LastReport != nil {
+		d.Last = newLastReport(*st.LastReport, s.Now())
+	}
+	d.State = newSiteSentence(st, reports, s.Now())
+	if d.State.Status.Name == string(sitemon.StatusDown) {
+		d.Icon = "favicon-down.svg"
+	}
+	if err := s.fillFigures(ctx, &d, st, shown, query, parts); err != nil {
+		return err
+	}
+	return s.render(w, http.StatusOK, "site", parts, d)
+}
+
+// fillFigures fills in what sums up the site's history, as far as it is asked for.
+func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteState, shown chartRange, query url.Values, parts partSet) error {
+	if parts.has("shares") {
+		figures, err := s.figures.of(ctx, []string{st.Name})
+		if err != nil {
+			return err
+		}
+		d.Shares = shareViews(figures[st.Name], len(figureNames))
+	}
+	if parts.has("chart") {
+		now := s.Now()
+		result, err := s.History.Availability(ctx, availability.Query{Site: st.Name, From: now.Add(-shown.window), To: now, Step: shown.step})
+		if err != nil {
+			return err
+		}
+		d.Ranges = rangeLinks(st.Name, query, shown)
+		d.Chart = newChartView(st.Name, shown, result)
+	}
+	if parts.has("state") {
+		p95, err := s.latencyOfDay(ctx, st.Name)
+		if err != nil {
+			return err
+		}
+		if p95 > 0 {
+			d.State.More = append([]string{"p95 " + latencyText(p95) + " in 24 h"}, d.State.More...)
+		}
+	}
+	return nil
+}
+
+// latencyOfDay is the site's 95th percentile over the last 24 hours; 0: unknown.
+func (s *Server) latencyOfDay(ctx context.Context, site string) (time.Duration, error) {
+	now := s.Now()
+	// One step that is longer than any window gives one bucket for all of it, and so
+	// its true percentile.
+	result, err := s.History.Availability(ctx, availability.Query{Site: site, From: now.Add(-day), To: now, Step: 100 * 365 * day})
+	if err != nil || len(result.Buckets) == 0 || result.Buckets[0].Latency == nil {
+		return 0, err
+	}
+	return result.Buckets[0].Latency.P95, nil
+}
+
+func newSitePage(st sitemon.SiteState, l layout) sitePage {
+	d := sitePage{layout: l, Name: st.Name, Group: st.Group, Tags: st.Tags, Target: RedactURL(st.URL)}
+	if st.Kind == sitemon.KindHTTP && d.Target == st.URL && !strings.Contains(st.URL, "${") {
+		d.Link = st.URL
+	}
+	d.Rhythm = fmt.Sprintf("%s, every %s, timeout %s", st.Kind, spanText(st.Interval), spanText(st.Timeout))
+	return d
+}
+
+// spanText is a setting's duration: "30 s", "1.5 s", "5 min".
+func spanText(d time.Duration) string {
+	switch {
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%g s", d.Seconds())
+}
+
+// newSiteSentence takes the newest certificate that the reports know of: a report
+// that could not connect has none.
+func newSiteSentence(st sitemon.SiteState, reports []sitemon.Report, now time.Time) siteSentence {
+	v := siteSentence{Status: newStatusView(st.Status), Since: newAgeView(st.Since, now)}
+	if st.Status != sitemon.StatusUp && st.Status != sitemon.StatusPaused {
+		v.Reason, v.Error = reasonText(st.Reason), st.Error
+	}
+	for _, r := range reports {
+		if !r.CertificateExpiresAt.IsZero() {
+			v.More = append(v.More, "certificate "+endsText(r.CertificateExpiresAt, now))
+			break
+		}
+	}
+	return v
+}
+
+// endsText is "ends in 41 d" or "ended 3 d ago".
+func endsText(t, now time.Time) string {
+	if left := t.Sub(now); left > 0 {
+		return "ends in " + ageText(left, false)
+	}
+	return "ended " + ageText(now.Sub(t), false) + " ago"
+}
+
+func rangeOf(key string) (chartRange, error) {
+	if key == "" {
+		key = standardRange
+	}
+	for _, c := range chartRanges {
+		if c.key == key {
+			return c, nil
+		}
+	}
+	return chartRange{}, badParameter("range", "%q is none of 1h, 24h, 7d, 30d", key)
+}
+
+func rangeLinks(site string, query url.Values, shown chartRange) []rangeLink {
+	links := make([]rangeLink, len(chartRanges))
+	for i, c := range chartRanges {
+		links[i] = rangeLink{c.name, siteLink(site, c.key, query.Get("before")), c.key == shown.key}
+	}
+	return links
+}
+
+// siteLink is the address of a site's page with a chart's range and a cursor into
+// its reports; what is as usual is left out.
+func siteLink(site, rangeKey, before string) string {
+	q := url.Values{}
+	if rangeKey != "" && rangeKey != standardRange {
+		q.Set("range", rangeKey)
+	}
+	if before != "" {
+		q.Set("before", before)
+	}
+	if len(q) == 0 {
+		return siteURL(site)
+	}
+	return siteURL(site) + "?" + q.Encode()
+}
+
+func newReportList(site string, query url.Values, reports []sitemon.Report, next string) reportList {
+	var l reportList
+	for _, r := range reports {
+		l.Rows = append(l.Rows, newReportRow(r))
+	}
+	if next != "" {
+		l.Older = siteLink(site, query.Get("range"), next) + "#reports"
+	}
+	if query.Get("before") != "" {
+		l.Newest = siteLink(site, query.Get("range"), "") + "#reports"
+	}
+	return l
+}
+
+func newReportRow(r sitemon.Report) reportRow {
+	row := reportRow{
+		At: newTimeView(r.Slot), Status: newStatusView(r.Outcome), Error: r.Error, Code: r.StatusCode,
+		Latency: latencyText(r.Duration), Strip: newPhaseStrip(r.Phases),
+	}
+	if r.Reason != "" {
+		row.Reason = reasonText(r.Reason)
+	}
+	return row
+}
+
+func newLastReport(r sitemon.Report, now time.Time) *lastReport {
+	l := &lastReport{
+		reportRow: newReportRow(r), Location: r.Location, RemoteAddr: r.RemoteAddr, Monitor: r.Monitor, Generation: r.Generation,
+	}
+	if !r.StartedAt.IsZero() {
+		l.Lateness = latencyText(max(r.StartedAt.Sub(r.Slot), time.Microsecond))
+	}
+	if r.BodyBytes > 0 {
+		l.Body = bytesText(r.BodyBytes)
+		if r.BodyTruncated {
+			l.Body = "the first " + l.Body
+		}
+	}
+	if !r.CertificateExpiresAt.IsZero() {
+		l.Certificate = endsText(r.CertificateExpiresAt, now)
+	}
+	return l
+}
+
+// bytesText is a size in the largest unit that leaves a whole number.
+func bytesText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}

@@ -1,0 +1,32 @@
+// What every page does: times, the stream, the banner, keys. A page's own part is
+// in sites.js and site.js.
+
+import { fetchParts, throttled } from "./fragments.js";
+import { connect } from "./live.js";
+import { refreshTimes } from "./times.js";
+
+const page = document.body.dataset.page;
+const parts = (document.body.dataset.parts ?? "").split(",").filter(Boolean);
+
+refreshTimes();
+setInterval(refreshTimes, 1000);
+
+addEventListener("keydown", (e) => {
+  if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.target.closest?.("input, select, textarea, [contenteditable]")) return;
+  const search = document.querySelector("[data-search]");
+  if (!search) return;
+  e.preventDefault();
+  search.focus();
+  search.select();
+});
+
+// refresh brings the banner and the page's parts up to date.
+const refresh = throttled(() => fetchParts(location.href, ["banner", ...parts]), 500);
+const on = { config: refresh, resync: refresh };
+
+if (page === "sites") Object.assign(on, (await import("./sites.js")).start(refresh));
+if (page === "site") Object.assign(on, (await import("./site.js")).start(refresh));
+if (page === "monitors") setInterval(() => document.hidden || refresh(), 10_000);
+
+connect(document.body.dataset.events, on, document.querySelector("[data-live]"));

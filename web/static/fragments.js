@@ -1,0 +1,96 @@
+// Parts of a page, rendered by the server, put in the place of those that stand.
+
+import { refreshTimes } from "./times.js";
+
+const partOf = (name) => document.querySelector(`[data-part="${CSS.escape(name)}"]`);
+
+// fetchParts asks for named parts of the page at url, and makes those that stand
+// like them. It returns the names of the parts that came and had a place.
+export async function fetchParts(url, names, signal) {
+  const parsed = await fetchDocument(url, names, signal);
+  const found = [];
+  for (const part of parsed.querySelectorAll("[data-part]")) {
+    const old = partOf(part.dataset.part);
+    if (!old) continue;
+    change(old, part);
+    found.push(part.dataset.part);
+  }
+  document.dispatchEvent(new Event("parts"));
+  return found;
+}
+
+// fetchDocument is the named parts of the page at url as a document of their own.
+export async function fetchDocument(url, names, signal) {
+  const u = new URL(url, location.href);
+  u.hash = "";
+  u.searchParams.set("parts", names.join(","));
+  const answer = await fetch(u, { signal, headers: { accept: "text/html" } });
+  if (!answer.ok) throw Object.assign(new Error(`${u.pathname}: status ${answer.status}`), { status: answer.status });
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// change makes old like fresh. What the focus is on keeps it, also where it moved.
+function change(old, fresh) {
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  const href = focused?.getAttribute("href");
+  const { title, icon } = fresh.dataset;
+  morph(old, fresh);
+  refreshTimes(old);
+  if (title) document.title = `${title} · SiteMon`;
+  const link = document.querySelector("[data-icon][rel='icon']");
+  if (icon && !link.href.endsWith(`/${icon}`)) link.href = link.href.replace(/[^/]*$/, icon);
+  if (href && focused.getAttribute("href") !== href) {
+    [...old.querySelectorAll("a")].find((a) => a.getAttribute("href") === href)?.focus({ preventScroll: true });
+  }
+}
+
+// morph changes as little as possible, so that live regions are read out only
+// when they say something else. Elements with data-own are a script's.
+function morph(a, b) {
+  if (a.nodeType !== b.nodeType || a.nodeName !== b.nodeName) {
+    a.replaceWith(document.adoptNode(b));
+    return;
+  }
+  if (a.nodeType !== Node.ELEMENT_NODE) {
+    if (a.data !== b.data) a.data = b.data;
+    return;
+  }
+  if (a.dataset.own !== undefined) return;
+  if (a.nodeName === "TIME" && a.dateTime === b.dateTime) return;
+  for (const { name } of [...a.attributes]) if (!b.hasAttribute(name)) a.removeAttribute(name);
+  for (const { name, value } of b.attributes) if (a.getAttribute(name) !== value) a.setAttribute(name, value);
+  const had = [...a.childNodes];
+  const has = [...b.childNodes];
+  has.forEach((node, i) => (i < had.length ? morph(had[i], node) : a.append(document.adoptNode(node))));
+  had.slice(has.length).forEach((node) => node.remove());
+}
+
+// throttled returns a function that calls run soon, and while calls keep coming
+// at most once each wait milliseconds; never twice at the same time.
+export function throttled(run, wait) {
+  let timer = 0;
+  let running = false;
+  let again = false;
+  let last = 0;
+  const later = () => {
+    if (running) again = true;
+    else timer ||= setTimeout(now, Math.max(0, last + wait - Date.now()));
+  };
+  const now = async () => {
+    timer = 0;
+    last = Date.now();
+    running = true;
+    try {
+      await run();
+    } catch (err) {
+      if (err.status === 404) location.reload(); // the site was removed: say so
+      else if (err.name !== "AbortError") console.info("sitemon:", err.message);
+    }
+    running = false;
+    if (again) {
+      again = false;
+      later();
+    }
+  };
+  return later;
+}

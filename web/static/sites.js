@@ -1,0 +1,153 @@
+// The list of sites: filters held in the address, rows that follow the events.
+
+import { fetchDocument, fetchParts, throttled } from "./fragments.js";
+import { latencyText } from "./text.js";
+import { refreshTimes } from "./times.js";
+
+const manyRows = 50; // changed at once: the whole list is fetched instead
+
+export function start(refresh) {
+  const rows = new Rows();
+  const changes = followChanges(rows);
+  filterLive();
+  document.addEventListener("click", (e) => {
+    const more = plainClick(e) && e.target.closest("[data-more]");
+    if (!more) return;
+    e.preventDefault();
+    showMore(more).catch(() => location.assign(more.href));
+  });
+  return {
+    status: (s) => changes(s.site),
+    report: (r) => {
+      if (rows.of(r.site)?.dataset.fresh !== undefined) changes(r.site); // its first report
+      rows.latency(r.site, r.outcome === "unknown" ? 0 : r.duration_us);
+    },
+    resync: refresh,
+    config: refresh,
+  };
+}
+
+const plainClick = (e) => !(e.ctrlKey || e.metaKey || e.shiftKey || e.altKey || e.button);
+
+// Rows finds the row of a site, and draws latencies a few times a second.
+class Rows {
+  #rows = null;
+  #latencies = new Map();
+  #timer = 0;
+
+  constructor() {
+    document.addEventListener("parts", () => (this.#rows = null));
+  }
+
+  of(site) {
+    this.#rows ??= new Map([...document.querySelectorAll("tr[data-part]")].map((tr) => [tr.dataset.part.slice("row:".length), tr]));
+    return this.#rows.get(site);
+  }
+
+  latency(site, us) {
+    this.#latencies.set(site, us);
+    this.#timer ||= setTimeout(() => this.#draw(), 250);
+  }
+
+  #draw() {
+    this.#timer = 0;
+    for (const [site, us] of this.#latencies) {
+      const cell = this.of(site)?.querySelector("[data-latency]");
+      const text = latencyText(us);
+      if (cell && cell.textContent !== text) cell.textContent = text;
+    }
+    this.#latencies.clear();
+  }
+}
+
+// followChanges returns a function to call with a site whose row has changed: what
+// changed is fetched together.
+function followChanges(rows) {
+  const changed = new Set();
+  const fetchChanges = throttled(async () => {
+    const names = [...changed];
+    changed.clear();
+    if (names.length > manyRows || new URLSearchParams(location.search).get("status")) {
+      await fetchParts(location.href, ["summary", "chips", "list"]);
+      return;
+    }
+    const u = new URL(location.href);
+    names.forEach((name) => u.searchParams.append("site", name));
+    await fetchParts(u, ["summary", "chips", "rows"]);
+    for (const name of names) flash(rows.of(name));
+  }, 500);
+  return (site) => {
+    changed.add(site);
+    fetchChanges();
+  };
+}
+
+function flash(row) {
+  if (!row) return;
+  row.classList.add("changed");
+  row.addEventListener("animationend", () => row.classList.remove("changed"), { once: true });
+}
+
+// filterLive shows the list anew while the filters change, and keeps the address.
+function filterLive() {
+  const form = document.querySelector("[data-filters]");
+  if (!form) return;
+  let loading = null;
+  let typing = 0;
+
+  // load shows the list at url; the newest call wins.
+  const load = async (url) => {
+    clearTimeout(typing);
+    loading?.abort();
+    loading = new AbortController();
+    try {
+      await fetchParts(url, ["summary", "chips", "list"], loading.signal);
+    } catch (err) {
+      if (err.name !== "AbortError") location.assign(url); // the browser says what is wrong
+    }
+  };
+  const formURL = () => {
+    const u = new URL("/", location.href);
+    for (const [name, value] of new FormData(form)) if (value) u.searchParams.append(name, value);
+    return u;
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      history.replaceState(null, "", formURL());
+      load(location.href);
+    }, 150);
+  });
+  form.addEventListener("submit", (e) => {
+    e.preventDefault();
+    history.replaceState(null, "", formURL());
+    load(location.href);
+  });
+  document.addEventListener("click", (e) => {
+    const chip = plainClick(e) && e.target.closest("[data-filter-status]");
+    if (!chip) return;
+    e.preventDefault();
+    form.elements.status.value = chip.dataset.filterStatus;
+    history.pushState(null, "", chip.href);
+    load(chip.href);
+  });
+  addEventListener("popstate", () => {
+    const query = new URLSearchParams(location.search);
+    for (const field of form.elements) if (field.name) field.value = query.get(field.name) ?? "";
+    load(location.href);
+  });
+}
+
+// showMore adds the rows of the page behind to the table that stands.
+async function showMore(link) {
+  link.setAttribute("aria-busy", "true");
+  const next = await fetchDocument(link.href, ["list"]);
+  const bodies = [...next.querySelectorAll("tbody")];
+  const foot = next.querySelector(".more");
+  document.querySelector("[data-part='list'] table").append(...bodies);
+  bodies.forEach((body) => refreshTimes(body));
+  document.dispatchEvent(new Event("parts"));
+  if (foot) link.closest(".more").replaceWith(foot);
+  else link.closest(".more").remove();
+  bodies[0]?.querySelector("a")?.focus({ preventScroll: true });
+}
