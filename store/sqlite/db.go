@@ -1,0 +1,195 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// DefaultRetention is how long raw reports are kept unless [Options] say
+// otherwise.
+const DefaultRetention = 30 * 24 * time.Hour
+
+const (
+	readers = 4
+	// busyTimeout is how long a statement waits for a lock that another process
+	// holds, such as a sqlite3 shell.
+	busyTimeout = 5 * time.Second
+	// readTimeout bounds every read: a reader that stays keeps the WAL from being
+	// emptied.
+	readTimeout = 5 * time.Second
+	// pageSize is small because every report of another site dirties a page of its
+	// own, which goes into the WAL as a whole. It is fixed when the file is made.
+	pageSize = 2048
+	// walPages is when a commit moves the WAL into the file by itself; [DB.Tick]
+	// does so earlier and without holding up the writer.
+	walPages = 48_000
+	walBytes = 32 << 20
+)
+
+// Options change how a store works. The zero value is fit for use.
+type Options struct {
+	Logger *slog.Logger // nil: nothing is logged
+	// Retention is how long raw reports are kept; 0 is [DefaultRetention].
+	Retention time.Duration
+	// ReadOnly opens the file without migrating it or writing to it, also while
+	// another process has it open. What would write gives an error.
+	ReadOnly bool
+	// Clock tells the time; nil is [time.Now].
+	Clock func() time.Time
+}
+
+// DB is an open store. Its methods are safe for concurrent use.
+type DB struct {
+	path      string
+	log       *slog.Logger
+	retention time.Duration
+	clock     func() time.Time
+
+	read *sql.DB
+	pool *sql.DB // the one connection of conn, and the one that empties the WAL
+
+	mu     sync.Mutex // held while writing; guards what follows
+	conn   *sql.Conn  // nil: read only
+	stmts  map[string]*sql.Stmt
+	insert driver.StmtExecContext // of a report
+	args   []driver.NamedValue    // of insert
+	writes int                    // statements since the WAL was emptied
+	state  *state                 // nil: to be read again
+}
+
+var errReadOnly = errors.New("the store is open for reading only")
+
+// Open opens the store in the file at path, which it creates or migrates where
+// that is needed, and reads the state of the present sites. A file that a newer
+// SiteMon wrote is an error. Call [DB.Close] when done.
+func Open(ctx context.Context, path string, opts Options) (db *DB, err error) {
+	defer wrap(&err, "open store %s", path)
+	db = &DB{
+		path: path, log: opts.Logger, retention: opts.Retention, clock: opts.Clock,
+		stmts: map[string]*sql.Stmt{},
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	if db.retention <= 0 {
+		db.retention = DefaultRetention
+	}
+	if db.clock == nil {
+		db.clock = time.Now
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if opts.ReadOnly {
+		if db.read, err = openReaders(path); err != nil {
+			return nil, err
+		}
+		return db, requireSchema(ctx, db.read)
+	}
+	if _, err := Migrate(ctx, path, db.log); err != nil {
+		return nil, err
+	}
+	if err := db.openWriter(ctx); err != nil {
+		return nil, err
+	}
+	if db.read, err = openReaders(path); err != nil {
+		return nil, err
+	}
+	return db, db.write(ctx, func(context.Context) error { return nil }) // loads the state
+}
+
+// openWriter opens the connection that writes and prepares the statement that
+// every report needs.
+func (db *DB) openWriter(ctx context.Context) (err error) {
+	if db.pool, err = sql.Open("sqlite", dsn(db.path, writerPragmas...)); err != nil {
+		return err
+	}
+	db.pool.SetMaxOpenConns(2)
+	if db.conn, err = db.pool.Conn(ctx); err != nil {
+		return err
+	}
+	return db.conn.Raw(func(c any) error {
+		p, ok := c.(driver.ConnPrepareContext)
+		if !ok {
+			return errors.New("the driver cannot prepare statements")
+		}
+		s, err := p.PrepareContext(ctx, insertReport)
+		if err != nil {
+			return err
+		}
+		if db.insert, ok = s.(driver.StmtExecContext); !ok {
+			return errors.New("the driver cannot run prepared statements")
+		}
+		return nil
+	})
+}
+
+// openReaders opens the connections that read. Their pages cost at most 1 MiB
+// each.
+func openReaders(path string) (*sql.DB, error) {
+	d, err := sql.Open("sqlite", dsn(path, "query_only(1)", "cache_size(-1024)")+"&mode=ro")
+	if err != nil {
+		return nil, err
+	}
+	d.SetMaxOpenConns(readers)
+	d.SetMaxIdleConns(readers)
+	return d, nil
+}
+
+var writerPragmas = []string{
+	"synchronous(NORMAL)", "cache_size(-4096)", "temp_store(MEMORY)",
+	fmt.Sprintf("wal_autocheckpoint(%d)", walPages),
+	fmt.Sprintf("journal_size_limit(%d)", walBytes),
+}
+
+// dsn names a file to the driver. Pragmas run in their order, when a connection
+// is made.
+func dsn(path string, pragmas ...string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") { // a drive letter
+		path = "/" + path
+	}
+	q := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}}
+	q["_pragma"] = append(q["_pragma"], pragmas...)
+	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// Close waits for the transaction at hand and closes the file.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	var errs []error
+	if db.read != nil {
+		errs = append(errs, db.read.Close())
+	}
+	for _, s := range db.stmts {
+		errs = append(errs, s.Close())
+	}
+	if s, ok := db.insert.(driver.Stmt); ok && db.conn != nil {
+		errs = append(errs, db.conn.Raw(func(any) error { return s.Close() }))
+	}
+	if db.conn != nil {
+		errs = append(errs, db.conn.Close())
+	}
+	if db.pool != nil {
+		errs = append(errs, db.pool.Close())
+	}
+	db.stmts, db.insert, db.conn, db.state = nil, nil, nil, nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,262 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"sitemon"
+	"sitemon/slot"
+	"sitemon/status"
+)
+
+// state is what the writer remembers of the file, so that a report that says the
+// same as the one before costs no read and one write. It is guarded by [DB.mu].
+type state struct {
+	generation sitemon.Generation
+	order      []byte // documents.site_order
+	seed       maphash.Seed
+
+	sites    map[string]*site // the present ones, and other names met since
+	names    map[string]string
+	reasons  map[string]int64
+	monitors map[string]int64
+
+	// claimed is availability_progress.claimed.
+	claimed int64
+	// silence is the moment before which no location falls silent.
+	silence time.Time
+}
+
+// site is a name with what is needed to judge its reports.
+type site struct {
+	id         int64
+	name       string
+	present    bool // it has a definition
+	enabled    bool
+	digest     uint64 // of the definition
+	interval   time.Duration
+	planFrom   time.Time // of the open plan; zero: there is none
+	thresholds status.Thresholds
+	state      status.State // as site_status has it
+	locations  []*location
+}
+
+// location is a site as one location sees it.
+type location struct {
+	id    int64
+	name  string
+	track status.Track
+}
+
+func (s *site) grid() slot.Grid { return slot.NewGrid(s.name, s.interval) }
+
+func (s *site) location(name string) *location {
+	for _, l := range s.locations {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// combine returns the site's state at a moment.
+func (s *site) combine(now time.Time, pausedAt time.Time) status.State {
+	var few [4]status.Located
+	located := few[:0]
+	for _, l := range s.locations {
+		located = append(located, status.Located{Location: l.name, Track: l.track})
+	}
+	st := status.Combine(now, s.enabled, located)
+	if st.Status == sitemon.StatusPaused {
+		st.Since = pausedAt
+	}
+	return st
+}
+
+// intern returns the one copy of a text that many sites share.
+func (st *state) intern(s string) string {
+	if c, ok := st.names[s]; ok {
+		return c
+	}
+	st.names[s] = s
+	return s
+}
+
+// load reads the state within [DB.write].
+func (db *DB) load(ctx context.Context) (*state, error) {
+	st := &state{
+		seed: maphash.MakeSeed(), sites: map[string]*site{}, names: map[string]string{},
+		reasons: map[string]int64{}, monitors: map[string]int64{},
+	}
+	var err error
+	if st.generation, st.order, err = document(ctx, db.conn); err != nil {
+		return nil, err
+	}
+	err = db.conn.QueryRowContext(ctx, "SELECT claimed FROM availability_progress").Scan(&st.claimed)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	if err := dictionary(ctx, db.conn, "SELECT id, name FROM reasons", st.reasons); err != nil {
+		return nil, err
+	}
+	if err := dictionary(ctx, db.conn, "SELECT id, instance FROM monitors", st.monitors); err != nil {
+		return nil, err
+	}
+	byID := map[int64]*site{}
+	err = each(ctx, db.conn, `SELECT n.id, n.name, s.interval_ms, s.enabled, s.failure_threshold, s.success_threshold, s.definition,
+       p."from", t.status, t.since, t.reason, t.error
+FROM sites s
+JOIN site_names n ON n.id = s.site_id
+JOIN site_status t ON t.site_id = s.site_id
+LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL`, nil, func(row scanner) error {
+		s := &site{present: true}
+		var ms int64
+		var def sql.RawBytes
+		var plan, since sql.NullInt64
+		err := row.Scan(&s.id, &s.name, &ms, &s.enabled, &s.thresholds.Failure, &s.thresholds.Success, &def,
+			&plan, &s.state.Status, &since, &s.state.Reason, &s.state.Error)
+		s.interval = time.Duration(ms) * time.Millisecond
+		s.digest = maphash.Bytes(st.seed, def)
+		s.planFrom, s.state.Since = momentOrZero(plan), momentOrZero(since)
+		st.sites[s.name], byID[s.id] = s, s
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return st, eachTrack(ctx, db.conn, "WHERE l.site_id IN (SELECT site_id FROM sites)", nil, func(siteID int64, l *location) {
+		l.name = st.intern(l.name)
+		byID[siteID].locations = append(byID[siteID].locations, l)
+	})
+}
+
+// document returns the stored document without its sites; a zero generation
+// where there is none.
+func document(ctx context.Context, q querier) (g sitemon.Generation, order []byte, err error) {
+	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order FROM documents", nil, func(row scanner) error {
+		var at int64
+		err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &order)
+		g.LoadedAt = moment(at)
+		return err
+	})
+	return g, order, err
+}
+
+func dictionary(ctx context.Context, q querier, query string, into map[string]int64) error {
+	return each(ctx, q, query, nil, func(row scanner) error {
+		var id int64
+		var name string
+		err := row.Scan(&id, &name)
+		into[name] = id
+		return err
+	})
+}
+
+// eachTrack reads locations with their tracks, which their newest reports bring
+// up to date.
+func eachTrack(ctx context.Context, q querier, where string, args []any, f func(siteID int64, l *location)) error {
+	return each(ctx, q, `SELECT l.site_id, l.id, l.location, l.slot, l.interval_ms, l.silent_at, l.outcome, l.failures, l.successes,
+       l.row_slot, l.status, l.since, l.fault_reason, l.fault_error, l.blind_reason, l.blind_error,
+       r.id & 0x3ffffffffff, r.interval_ms, r.outcome
+FROM site_locations l
+LEFT JOIN site_reports r ON r.id = (SELECT max(id) FROM site_reports WHERE id >= l.id << 42 AND id < (l.id + 1) << 42)
+`+where, args, func(row scanner) error {
+		l := &location{}
+		t := &l.track
+		var siteID, at, ms int64
+		var silent, rowSlot, since, newest, newestMS, newestOutcome sql.NullInt64
+		err := row.Scan(&siteID, &l.id, &l.name, &at, &ms, &silent, &t.Outcome, &t.Failures, &t.Successes,
+			&rowSlot, &t.Status, &since, &t.Fault.Reason, &t.Fault.Error, &t.Blind.Reason, &t.Blind.Error,
+			&newest, &newestMS, &newestOutcome)
+		if err != nil {
+			return err
+		}
+		t.Slot, t.Interval = moment(at), time.Duration(ms)*time.Millisecond
+		t.Silent, t.Row, t.Since = momentOrZero(silent), momentOrZero(rowSlot), momentOrZero(since)
+		if at := time.UnixMilli(newest.Int64).UTC(); newest.Valid && at.After(t.Slot) {
+			// Reports that said the same as the one before: see location.steady.
+			t.Slot, t.Interval = at, time.Duration(newestMS.Int64)*time.Millisecond
+			if outcomeOf(newestOutcome.Int64) != sitemon.OutcomeUnknown {
+				t.Silent = t.Slot.Add(t.Interval + status.Grace(t.Interval))
+			}
+		}
+		f(siteID, l)
+		return nil
+	})
+}
+
+// siteNamed returns a site by its name within [DB.write]. A name that the store
+// does not know gets an id, and waits for its definition.
+func (db *DB) siteNamed(ctx context.Context, name string) (*site, error) {
+	if s, ok := db.state.sites[name]; ok {
+		return s, nil
+	}
+	s := &site{name: name}
+	err := db.queryRow(ctx, "SELECT id FROM site_names WHERE name = ?", name).Scan(&s.id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		err = db.queryRow(ctx, "INSERT INTO site_names (name) VALUES (?) RETURNING id", name).Scan(&s.id)
+	case err == nil:
+		err = eachTrack(ctx, db.conn, "WHERE l.site_id = ?", []any{s.id}, func(_ int64, l *location) {
+			l.name = db.state.intern(l.name)
+			s.locations = append(s.locations, l)
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("site %q: %w", name, err)
+	}
+	db.state.sites[name] = s
+	return s, nil
+}
+
+// reasonID returns the number of a reason within [DB.write]; nil for none.
+func (db *DB) reasonID(ctx context.Context, name string) (any, error) {
+	return db.wordID(ctx, db.state.reasons, name, "INSERT INTO reasons (name) VALUES (?) RETURNING id")
+}
+
+// monitorID returns the number of a monitor within [DB.write]; nil for none.
+func (db *DB) monitorID(ctx context.Context, instance string) (any, error) {
+	return db.wordID(ctx, db.state.monitors, instance, "INSERT INTO monitors (instance) VALUES (?) RETURNING id")
+}
+
+func (db *DB) wordID(ctx context.Context, known map[string]int64, word, insert string) (any, error) {
+	if word == "" {
+		return nil, nil
+	}
+	if id, ok := known[word]; ok {
+		return id, nil
+	}
+	var id int64
+	if err := db.queryRow(ctx, insert, word).Scan(&id); err != nil {
+		return nil, err
+	}
+	known[word] = id
+	return id, nil
+}
+
+// packOrder makes documents.site_order.
+func packOrder(ids []int64) []byte {
+	b := make([]byte, 0, 3*len(ids))
+	for _, id := range ids {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
+	return b
+}
+
+// unpackOrder is the inverse of packOrder.
+func unpackOrder(b []byte) []int64 {
+	var ids []int64
+	for len(b) > 0 {
+		id, n := binary.Uvarint(b)
+		if n <= 0 {
+			break
+		}
+		ids, b = append(ids, int64(id)), b[n:]
+	}
+	return ids
+}

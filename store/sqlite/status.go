@@ -1,0 +1,135 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"sitemon"
+	"sitemon/status"
+)
+
+// advance takes a report that is newer than the newest one of its location into
+// the status of its site.
+func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
+	before := l.track
+	l.track.Advance(*r, s.thresholds)
+	if before.Silent.IsZero() || l.track.Silent.Before(b.db.state.silence) {
+		b.db.state.silence = earlier(b.db.state.silence, l.track.Silent)
+	}
+	if !steady(&before, &l.track) {
+		if b.locations == nil {
+			b.locations = map[*location]struct{}{}
+		}
+		b.locations[l] = struct{}{}
+	} else if before.At(b.now) == l.track.At(b.now) {
+		return
+	}
+	b.judge(s, time.Time{})
+}
+
+// steady reports whether a track says what it said before, so that its row may
+// stay: only the newest slot is another, which the newest report tells, or a row
+// of reports is longer that is long enough already.
+func steady(a, b *status.Track) bool {
+	if a.Status != b.Status || a.Outcome != b.Outcome || !a.Row.Equal(b.Row) || !a.Since.Equal(b.Since) ||
+		a.Fault != b.Fault || a.Blind != b.Blind {
+		return false
+	}
+	down := b.Status == sitemon.StatusDown
+	return b.Failures == 0 && b.Successes == 0 || b.Failures > 0 && down || b.Successes > 0 && !down
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// judge puts together a site's state over its locations and notes what changed.
+func (b *batch) judge(s *site, pausedAt time.Time) {
+	if !s.present {
+		return
+	}
+	if !s.enabled && s.state.Status == sitemon.StatusPaused {
+		return
+	}
+	st := s.combine(b.now, pausedAt)
+	if st.Status == s.state.Status && st.Since.Equal(s.state.Since) && st.Reason == s.state.Reason && st.Error == s.state.Error {
+		return
+	}
+	if st.Status != s.state.Status {
+		b.rec.Changes = append(b.rec.Changes, sitemon.StatusChange{
+			Site: s.name, Status: st.Status, Since: st.Since, Reason: st.Reason, Error: st.Error,
+		})
+	}
+	s.state = st
+	if b.sites == nil {
+		b.sites = map[*site]struct{}{}
+	}
+	b.sites[s] = struct{}{}
+}
+
+// Tick makes the sites unknown whose locations have fallen silent by now, and
+// returns the changes. It costs nothing where none is due. It also empties the
+// write-ahead log where that has grown, so call it about each second.
+func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.StatusChange, err error) {
+	defer wrap(&err, "tick")
+	if db.silenceDue(now) {
+		var rec sitemon.Recorded
+		err := db.write(ctx, func(ctx context.Context) error {
+			b := batch{db: db, now: now, rec: &rec}
+			next := time.Time{}
+			for _, s := range db.state.sites {
+				due := false
+				for _, l := range s.locations {
+					switch silent := l.track.Silent; {
+					case silent.IsZero():
+					case silent.After(now):
+						next = earlier(next, silent)
+					default:
+						due = true
+					}
+				}
+				if due {
+					b.judge(s, time.Time{})
+				}
+			}
+			if next.IsZero() {
+				next = now.Add(time.Hour) // a new location makes it earlier
+			}
+			db.state.silence = next
+			return b.finish(ctx)
+		})
+		if err != nil {
+			return nil, err
+		}
+		changes = rec.Changes
+	}
+	return changes, db.checkpoint(ctx)
+}
+
+// silenceDue reports whether a location may have fallen silent.
+func (db *DB) silenceDue(now time.Time) bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.state == nil || !now.Before(db.state.silence)
+}
+
+// saveTrack writes the row of a location.
+func (db *DB) saveTrack(ctx context.Context, l *location) error {
+	t := &l.track
+	return db.exec(ctx, `UPDATE site_locations SET slot = ?, interval_ms = ?, silent_at = ?, outcome = ?, failures = ?, successes = ?,
+ row_slot = ?, status = ?, since = ?, fault_reason = ?, fault_error = ?, blind_reason = ?, blind_error = ? WHERE id = ?`,
+		micros(t.Slot), t.Interval.Milliseconds(), microsOrNull(t.Silent), t.Outcome, t.Failures, t.Successes,
+		microsOrNull(t.Row), t.Status, microsOrNull(t.Since),
+		t.Fault.Reason, t.Fault.Error, t.Blind.Reason, t.Blind.Error, l.id)
+}
+
+// saveStatus writes the row of a site's status.
+func (db *DB) saveStatus(ctx context.Context, s *site, now time.Time) error {
+	return db.exec(ctx, `INSERT INTO site_status (site_id, status, since, reason, error, changed_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET status = excluded.status, since = excluded.since, reason = excluded.reason,
+ error = excluded.error, changed_at = excluded.changed_at`,
+		s.id, s.state.Status, microsOrNull(s.state.Since), s.state.Reason, s.state.Error, micros(now))
+}
