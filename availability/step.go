@@ -61,26 +61,22 @@ func (q Query) Check() error {
 // between, To. A bucket is [edges[i], edges[i+1]). The query is one that
 // [Query.Check] has nothing against.
 func (q Query) Edges() []time.Time {
-	edges := []time.Time{q.From.UTC()}
-	add := func(t time.Time) bool {
-		if !t.Before(q.To) {
-			return false
-		}
-		if t.After(edges[len(edges)-1]) {
-			edges = append(edges, t.UTC())
-		}
-		return true
-	}
-	// The first moment tried is the last aligned one until From, or before 1970 the
-	// first one after it.
+	// The first boundary tried is the last aligned moment until From, or before
+	// 1970 the first one after it.
+	step := q.Step.Microseconds()
+	k := q.From.UnixMicro() / step
+	boundary := func() time.Time { return time.UnixMicro(k * step).UTC() }
 	if q.Zone != nil && q.Step%day == 0 {
-		n := int64(q.Step / day)
-		for d := localDay(q.From, q.Zone) / n * n; add(midnight(d, q.Zone)); d += n {
+		days := int64(q.Step / day)
+		k = localDay(q.From, q.Zone) / days
+		boundary = func() time.Time { return midnight(k*days, q.Zone) }
+	}
+	edges := []time.Time{q.From.UTC()}
+	for t := boundary(); t.Before(q.To); t = boundary() {
+		if t.After(edges[len(edges)-1]) {
+			edges = append(edges, t)
 		}
-	} else {
-		step := q.Step.Microseconds()
-		for k := q.From.UnixMicro() / step; add(time.UnixMicro(k * step)); k++ {
-		}
+		k++
 	}
 	return append(edges, q.To.UTC())
 }

@@ -108,7 +108,9 @@ func TestLateReportsChangeNothing(t *testing.T) {
 func reference(known []rune, th status.Thresholds) (st sitemon.Status, since int) {
 	good := func(i int) bool { return known[i] != 'd' }
 	row := func(i int) (first int) { // of the row that i belongs to
-		for first = i; first > 0 && good(first-1) == good(i); first-- {
+		first = i
+		for first > 0 && good(first-1) == good(i) {
+			first--
 		}
 		return first
 	}
