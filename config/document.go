@@ -222,21 +222,26 @@ func (w *walker) unique(n *yaml.Node, name string) {
 func (w *walker) together(n *yaml.Node, d *draft) {
 	r, e := &d.request, &d.expect
 	wantsBody := len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.JSON) > 0
-	switch {
-	case r.Method == "HEAD" && wantsBody:
-		w.fail(cmpNode(d.method, n), "an answer to HEAD has no body, so expectations of the body can't hold; take out method")
-	case r.Body != "" && r.Method == "GET" && d.method == nil:
+	if r.Method == "HEAD" && wantsBody {
+		at := d.method
+		if at.inherited {
+			at.value = n
+		}
+		w.fail(at.value, "an answer to HEAD has no body, so expectations of the body can't hold; use another method")
+	}
+	if r.Body != "" && d.method.value == nil {
 		w.warn(d.body, "body is sent with GET; most often method: POST is meant")
-	case d.auth != nil && hasUser(d.site.URL):
-		w.fail(d.auth, "url has a user in it already; take it out of one of the two")
 	}
-}
-
-func cmpNode(a, b *yaml.Node) *yaml.Node {
-	if a != nil {
-		return a
+	own := d.auth.value != nil && !d.auth.inherited
+	if own && hasUser(d.site.URL) {
+		w.fail(d.auth.key, "%s can't stand beside a user in url; take one of them out", d.auth.key.Value)
 	}
-	return b
+	if own && slices.ContainsFunc(r.Headers, func(h sitemon.Header) bool { return strings.EqualFold(h.Name, "Authorization") }) {
+		w.fail(d.auth.key, "%s can't stand beside the header Authorization; take one of them out", d.auth.key.Value)
+	}
+	if f := d.latency; f.value != nil && !f.inherited && e.Latency >= d.site.Timeout {
+		w.warn(f.value, "latency %s is never exceeded, as the timeout %s comes first", FormatDuration(e.Latency), FormatDuration(d.site.Timeout))
+	}
 }
 
 // shared returns the request and the expectations of the draft, as values that
@@ -274,7 +279,10 @@ func publicAddress(address string) string {
 	return address
 }
 
+// hasUser reports whether an address holds a user.
 func hasUser(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && u.User != nil
+	var b strings.Builder
+	err := eachReference(address, func(s string) { b.WriteString(s) }, func(reference) error { b.WriteByte('x'); return nil })
+	u, urlErr := url.Parse(b.String())
+	return err == nil && urlErr == nil && u.User != nil
 }

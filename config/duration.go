@@ -134,17 +134,24 @@ func allDigits(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }
 
-// FormatDuration writes a duration in its shortest form that [ParseDuration]
-// reads, such as "90s" as "1m30s". Parts of a millisecond are left out.
+// FormatDuration writes a duration in a short form that [ParseDuration] reads:
+// "1m30s", "1.5s", "250ms", "14d". Parts of a millisecond are left out.
 func FormatDuration(d time.Duration) string { return string(appendDuration(nil, d)) }
 
 func appendDuration(b []byte, d time.Duration) []byte {
 	start := len(b)
 	for _, u := range durationUnits {
-		if n := d / u.size; n > 0 {
-			b = append(strconv.AppendInt(b, int64(n), 10), u.name...)
-			d -= n * u.size
+		n := d / u.size
+		if n == 0 {
+			continue
 		}
+		b = strconv.AppendInt(b, int64(n), 10)
+		d -= n * u.size
+		if ms := d / time.Millisecond; u.size == time.Second && ms > 0 {
+			b = append(b, strings.TrimRight(fmt.Sprintf(".%03d", ms), "0")...)
+			d = 0
+		}
+		b = append(b, u.name...)
 	}
 	if len(b) == start {
 		b = append(b, "0s"...)

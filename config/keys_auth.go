@@ -21,21 +21,21 @@ func authKeys() []key[draft] {
 			example: `{ username: monitor, password: "${PASSWORD}" }`,
 			doc:     "HTTP basic authentication."},
 			func(w *walker, f field, d *draft) {
-				d.auth, d.request.BasicAuth = f.value, new(sitemon.BasicAuth)
+				d.auth, d.request.BasicAuth = f, new(sitemon.BasicAuth)
 				basicAuthObject.read(w, f.alone(), d.request.BasicAuth)
 			}),
 		request(keyInfo{name: "authorization", value: typeMapping(authorizationObject.infos), oneOf: groupAuth,
 			example: `{ credentials: "${TOKEN}" }`,
 			doc:     "An Authorization header, by default with a bearer token."},
 			func(w *walker, f field, d *draft) {
-				d.auth, d.request.Authorization = f.value, &sitemon.Authorization{Type: "Bearer"}
+				d.auth, d.request.Authorization = f, &sitemon.Authorization{Type: "Bearer"}
 				authorizationObject.read(w, f.alone(), d.request.Authorization)
 			}),
 		request(keyInfo{name: "oauth2", value: typeMapping(oauth2Object.infos), oneOf: groupAuth,
 			example: `{ client_id: monitor, client_secret: "${SECRET}", token_url: "https://sso.example.org/token" }`,
 			doc:     "A bearer token that is fetched by the client credentials grant of OAuth 2."},
 			func(w *walker, f field, d *draft) {
-				d.auth, d.request.OAuth2 = f.value, new(sitemon.OAuth2)
+				d.auth, d.request.OAuth2 = f, new(sitemon.OAuth2)
 				oauth2Object.read(w, f.alone(), d.request.OAuth2)
 			}),
 		request(keyInfo{name: "tls_config", value: typeMapping(tlsObject.infos), kinds: kindsWithTLS(),
@@ -81,7 +81,7 @@ var basicAuthObject = newObject("basic_auth", []key[sitemon.BasicAuth]{
 		read: put("password", secret, func(a *sitemon.BasicAuth) *sitemon.Secret { return &a.Password })},
 	{keyInfo: keyInfo{name: "password_file", value: typeText, oneOf: "password", example: "/run/secrets/password", doc: "A file with the password."},
 		read: put("password_file", pathOnly, func(a *sitemon.BasicAuth) *string { return &a.PasswordFile })},
-})
+}, map[string]string{"username": "username or username_file"})
 
 var authorizationObject = newObject("authorization", []key[sitemon.Authorization]{
 	{keyInfo: keyInfo{name: "type", value: typeText, def: "Bearer", example: "Bearer", doc: "The word before the credentials."},
@@ -90,7 +90,7 @@ var authorizationObject = newObject("authorization", []key[sitemon.Authorization
 		read: put("credentials", secret, func(a *sitemon.Authorization) *sitemon.Secret { return &a.Credentials })},
 	{keyInfo: keyInfo{name: "credentials_file", value: typeText, oneOf: "credentials", example: "/run/secrets/token", doc: "A file with the token."},
 		read: put("credentials_file", pathOnly, func(a *sitemon.Authorization) *string { return &a.CredentialsFile })},
-})
+}, map[string]string{"credentials": "credentials or credentials_file"})
 
 func authType(w *walker, name string, n *yaml.Node) string {
 	s, ok := w.text(name, n)
@@ -124,7 +124,7 @@ var oauth2Object = newObject("oauth2", []key[sitemon.OAuth2]{
 		read: func(w *walker, f field, a *sitemon.OAuth2) {
 			a.EndpointParams = w.headers("endpoint_params", f, headerNameFault)
 		}},
-})
+}, map[string]string{"client_secret": "client_secret or client_secret_file"})
 
 func httpURL(w *walker, name string, n *yaml.Node) string { return w.address(name, n, "http", "https") }
 
@@ -176,7 +176,7 @@ var tlsObject = newObject("tls_config", []key[sitemon.TLSConfig]{
 		read: func(w *walker, f field, c *sitemon.TLSConfig) { c.MinVersion = w.tlsVersion("min_version", f.value) }},
 	{keyInfo: keyInfo{name: "max_version", value: typeWords(tlsVersions...), example: "TLS12", doc: "The newest version to speak."},
 		read: func(w *walker, f field, c *sitemon.TLSConfig) { c.MaxVersion = w.tlsVersion("max_version", f.value) }},
-})
+}, nil)
 
 var tlsVersions = []string{"TLS10", "TLS11", "TLS12", "TLS13"}
 

@@ -62,6 +62,7 @@ func newExpectObject() *object[sitemon.Expect] {
 		{keyInfo: keyInfo{name: "latency", value: typeDuration, example: "2s",
 			doc: "The duration above which a probe is degraded."},
 			read: func(w *walker, f field, e *sitemon.Expect) {
+				w.draft.latency = f
 				e.Latency, _ = w.duration("latency", f.value, time.Millisecond, maxLatency)
 			}},
 		{keyInfo: keyInfo{name: "certificate_valid_for", value: typeDuration, kinds: kindsWithTLS(), example: "14d",
@@ -69,7 +70,7 @@ func newExpectObject() *object[sitemon.Expect] {
 			read: func(w *walker, f field, e *sitemon.Expect) {
 				e.CertificateValidFor, _ = w.duration("certificate_valid_for", f.value, time.Millisecond, maxValidity)
 			}},
-	})
+	}, nil)
 	o.aliases = map[string]string{
 		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
 		"match": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",
@@ -86,7 +87,7 @@ var bodyObject = newObject("expect.body", []key[sitemon.Expect]{
 		}},
 	{keyInfo: keyInfo{name: "not_match", value: typePatterns, example: `["(?i)fatal error"]`, doc: "Regular expressions of which none may match."},
 		read: func(w *walker, f field, e *sitemon.Expect) { e.BodyNotMatch = w.patternList("not_match", f.value) }},
-})
+}, nil)
 
 func (w *walker) patternList(name string, n *yaml.Node) []sitemon.Pattern {
 	var patterns []sitemon.Pattern
@@ -197,7 +198,7 @@ func newJSONObject() *object[sitemon.JSONExpectation] {
 			func(w *walker, n *yaml.Node, _ *sitemon.JSONExpectation) { w.boolean("exists", n) }),
 		operator(sitemon.JSONLessThan, typeNumber, "100", "The number that the value has to be less than.", number("less_than")),
 		operator(sitemon.JSONGreaterThan, typeNumber, "0", "The number that the value has to be greater than.", number("greater_than")),
-	})
+	}, map[string]string{groupOperator: "one of equals, not_equals, matches, exists, less_than, greater_than"})
 	o.aliases = map[string]string{
 		"key": "path", "jsonpath": "path", "value": "equals", "eq": "equals", "is": "equals", "ne": "not_equals", "lt": "less_than", "gt": "greater_than",
 		"regex": "matches", "match": "matches", "present": "exists",
@@ -207,10 +208,7 @@ func newJSONObject() *object[sitemon.JSONExpectation] {
 
 func (w *walker) jsonExpectation(n *yaml.Node) sitemon.JSONExpectation {
 	var e sitemon.JSONExpectation
-	before := w.faults
-	if jsonObject.read(w, field{value: n}, &e) && e.Operator == "" && w.faults == before {
-		w.fail(n, "an entry of expect.json needs one of equals, not_equals, matches, exists, less_than, greater_than")
-	}
+	jsonObject.read(w, field{value: n}, &e)
 	return e
 }
 
@@ -290,9 +288,12 @@ func (w *walker) jsonScalar(n, v *yaml.Node) {
 		w.out = strconv.AppendBool(w.out, strings.EqualFold(v.Value, "true"))
 	case "!!int", "!!float":
 		var i int64
+		var u uint64
 		switch {
 		case v.Tag == "!!int" && v.Decode(&i) == nil:
 			w.out = strconv.AppendInt(w.out, i, 10)
+		case v.Tag == "!!int" && v.Decode(&u) == nil:
+			w.out = strconv.AppendUint(w.out, u, 10)
 		case v.Decode(&f) != nil || math.IsInf(f, 0) || math.IsNaN(f):
 			w.fail(n, "%s is no number that JSON has", quote(v.Value))
 		default:

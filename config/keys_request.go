@@ -41,7 +41,7 @@ func requestKeys() []key[draft] {
 	keys := []key[draft]{
 		request(keyInfo{name: "method", value: typeMethod, def: "GET", example: "HEAD",
 			doc: "The method of the request."},
-			func(w *walker, f field, d *draft) { d.method = f.value; d.request.Method = w.method(f.value) }),
+			func(w *walker, f field, d *draft) { d.method = f; d.request.Method = w.method(f.value) }),
 		request(keyInfo{name: "headers", value: typeHeaders, example: `{ Accept: application/json, X-Api-Key: "${API_KEY}" }`,
 			doc: "Header fields of the request. Those of `defaults` are added to a site's own."},
 			func(w *walker, f field, d *draft) { d.request.Headers = w.headers("headers", f, headerFault) }),

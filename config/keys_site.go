@@ -24,9 +24,9 @@ type draft struct {
 	site    sitemon.Site
 	request sitemon.Request
 	expect  sitemon.Expect
-	// Nodes that are looked at again once the whole site is known.
-	name, timeout, method, body, auth, latency *yaml.Node
-	inheritedTimeout                           bool
+	// What are looked at again once the whole site is known.
+	name, body            *yaml.Node
+	method, auth, latency field
 }
 
 // siteObject has every key of a site. The keys of defaults are the same.
@@ -34,7 +34,7 @@ var siteObject = newSiteObject()
 
 func newSiteObject() *object[draft] {
 	keys := append(siteKeys(), requestKeys()...)
-	o := newObject("a site", append(keys, expectKey(), regexKey()))
+	o := newObject("a site", append(keys, expectKey(), regexKey()), nil)
 	o.aliases = siteAliases
 	o.unbuilt = []string{"alerts", "depends_on", "locations", "quorum", "retries", "retry_interval", "slo"}
 	return o

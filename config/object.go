@@ -58,11 +58,14 @@ type object[T any] struct {
 	names   []string          // of keys, in the same order
 	aliases map[string]string // what other programs call our keys
 	unbuilt []string
+	// needs are groups of keys (keyInfo.oneOf) of which one has to be set, with what
+	// to write.
+	needs map[string]string
 }
 
-func newObject[T any](what string, keys []key[T]) *object[T] {
+func newObject[T any](what string, keys []key[T], needs map[string]string) *object[T] {
 	slices.SortFunc(keys, func(a, b key[T]) int { return strings.Compare(a.name, b.name) })
-	o := &object[T]{what: what, keys: keys}
+	o := &object[T]{what: what, keys: keys, needs: needs}
 	for _, k := range keys {
 		o.names = append(o.names, k.name)
 	}
@@ -84,6 +87,11 @@ func (o *object[T]) infos() []keyInfo {
 func (o *object[T]) read(w *walker, f field, into *T) bool {
 	n := f.value
 	m := deref(n)
+	if m.Tag == "!!null" {
+		w.fail(n, "%s is empty; take it out, or write its keys and values", o.what)
+		w.out = append(w.out, "{}"...)
+		return false
+	}
 	if m.Kind != yaml.MappingNode {
 		w.fail(n, "%s must be a mapping of keys and values, not %s", o.what, describe(m))
 		w.out = append(w.out, "{}"...)
@@ -91,8 +99,8 @@ func (o *object[T]) read(w *walker, f field, into *T) bool {
 	}
 	isDefaults := w.defaults // what is inside of a key is read as anywhere
 	w.defaults = false
-	top := len(w.fields)
-	defer func() { w.fields = w.fields[:top] }()
+	top, meant := len(w.fields), len(w.meant)
+	defer func() { w.fields, w.meant = w.fields[:top], w.meant[:meant] }()
 	w.fields = append(w.fields, make([]field, len(o.keys))...)
 	o.place(w, m, top, f.inherited)
 	o.exclude(w, w.fields[top:])
@@ -109,11 +117,19 @@ func (o *object[T]) read(w *walker, f field, into *T) bool {
 		case f.value != nil:
 			o.readKey(w, k, f, into)
 		case isDefaults:
+		case k.must && slices.Contains(w.meant[meant:], k.name): // noted already
+			complete = false
 		case k.must:
-			w.fail(n, "%s has no %s", o.what, k.name)
+			w.fail(n, "%s is missing; %s needs one", k.name, o.what)
 			complete = false
 		case k.always:
 			o.readKey(w, k, f, into)
+		}
+	}
+	for group, words := range o.needs {
+		if !o.has(group, w.fields[top:], w.meant[meant:]) && !isDefaults {
+			w.fail(n, "%s needs %s", o.what, words)
+			complete = false
 		}
 	}
 	w.out = append(w.out, '}')
@@ -164,6 +180,16 @@ func (o *object[T]) exclude(w *walker, set []field) {
 	}
 }
 
+// has reports whether one key of a group is set, or meant to be.
+func (o *object[T]) has(group string, set []field, meant []string) bool {
+	for i := range o.keys {
+		if o.keys[i].oneOf == group && (set[i].value != nil || slices.Contains(meant, o.keys[i].name)) {
+			return true
+		}
+	}
+	return false
+}
+
 // excluded reports whether a default can't be taken over, because the mapping
 // itself has a key that it can't stand beside.
 func (o *object[T]) excluded(i int, set []field) bool {
@@ -212,14 +238,17 @@ func (w *walker) applies(kinds []sitemon.Kind) bool {
 // unknown notes a key that the object does not have, with the best suggestion.
 func (o *object[T]) unknown(w *walker, k *yaml.Node) {
 	name := k.Value
+	guess := o.aliases[fold(name)]
+	if guess == "" {
+		guess = closest(name, o.names)
+	}
 	switch {
 	case slices.Contains(o.unbuilt, name):
 		w.fail(k, "%s is not built yet", name)
-	case o.aliases[fold(name)] != "":
-		w.fail(k, "unknown key %q, did you mean %s?", name, o.aliases[fold(name)])
-	case closest(name, o.names) != "":
-		w.fail(k, "unknown key %q, did you mean %s?", name, closest(name, o.names))
-	default:
+	case guess == "":
 		w.fail(k, "unknown key %q; %s can have %s", name, o.what, strings.Join(o.names, ", "))
+	default:
+		w.meant = append(w.meant, guess)
+		w.fail(k, "unknown key %q, did you mean %s?", name, guess)
 	}
 }

@@ -25,7 +25,15 @@ func closest(word string, names []string) string {
 
 // fold takes out what people get wrong in a key without noticing.
 func fold(s string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '_' || r == '-' || r == ' ':
+			return -1
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // editDistance is the optimal string alignment distance: how many letters must

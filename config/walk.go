@@ -36,6 +36,7 @@ type walker struct {
 	refers   bool // a ${…} was seen in the site
 
 	draft  draft
+	meant  []string // keys that were suggested in the mappings being read
 	fields []field // a stack of scratch space
 	out    []byte  // the canonical JSON being written
 	part   [2][]byte
