@@ -103,7 +103,7 @@ func TestWatchSeesEveryWayOfSaving(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			path := s.prepare(t, t.TempDir())
-			seen := watch(t, path, readFile)
+			seen := watch(t, path, contentOf)
 			seen.waitFor(t, "first")
 			for i := range rounds {
 				content := fmt.Sprintf("content %d", i)
@@ -117,7 +117,7 @@ func TestWatchSeesEveryWayOfSaving(t *testing.T) {
 func TestWatchOfFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	seen := watch(t, dir, readFolder)
+	seen := watch(t, dir, contentsOf)
 	seen.waitFor(t, "")
 	for i := range rounds {
 		content := fmt.Sprintf("content %d", i)
@@ -146,7 +146,7 @@ func TestWatchOfFolderBehindSymlink(t *testing.T) {
 		put(t, filepath.Join(base, fmt.Sprint(i), "a.yaml"), fmt.Sprint(i))
 	}
 	check(t, os.Symlink("0", link))
-	seen := watch(t, link, readFolder)
+	seen := watch(t, link, contentsOf)
 	for i := range rounds {
 		check(t, os.Symlink(fmt.Sprint(i), link+".new"))
 		check(t, os.Rename(link+".new", link))
@@ -159,7 +159,7 @@ func TestWatchOfFolderBehindSymlink(t *testing.T) {
 func TestWatchWaitsForMissingPath(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "not", "yet", "sites.yaml")
-	seen := watch(t, path, readFile)
+	seen := watch(t, path, contentOf)
 	seen.waitFor(t, "unreadable")
 	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	put(t, path, "there")
@@ -181,7 +181,7 @@ func TestWatchUnderConstantWrites(t *testing.T) {
 		}
 	}()
 	defer func() { cancel(); <-stopped }()
-	seen := watch(t, path, readFile)
+	seen := watch(t, path, contentOf)
 	seen.waitFor(t, "first")
 	renameOver(t, path, "second")
 	seen.waitFor(t, "second")
@@ -192,7 +192,7 @@ func TestWatchIgnoresOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sites.yaml")
 	put(t, path, "first")
-	seen := watch(t, path, readFile)
+	seen := watch(t, path, contentOf)
 	seen.waitFor(t, "first")
 	for i := range rounds {
 		put(t, filepath.Join(dir, "other.yaml"), fmt.Sprint(i))
@@ -216,10 +216,10 @@ func TestWatchPollsWithoutEvents(t *testing.T) {
 		go func() {
 			opts := config.WatchOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 			done <- config.WatchWith(ctx, path, opts, func(reason string) {
-				reasons = append(reasons, reason+" "+readFile(path))
+				reasons = append(reasons, reason+" "+contentOf(path))
 			}, func() (*fsnotify.Watcher, error) { return nil, errors.New("too many open files") })
 		}()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Second) // never at the moment of a poll
 		put(t, path, "second")
 		time.Sleep(5 * time.Second)
 		check(t, os.Remove(path))
@@ -311,7 +311,7 @@ func (s sightings) waitFor(t *testing.T, want string) {
 	}
 }
 
-func readFile(path string) string {
+func contentOf(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return "unreadable"
@@ -319,14 +319,14 @@ func readFile(path string) string {
 	return string(b)
 }
 
-func readFolder(dir string) string {
+func contentsOf(dir string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "unreadable"
 	}
 	var all []string
 	for _, e := range entries {
-		all = append(all, e.Name()+"="+readFile(filepath.Join(dir, e.Name())))
+		all = append(all, e.Name()+"="+contentOf(filepath.Join(dir, e.Name())))
 	}
 	return strings.Join(all, " ")
 }

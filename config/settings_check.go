@@ -1,0 +1,116 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// derive fills in the settings whose defaults are made from others.
+func (l *loader) derive(s *Settings) {
+	if _, ok := l.origins["source"]; !ok && s.Sites != "" {
+		s.Source = filepath.Base(absolute(s.Sites))
+	}
+	if _, ok := l.origins["instance"]; !ok {
+		host, err := os.Hostname()
+		if err != nil || host == "" {
+			host = "monitor"
+		}
+		s.Instance = fmt.Sprintf("%s-%08x", host, uint32(xxhash.Sum64String(absolute(s.DataDir))>>32))
+	}
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// where is the place at which a setting was said, or its own name.
+func (l *loader) where(key string) string {
+	if o, ok := l.origins[key]; ok {
+		return o.where
+	}
+	return key
+}
+
+func (l *loader) isSet(key string) bool { return l.origins[key].where != "" }
+
+// check finds what is wrong with the settings taken together.
+func (l *loader) check(s *Settings) {
+	if !slices.Contains(s.Role, RoleAll) {
+		l.fail(l.where("role"), "only the role all can run; monitor, writer and web alone need Kafka and Postgres, which are not built yet")
+	}
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !s.InsecureNoAuth && !isLoopback(host) {
+		l.fail(l.where("listen"), "%s can be reached from beyond this machine, and nobody has to sign in (auth is not built yet); "+
+			"keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth", s.Listen)
+	}
+	if s.Retention.Availability1h < s.Retention.Reports {
+		l.fail(l.where("retention.availability_1h"), "%s is less than retention.reports, %s; the sums must outlive what they sum up",
+			FormatDuration(s.Retention.Availability1h), FormatDuration(s.Retention.Reports))
+	}
+	if l.isSet("kafka.broker") && !l.isSet("postgres.dsn") {
+		l.fail(l.where("kafka.broker"), "Kafka needs Postgres too, set POSTGRES_DSN; nothing would be shared otherwise")
+	}
+	l.allOrNone("TLS to Kafka with a client certificate", "kafka.tls.ca", "kafka.tls.key", "kafka.tls.cert")
+	l.allOrNone("SASL", "kafka.sasl.mechanism", "kafka.sasl.username", "kafka.sasl.password")
+	if l.isSet("kafka.tls.enabled") && !s.Kafka.TLS.Enabled && l.isSet("kafka.tls.cert") {
+		l.fail(l.where("kafka.tls.enabled"), "TLS is off, but a client certificate is set")
+	}
+	if l.isSet("kafka.tls.cert") {
+		s.Kafka.TLS.Enabled = true
+	}
+}
+
+// isLoopback reports whether a listener on host is reached from this machine
+// alone.
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && a.Unmap().IsLoopback()
+}
+
+// allOrNone wants all of some settings, or none of them.
+func (l *loader) allOrNone(what string, keys ...string) {
+	var set, missing []string
+	for _, key := range keys {
+		if l.isSet(key) {
+			set = append(set, l.where(key))
+		} else {
+			missing = append(missing, optionBy(func(o option) string { return o.key })[key].variable)
+		}
+	}
+	if len(set) > 0 && len(missing) > 0 {
+		l.fail(strings.Join(set, ", "), "%s also needs %s", what, strings.Join(missing, " and "))
+	}
+}
+
+// refuse turns settings of what is not built yet into faults, one for each thing.
+// auth is where that section of the config file begins, or "".
+func (l *loader) refuse(auth string) {
+	var what []string
+	where := map[string][]string{}
+	add := func(thing, at string) {
+		if where[thing] == nil {
+			what = append(what, thing)
+		}
+		where[thing] = append(where[thing], at)
+	}
+	for _, o := range options() {
+		if o.notBuilt != "" && l.isSet(o.key) {
+			add(o.notBuilt, l.where(o.key))
+		}
+	}
+	if auth != "" {
+		add("sign-in", auth)
+	}
+	for _, thing := range what {
+		l.fail(strings.Join(where[thing], ", "), "%s is not built yet, take this out", thing)
+	}
+}

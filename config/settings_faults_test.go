@@ -1,0 +1,185 @@
+package config_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"sitemon"
+)
+
+// faultCase is something wrong to say, and the lines of the error.
+type faultCase struct {
+	name string
+	in   said
+	want []string
+}
+
+func testFaults(t *testing.T, tests []faultCase) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := load(t, tt.in)
+			if err == nil {
+				t.Fatal("want an error")
+			}
+			if !errors.Is(err, sitemon.ErrInvalid) {
+				t.Errorf("the error does not wrap ErrInvalid: %v", err)
+			}
+			if got := strings.Split(err.Error(), "\n"); !slices.Equal(got, tt.want) {
+				t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestLoadRefusesBadFiles(t *testing.T) {
+	file := func(text string) said { return said{file: text} }
+	testFaults(t, []faultCase{
+		{"unknown key", file("lisen: x\n"), []string{`sitemon.yaml:1:1: unknown key "lisen"; did you mean "listen"?`}},
+		{"unknown nested key", file("log:\n  levle: info\n"), []string{`sitemon.yaml:2:3: unknown key "log.levle"; did you mean "level"?`}},
+		{"dashes", file("data-dir: x\n"), []string{`sitemon.yaml:1:1: unknown key "data-dir"; did you mean "data_dir"?`}},
+		{"flat", file("log_level: info\n"), []string{`sitemon.yaml:1:1: unknown key "log_level"; did you mean log: { level: … }?`}},
+		{"dotted", file("log.level: info\n"), []string{`sitemon.yaml:1:1: unknown key "log.level"; did you mean log: { level: … }?`}},
+		{"nothing like it", file("web: { port: 80 }\n"), []string{`sitemon.yaml:1:8: unknown key "web.port"; known here: hosts, tls_cert_file, tls_key_file`}},
+		{"only a flag", file("config: x\n"), []string{`sitemon.yaml:1:1: unknown key "config"; known here: auth, data_dir, insecure_no_auth, instance, kafka, listen, location, log, metrics, postgres, probes, retention, role, scan_interval, scheduler, sites, source, web`}},
+		{"twice", file("role: all\nrole: all\n"), []string{`sitemon.yaml:2:1: the key "role" is there twice`}},
+		{"no value", file("listen:\n"), []string{"sitemon.yaml:1:1: listen has no value; give it one, or take the key out"}},
+		{"list for a text", file("listen: [a]\n"), []string{"sitemon.yaml:1:9: listen must be a single value"}},
+		{"mapping in a list", file("web: { hosts: [a, {b: c}] }\n"), []string{"sitemon.yaml:1:19: web.hosts must hold texts"}},
+		{"text for a section", file("log: info\n"), []string{"sitemon.yaml:1:6: log must be a mapping of keys to values"}},
+		{"list for the file", file("- a\n"), []string{"sitemon.yaml:1:1: the file must be a mapping of keys to values"}},
+		{"two documents", file("role: all\n---\nrole: all\n"), []string{"sitemon.yaml:2:1: a second document begins here; the file can have one"}},
+		{"columns count characters", file("x-ä: { ö: ü }\nlog: { x-ä: 1, levle: info }\n"), []string{
+			`sitemon.yaml:2:8: unknown key "log.x-ä"; known here: format, level`,
+			`sitemon.yaml:2:16: unknown key "log.levle"; did you mean "level"?`,
+		}},
+		{"several at once", file("listen: here\nretention:\n  reports: 30\nscheduler: { per_host: 0, canaries: [example.org] }\nprobes: { deny: [10.1.0.0/8, x] }\n"), []string{
+			`sitemon.yaml:1:9: listen: "here" must be host:port, for example 127.0.0.1:8080`,
+			`sitemon.yaml:4:24: scheduler.per_host: "0" must be a whole number from 1 to 1000000`,
+			`sitemon.yaml:4:38: scheduler.canaries: "example.org" must be a URL: http://, https://, tcp://host:port or tls://host:port`,
+			`sitemon.yaml:5:18: probes.deny: "10.1.0.0/8" has bits set behind its prefix, write 10.0.0.0/8`,
+			`sitemon.yaml:5:30: probes.deny: "x" must be an address or a network, for example 169.254.0.0/16`,
+			`sitemon.yaml:3:12: retention.reports: "30" must be a duration with a unit, at least 1h, for example 30d`,
+		}},
+		{"a host with a port", file("web: { hosts: ['example.org:80'] }\n"), []string{`sitemon.yaml:1:16: web.hosts: "example.org:80" must be a host name or an address, without scheme and port`}},
+		{"sums that go before the reports", file("retention: { availability_1h: 1d }\n"), []string{"sitemon.yaml:1:31: retention.availability_1h: 1d is less than retention.reports, 30d; the sums must outlive what they sum up"}},
+		{"a reference to nothing", file("source: ${NONE}\ninstance: ${a b}\nlocation: ${open\n"), []string{
+			"sitemon.yaml:1:9: source: the variable NONE is not set",
+			"sitemon.yaml:2:11: instance: ${a b} is no reference; write ${NAME}, ${NAME:-default} or ${file:PATH}",
+			"sitemon.yaml:3:11: location: a ${ is never closed; close it with }, or write $${ for the characters ${",
+		}},
+		{"a bad value from a reference is not shown", said{env: []string{"X=hunter2"}, file: "listen: ${X}\n"}, []string{
+			`sitemon.yaml:1:9: listen: "${X}" must be host:port, for example 127.0.0.1:8080`,
+		}},
+		{"auth", file("auth:\n  basic: [{ username: a, pasword_hash: b }]\n  oidc: x\n"), []string{
+			`sitemon.yaml:2:26: unknown key "auth.basic[0].pasword_hash"; did you mean "password_hash"?`,
+			"sitemon.yaml:3:9: auth.oidc must be a mapping of keys to values",
+			"sitemon.yaml:1:1: auth: sign-in is not built yet, take this out",
+		}},
+		{"what later issues bring", file("web: { tls_cert_file: a, tls_key_file: b }\nretention: { availability_5m: 14d, max_size: 50GB }\n"), []string{
+			"sitemon.yaml:1:23: web.tls_cert_file, sitemon.yaml:1:40: web.tls_key_file: TLS of page and API is not built yet, take this out",
+			"sitemon.yaml:2:31: retention.availability_5m: retention of sums of 5 minutes is not built yet, take this out",
+			"sitemon.yaml:2:46: retention.max_size: a bound of the database's size is not built yet, take this out",
+		}},
+	})
+}
+
+func TestLoadRefusesBadFlagsAndVariables(t *testing.T) {
+	const notAlone = "only the role all can run; monitor, writer and web alone need Kafka and Postgres, which are not built yet"
+	testFaults(t, []faultCase{
+		{"role alone", said{flags: []string{"--role=monitor"}}, []string{"--role: " + notAlone}},
+		{"roles together", said{env: []string{"SITEMON_ROLE=monitor,writer,web"}}, []string{"SITEMON_ROLE: " + notAlone}},
+		{"unknown role", said{dotenv: "SITEMON_ROLE=al"}, []string{`.env: SITEMON_ROLE: "al" must be all, or monitor, writer and web joined by commas`}},
+		{"no sites", said{flags: []string{"--sites", ""}}, []string{`--sites: "" takes the sites from Postgres alone, which is not built yet; name a sites file or a folder of them`}},
+		{"no data folder", said{flags: []string{"--data-dir", ""}}, []string{`--data-dir: "" must not be empty`}},
+		{"no port", said{env: []string{"SITEMON_LISTEN=127.0.0.1"}}, []string{`SITEMON_LISTEN: "127.0.0.1" must be host:port, for example 127.0.0.1:8080`}},
+		{"open to all", said{flags: []string{"--listen=:8080"}}, []string{"--listen: :8080 can be reached from beyond this machine, and nobody has to sign in (auth is not built yet); keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth"}},
+		{"log", said{flags: []string{"--log-level=loud", "--log-format=xml"}}, []string{
+			`--log-level: "loud" must be debug, info, warn or error`, `--log-format: "xml" must be one of text, json, auto`,
+		}},
+		{"interval", said{env: []string{"SCAN_INTERVAL=0.5"}}, []string{`SCAN_INTERVAL: "0.5" must be seconds or a duration with a unit, from 1s to 24h in whole milliseconds, for example 60 or 1m30s`}},
+		{"yes or no", said{env: []string{"SITEMON_INSECURE_NO_AUTH=maybe"}}, []string{`SITEMON_INSECURE_NO_AUTH: "maybe" must be true or false`}},
+		{"a name on two lines", said{env: []string{"SITEMON_LOCATION=a\nb"}}, []string{`SITEMON_LOCATION: "a\nb" must be 1 to 200 printable characters`}},
+		{"missing files", said{flags: []string{"--config=no.yaml", "--env-file=no.env"}}, []string{
+			"--env-file: open no.env: no such file or directory", "--config: open no.yaml: no such file or directory",
+		}},
+		{"a bad .env does not show its text", said{dotenv: "A=b\n# c\nhunter2 hunter2\n"}, []string{".env:3: is no list of NAME=value lines (the text is not shown, as it may be secret)"}},
+	})
+}
+
+func TestLoadRefusesKafkaAndPostgres(t *testing.T) {
+	env := func(vars ...string) said { return said{env: vars} }
+	const (
+		noKafka    = "Kafka is not built yet, take this out"
+		noPostgres = "Postgres is not built yet, take this out"
+		dsn        = "POSTGRES_DSN=postgres://u:p@h/db"
+	)
+	testFaults(t, []faultCase{
+		{"both", env("KAFKA_BROKER=kafka://a:9092,b:9093", dsn), []string{"KAFKA_BROKER: " + noKafka, "POSTGRES_DSN: " + noPostgres}},
+		{"Kafka alone", env("KAFKA_BROKER=a:9092"), []string{
+			"KAFKA_BROKER: Kafka needs Postgres too, set POSTGRES_DSN; nothing would be shared otherwise", "KAFKA_BROKER: " + noKafka,
+		}},
+		{"a topic", env("KAFKA_TOPIC=a b"), []string{
+			`KAFKA_TOPIC: "a b" must be 1 to 242 letters, digits, dots, dashes and underscores`, "KAFKA_TOPIC: " + noKafka,
+		}},
+		{"broker without port", env("KAFKA_BROKER=kafka://a", dsn), []string{
+			`KAFKA_BROKER: "kafka://a" must be kafka://host:port, several hosts joined by commas`, "KAFKA_BROKER: " + noKafka, "POSTGRES_DSN: " + noPostgres,
+		}},
+		{"broker with a password", env("KAFKA_BROKER=kafka://u:hunter2@a:1", dsn), []string{
+			"KAFKA_BROKER: the value must not hold a user name; use KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD",
+			"KAFKA_BROKER: " + noKafka, "POSTGRES_DSN: " + noPostgres,
+		}},
+		{"part of the client certificate", env("KAFKA_AUTH_CA=ca.pem", "KAFKA_ACCESS_KEY=k"), []string{
+			"KAFKA_AUTH_CA, KAFKA_ACCESS_KEY: TLS to Kafka with a client certificate also needs KAFKA_ACCESS_CRT",
+			"KAFKA_AUTH_CA, KAFKA_ACCESS_KEY: " + noKafka,
+		}},
+		{"part of SASL", env("KAFKA_SASL_MECHANISM=scram", "KAFKA_TLS=true"), []string{
+			`KAFKA_SASL_MECHANISM: "scram" must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512`,
+			"KAFKA_SASL_MECHANISM: SASL also needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD",
+			"KAFKA_TLS, KAFKA_SASL_MECHANISM: " + noKafka,
+		}},
+		{"TLS off and on", env("KAFKA_TLS=false", "KAFKA_AUTH_CA=a", "KAFKA_ACCESS_KEY=k", "KAFKA_ACCESS_CRT=c"), []string{
+			"KAFKA_TLS: TLS is off, but a client certificate is set", "KAFKA_TLS, KAFKA_AUTH_CA, KAFKA_ACCESS_KEY, KAFKA_ACCESS_CRT: " + noKafka,
+		}},
+		{"DSN that is no URL", env("POSTGRES_DSN=host=h password=hunter2"), []string{
+			"POSTGRES_DSN: the value must be postgres://user:password@host:port/database (special characters in the password percent-encoded)",
+			"POSTGRES_DSN: " + noPostgres,
+		}},
+		{"DSN that can't be parsed", env("POSTGRES_DSN=postgres://u:hunter%2@h/db"), []string{
+			"POSTGRES_DSN: the value must be postgres://user:password@host:port/database (special characters in the password percent-encoded)",
+			"POSTGRES_DSN: " + noPostgres,
+		}},
+		{"unknown sslmode", env("POSTGRES_DSN=postgres://h/db?ssl=true"), []string{
+			"POSTGRES_DSN: the value has an unknown ssl; it must be disable, allow, prefer, require, verify-ca or verify-full", "POSTGRES_DSN: " + noPostgres,
+		}},
+		{"two ssl modes", env("POSTGRES_DSN=postgres://h/db?ssl=require&sslmode=disable"), []string{
+			"POSTGRES_DSN: the value has ssl and sslmode, and they differ", "POSTGRES_DSN: " + noPostgres,
+		}},
+		{"in the file", said{file: "kafka: { tls: { enabled: true } }\npostgres: { dsn: \"${DSN}\" }\n", dotenv: "DSN=postgres://h/db"}, []string{
+			"sitemon.yaml:1:26: kafka.tls.enabled: " + noKafka, "sitemon.yaml:2:18: postgres.dsn: " + noPostgres,
+		}},
+	})
+}
+
+// The settings of what is refused are read all the same, which the issue that
+// builds it relies on.
+func TestLoadReadsKafkaAndPostgres(t *testing.T) {
+	s, _, _ := load(t, said{env: []string{
+		"KAFKA_BROKER=KAFKA://a:9092, [::1]:9093", "KAFKA_TOPIC=t", "KAFKA_AUTH_CA=ca", "KAFKA_ACCESS_KEY=key", "KAFKA_ACCESS_CRT=crt",
+		"KAFKA_SASL_MECHANISM=scram-sha-256", "KAFKA_SASL_USERNAME=u", "KAFKA_SASL_PASSWORD=p",
+		"POSTGRES_DSN=postgres://u:p%40@h:1/db?ssl=verify-full&application_name=x",
+	}})
+	if want := []string{"a:9092", "[::1]:9093"}; !slices.Equal(s.Kafka.Brokers, want) || s.Kafka.Topic != "t" {
+		t.Errorf("brokers %q, topic %q", s.Kafka.Brokers, s.Kafka.Topic)
+	}
+	if tls := s.Kafka.TLS; !tls.Enabled || tls.CA != "ca" || tls.Cert != "crt" || tls.Key.Reveal() != "key" {
+		t.Errorf("TLS %+v", tls)
+	}
+	if sasl := s.Kafka.SASL; sasl.Mechanism != "SCRAM-SHA-256" || sasl.Username != "u" || sasl.Password.Reveal() != "p" {
+		t.Errorf("SASL %+v", sasl)
+	}
+	if got, want := s.Postgres.DSN.Reveal(), "postgres://u:p%40@h:1/db?application_name=x&sslmode=verify-full"; got != want {
+		t.Errorf("DSN %s, want %s", got, want)
+	}
+}
