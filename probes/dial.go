@@ -57,7 +57,7 @@ func (a *attempt) dial(addrs []netip.Addr, port uint16) (net.Conn, error) {
 
 func (a *attempt) dialOne(target netip.AddrPort) (net.Conn, error) {
 	a.report.RemoteAddr = target.String()
-	conn, err := a.set.dialer.DialTCP(a.ctx, "tcp", netip.AddrPort{}, target)
+	conn, err := a.set.policy.connect(a.ctx, target)
 	if err != nil {
 		return nil, a.dialFailure(target, err)
 	}
@@ -81,7 +81,7 @@ func (a *attempt) race(addrs []netip.Addr, port uint16) (net.Conn, error) {
 		target := netip.AddrPortFrom(addrs[started], port)
 		started++
 		go func() {
-			conn, err := a.set.dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, target)
+			conn, err := a.set.policy.connect(ctx, target)
 			results <- dialed{conn, target, err}
 		}()
 	}
@@ -171,4 +171,17 @@ func worst(failures []error) error {
 // the context had ended before.
 func (a *attempt) onCancel(conn net.Conn) (stop func() bool) {
 	return context.AfterFunc(a.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+}
+
+// noDelay sends small writes on conn at once, where that is not so by itself. A
+// single small request needs no such care.
+func noDelay(conn net.Conn) error {
+	c, ok := conn.(interface{ noDelay() error })
+	if !ok {
+		return nil
+	}
+	if err := c.noDelay(); err != nil {
+		return failf(sitemon.ReasonInternal, err, "set TCP_NODELAY: %s", words(err))
+	}
+	return nil
 }

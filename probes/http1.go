@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"sitemon"
@@ -16,6 +17,8 @@ import (
 const (
 	// maxHeader bounds the headers of one answer, interim responses included.
 	maxHeader = 128 << 10
+	// segment is what surely fits into one TCP segment.
+	segment = 1200
 	// maxInterim is how many 1xx responses may come before the answer.
 	maxInterim = 8
 )
@@ -86,6 +89,11 @@ func (a *attempt) roundTrip1(c *httpConn, r *request) (*http.Response, time.Time
 	b.wire = wire{c.Conn, maxHeader}
 	b.br.Reset(&b.wire)
 	b.out = a.appendRequest(b.out[:0], c, r)
+	if len(b.out) > segment {
+		if err := noDelay(c.Conn); err != nil {
+			return nil, time.Now(), err
+		}
+	}
 	_, sendErr := c.Write(b.out)
 	if sendErr != nil && (timedOut(sendErr) || a.ctx.Err() != nil) {
 		return nil, time.Now(), a.noAnswer(sitemon.ReasonProcessingTimeout, sendErr, "connected, sending the request")
@@ -144,7 +152,8 @@ func (a *attempt) headerFailure(c *httpConn, answered bool, sendErr, err error) 
 // connectionLost reports whether err is the connection's, not its content's.
 func connectionLost(err error) bool {
 	_, op := errors.AsType[*net.OpError](err)
-	return op || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	_, system := errors.AsType[syscall.Errno](err)
+	return op || system || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // appendRequest writes r as HTTP/1.1.

@@ -1,10 +1,10 @@
 package probes
 
 import (
-	"fmt"
+	"context"
+	"net"
 	"net/netip"
 	"slices"
-	"syscall"
 )
 
 // policy says which addresses may be connected to.
@@ -15,21 +15,15 @@ type blockedError struct{ addr netip.Addr }
 
 func (e *blockedError) Error() string { return "address " + e.addr.String() + " is not allowed" }
 
-// control is a [net.Dialer.Control]: it sees each address right before the
-// connection is made, so redirects and names that change their address between
-// two look-ups can't get around it.
-func (p policy) control(_, address string, _ syscall.RawConn) error {
-	if len(p.deny) == 0 {
-		return nil
-	}
-	target, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("read the address to connect to: %w", err)
-	}
+// connect connects to one address, if the policy allows it. It is the only way
+// out of this package, and what it judges is the very address that it connects
+// to; so redirects, and names that change their address between two look-ups,
+// can't get around it.
+func (p policy) connect(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
 	if addr := plain(target.Addr()); p.denies(addr) {
-		return &blockedError{addr}
+		return nil, &blockedError{addr}
 	}
-	return nil
+	return connectTCP(ctx, target)
 }
 
 // denies reports whether the policy forbids a plain address.

@@ -46,7 +46,7 @@ type Set struct {
 	roots     *x509.CertPool
 	userAgent string
 	kinds     map[sitemon.Kind]func(*attempt) error
-	dialer    net.Dialer
+	policy    policy
 	h2        *http.Transport
 	kept      keeper
 	files     fileCache
@@ -60,6 +60,7 @@ func New(opts Options) *Set {
 	s := &Set{
 		expander: opts.Expander, resolver: opts.Resolver, log: opts.Logger,
 		roots: opts.Roots, userAgent: opts.UserAgent,
+		policy: policy{deny: opts.Deny, allow: opts.Allow},
 	}
 	if s.resolver == nil {
 		s.resolver = net.DefaultResolver
@@ -70,9 +71,6 @@ func New(opts Options) *Set {
 	if s.userAgent == "" {
 		s.userAgent = "SiteMon"
 	}
-	p := policy{deny: opts.Deny, allow: opts.Allow}
-	// TCP keep-alive is for connections that idle: here it would only cost system calls.
-	s.dialer = net.Dialer{KeepAlive: -1, Control: p.control}
 	s.h2 = newHTTP2Transport()
 	s.kinds = map[sitemon.Kind]func(*attempt) error{
 		sitemon.KindHTTP: probeHTTP,

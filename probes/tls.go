@@ -20,6 +20,9 @@ func (a *attempt) handshake(conn net.Conn, host string, alpn []string) (*tls.Con
 	if err != nil {
 		return nil, err
 	}
+	if err := noDelay(conn); err != nil {
+		return nil, err
+	}
 	tc := tls.Client(conn, cfg)
 	start := time.Now()
 	err = tc.Handshake() // the connection's deadline ends it
