@@ -59,6 +59,8 @@ type DB struct {
 	read *sql.DB
 	pool *sql.DB // the one connection of conn, and the one that empties the WAL
 
+	rollup sync.Mutex // held while rolling up; taken before mu
+
 	mu     sync.Mutex // held while writing; guards what follows
 	conn   *sql.Conn  // nil: read only
 	stmts  map[string]*sql.Stmt

@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// deletedRows is how many rows a transaction deletes, so that none takes long.
+	deletedRows = 5000
+	// hoursKept is how long the sums of hours are kept; those of days stay.
+	hoursKept = 730 * day
+)
+
+// Retain deletes the raw reports and gaps that are older than the retention, and
+// sums of hours older than two years. What is deleted has been rolled up before.
+func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
+	defer wrap(&err, "delete what is older than the retention")
+	if err := db.Rollup(ctx, now); err != nil {
+		return err
+	}
+	p, err := readProgress(ctx, db.read)
+	if err != nil {
+		return err
+	}
+	until := now.Add(-db.retention).UTC().Truncate(time.Hour)
+	if p.hours.Before(until) {
+		until = p.hours
+	}
+	var locations []int64
+	err = each(ctx, db.read, "SELECT id FROM site_locations ORDER BY id", nil, func(row scanner) error {
+		var id int64
+		err := row.Scan(&id)
+		locations = append(locations, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := db.retainReports(ctx, locations, until); err != nil {
+		return fmt.Errorf("reports: %w", err)
+	}
+	if err := db.retainGaps(ctx, locations, until); err != nil {
+		return fmt.Errorf("gaps: %w", err)
+	}
+	if err := db.retainHours(ctx, earlier(now.Add(-hoursKept).UTC().Truncate(day), p.days)); err != nil {
+		return fmt.Errorf("hours: %w", err)
+	}
+	return nil
+}
+
+// retainReports deletes the reports of slots before until.
+func (db *DB) retainReports(ctx context.Context, locations []int64, until time.Time) error {
+	return db.inSteps(ctx, locations, func(ctx context.Context, l int64, limit int64) (int64, error) {
+		return db.deleted(ctx, `DELETE FROM site_reports WHERE id IN
+ (SELECT id FROM site_reports WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)`, firstID(l), firstID(l)+ceilMilli(until), limit)
+	})
+}
+
+// retainGaps deletes the gaps that end before until.
+func (db *DB) retainGaps(ctx context.Context, locations []int64, until time.Time) error {
+	return db.inSteps(ctx, locations, func(ctx context.Context, l int64, limit int64) (int64, error) {
+		return db.deleted(ctx, `DELETE FROM site_gaps WHERE site_location_id = ?1 AND from_slot IN
+ (SELECT from_slot FROM site_gaps WHERE site_location_id = ?1 AND from_slot < ?2 AND to_slot < ?2 LIMIT ?3)`, l, micros(until), limit)
+	})
+}
+
+// retainHours deletes the sums of hours before until.
+func (db *DB) retainHours(ctx context.Context, until time.Time) error {
+	return db.eachSlice(ctx, func(ids []int64) error {
+		return db.inSteps(ctx, ids, func(ctx context.Context, site int64, limit int64) (int64, error) {
+			return db.deleted(ctx, `DELETE FROM availability_1h WHERE site_id = ?1 AND start IN
+ (SELECT start FROM availability_1h WHERE site_id = ?1 AND start < ?2 LIMIT ?3)`, site, micros(until), limit)
+		})
+	})
+}
+
+// deleted runs a statement within [DB.write] and says how many rows it deleted.
+func (db *DB) deleted(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := db.execResult(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// inSteps deletes the rows of each of keys, with at most deletedRows rows and
+// stepKeys keys to a transaction. remove deletes up to limit rows of one key.
+func (db *DB) inSteps(ctx context.Context, keys []int64, remove func(ctx context.Context, key, limit int64) (int64, error)) error {
+	const stepKeys = 500
+	for len(keys) > 0 {
+		err := db.write(ctx, func(ctx context.Context) error {
+			left := int64(deletedRows)
+			for n := 0; len(keys) > 0 && n < stepKeys; n++ {
+				gone, err := remove(ctx, keys[0], left)
+				if err != nil {
+					return err
+				}
+				if left -= gone; left <= 0 {
+					return nil // the key may have more
+				}
+				keys = keys[1:]
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
