@@ -431,6 +431,9 @@ func TestClockStep(t *testing.T) {
 				if len(got) > len(want)+2 {
 					t.Errorf("%d slots, want %d: a burst", len(got), len(want))
 				}
+				if step.Abs() < time.Second && len(slices.Compact(slices.Clone(got))) != len(got) {
+					t.Errorf("a slot was probed twice: %v", got)
+				}
 				gap := slices.ContainsFunc(f.sink.of("a"), func(r sitemon.Report) bool { return r.Gap == sitemon.GapClock })
 				if wantGap := step > time.Second; gap != wantGap {
 					t.Errorf("gap by the clock %v, want %v", gap, wantGap)
@@ -438,4 +441,66 @@ func TestClockStep(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestEditedSiteIsProbedAsItNowIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, func(_ context.Context, s *sitemon.Site) sitemon.Report {
+			return sitemon.Report{Outcome: sitemon.OutcomeDown, Error: s.URL}
+		})
+		f.restart(site("a", time.Minute))
+		time.Sleep(2 * time.Minute)
+		f.apply(site("a", time.Minute, func(s *sitemon.Site) { s.URL = "http://edited.example/" }), site("new", time.Minute))
+		time.Sleep(2 * time.Minute)
+		rs := f.sink.of("a")
+		if r := rs[len(rs)-1]; r.Error != "http://edited.example/" || r.Generation != 1 {
+			t.Errorf("newest report %+v, want one of the edited URL in generation 1", r)
+		}
+		for _, r := range f.sink.of("new") {
+			if r.Gap != "" {
+				t.Errorf("a site that came later has gap %q before it", r.Gap)
+			}
+		}
+	})
+}
+
+func TestProbeThatHangsCostsOnlyItsOwnSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, func(ctx context.Context, _ *sitemon.Site) sitemon.Report {
+			time.Sleep(3500 * time.Millisecond) // a prober that does not keep its promise
+			return sitemon.Report{Outcome: sitemon.OutcomeUp}
+		})
+		began := time.Now()
+		f.restart(site("a", time.Second))
+		time.Sleep(time.Minute)
+		end := time.Now().Add(-5 * time.Second)
+		rs := f.sink.of("a")
+		for _, want := range gridSlots("a", time.Second, began, end) {
+			if n := len(slices.DeleteFunc(slots(rs), func(s time.Time) bool { return !s.Equal(want) })); n != 1 {
+				t.Errorf("slot %s: %d reports, want 1", want, n)
+			}
+		}
+		if !slices.ContainsFunc(rs, func(r sitemon.Report) bool { return r.Reason == sitemon.ReasonMonitorOverloaded }) {
+			t.Error("no slot was reported as missed")
+		}
+	})
+}
+
+func TestRemovedSiteIsNotProbedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, func(context.Context, *sitemon.Site) sitemon.Report {
+			time.Sleep(1500 * time.Millisecond) // so that the next slot waits
+			return sitemon.Report{Outcome: sitemon.OutcomeUp}
+		})
+		f.restart(site("a", time.Second))
+		time.Sleep(10*time.Second + 300*time.Millisecond)
+		f.apply()
+		removed := time.Now()
+		time.Sleep(time.Minute)
+		for _, r := range f.sink.of("a") {
+			if r.StartedAt.After(removed) {
+				t.Errorf("probed at %s, removed at %s", r.StartedAt, removed)
+			}
+		}
+	})
 }
