@@ -19,6 +19,10 @@ const (
 	rereadAfter = 10 * time.Second
 	// maxReferencedFile bounds the size of a ${file:…}.
 	maxReferencedFile = 1 << 20
+	// minSecret is the length in bytes from which an inserted value is named as a
+	// secret. Taking anything shorter out of a text would make the text unreadable,
+	// and would show the value by what is missing.
+	minSecret = 3
 )
 
 // reservedPrefixes begin the names that no document can see: SiteMon's own
@@ -61,8 +65,8 @@ func NewExpander(lookup func(name string) (string, bool), readFile func(path str
 }
 
 // Expand returns text with its references replaced, and the values that were put
-// in, without empty ones, so that they can be redacted from what is shown.
-// Values are not expanded again. The error names the reference that can't be
+// in, so that they can be redacted from what is shown; values of one or two bytes
+// are not among them. Values are not expanded again. The error names the reference that can't be
 // replaced, never a value, and wraps [sitemon.ErrInvalid].
 func (e *Expander) Expand(text string) (expanded string, secrets []string, err error) {
 	if !strings.Contains(text, "${") {
@@ -72,7 +76,7 @@ func (e *Expander) Expand(text string) (expanded string, secrets []string, err e
 	err = eachReference(text, func(literal string) { b.WriteString(literal) }, func(r reference) error {
 		value, err := e.value(r)
 		b.WriteString(value)
-		if value != "" {
+		if len(value) >= minSecret {
 			secrets = append(secrets, value)
 		}
 		return err

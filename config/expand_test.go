@@ -24,7 +24,7 @@ func TestExpand(t *testing.T) {
 		{name: "two", text: "${HOST}:${TOKEN}", want: "example.org:s3cr3t-token", secrets: []string{"example.org", "s3cr3t-token"}},
 		{name: "empty variable", text: "a${EMPTY}b", want: "ab"},
 		{name: "default for unset", text: "${UNSET:-d:-e}", want: "d:-e", secrets: []string{"d:-e"}},
-		{name: "default for empty", text: "${EMPTY:-d}", want: "d", secrets: []string{"d"}},
+		{name: "default for empty", text: "${EMPTY:-d}", want: "d"},
 		{name: "default not needed", text: "${HOST:-d}", want: "example.org", secrets: []string{"example.org"}},
 		{name: "empty default", text: "[${UNSET:-}]", want: "[]"},
 		{name: "file", text: "${file:/run/secrets/token}", want: "from-a-file", secrets: []string{"from-a-file"}},
@@ -117,7 +117,7 @@ func FuzzExpand(f *testing.F) {
 			return
 		}
 		for _, s := range secrets {
-			if s == "" || !strings.Contains(got, s) {
+			if len(s) < 3 || !strings.Contains(got, s) {
 				t.Errorf("%q: secret %q is not in %q", text, s, got)
 			}
 		}

@@ -17,28 +17,28 @@ const groupAuth = "auth"
 
 func authKeys() []key[draft] {
 	return []key[draft]{
-		request(keyInfo{name: "basic_auth", value: typeMapping(basicAuthObject.infos), oneOf: groupAuth,
+		request(keyInfo{name: "basic_auth", value: typeMapping(basicAuthObject.info), oneOf: groupAuth,
 			example: `{ username: monitor, password: "${PASSWORD}" }`,
 			doc:     "HTTP basic authentication."},
 			func(w *walker, f field, d *draft) {
 				d.auth, d.request.BasicAuth = f, new(sitemon.BasicAuth)
 				basicAuthObject.read(w, f.alone(), d.request.BasicAuth)
 			}),
-		request(keyInfo{name: "authorization", value: typeMapping(authorizationObject.infos), oneOf: groupAuth,
+		request(keyInfo{name: "authorization", value: typeMapping(authorizationObject.info), oneOf: groupAuth,
 			example: `{ credentials: "${TOKEN}" }`,
 			doc:     "An Authorization header, by default with a bearer token."},
 			func(w *walker, f field, d *draft) {
 				d.auth, d.request.Authorization = f, &sitemon.Authorization{Type: "Bearer"}
 				authorizationObject.read(w, f.alone(), d.request.Authorization)
 			}),
-		request(keyInfo{name: "oauth2", value: typeMapping(oauth2Object.infos), oneOf: groupAuth,
+		request(keyInfo{name: "oauth2", value: typeMapping(oauth2Object.info), oneOf: groupAuth,
 			example: `{ client_id: monitor, client_secret: "${SECRET}", token_url: "https://sso.example.org/token" }`,
 			doc:     "A bearer token that is fetched by the client credentials grant of OAuth 2."},
 			func(w *walker, f field, d *draft) {
 				d.auth, d.request.OAuth2 = f, new(sitemon.OAuth2)
 				oauth2Object.read(w, f.alone(), d.request.OAuth2)
 			}),
-		request(keyInfo{name: "tls_config", value: typeMapping(tlsObject.infos), kinds: kindsWithTLS(),
+		request(keyInfo{name: "tls_config", value: typeMapping(tlsObject.info), kinds: kindsWithTLS(),
 			example: `{ ca_file: /etc/ssl/internal.pem, server_name: api.internal }`,
 			doc:     "How the server's certificate is checked, and which one is shown to it."},
 			func(w *walker, f field, d *draft) {

@@ -23,7 +23,7 @@ const (
 
 func expectKey() key[draft] {
 	return key[draft]{
-		keyInfo: keyInfo{name: "expect", value: typeMapping(expectObject.infos), part: partExpect, example: `{ status: 200, latency: 2s }`,
+		keyInfo: keyInfo{name: "expect", value: typeMapping(expectObject.info), part: partExpect, example: `{ status: 200, latency: 2s }`,
 			doc: "What a good answer looks like. A site's own expectations and those of `defaults` are put together key by key."},
 		read: func(w *walker, f field, d *draft) { expectObject.read(w, f, &d.expect) },
 	}
@@ -48,13 +48,13 @@ func newExpectObject() *object[sitemon.Expect] {
 		{keyInfo: keyInfo{name: "status", value: typeStatus, kinds: kindsHTTP(), def: "200-399", example: "[200-299, 304]",
 			doc: "The status codes that are good, after redirects: numbers and ranges."},
 			read: func(w *walker, f field, e *sitemon.Expect) { e.Status = w.status(f.value) }},
-		{keyInfo: keyInfo{name: "body", value: typeMapping(bodyObject.infos), kinds: kindsHTTP(), example: `{ match: "(?i)welcome", not_match: "(?i)fatal error" }`,
+		{keyInfo: keyInfo{name: "body", value: typeMapping(bodyObject.info), kinds: kindsHTTP(), example: `{ match: "(?i)welcome", not_match: "(?i)fatal error" }`,
 			doc: "What the body holds and does not hold."},
 			read: func(w *walker, f field, e *sitemon.Expect) { bodyObject.read(w, f.alone(), e) }},
 		{keyInfo: keyInfo{name: "headers", value: typeHeaders, kinds: kindsHTTP(), example: `{ content-type: "text/html" }`,
 			doc: "Header fields that the answer has to have, each with a regular expression for its value."},
 			read: func(w *walker, f field, e *sitemon.Expect) { e.Headers = w.headerPatterns(f) }},
-		{keyInfo: keyInfo{name: "json", value: typeList(jsonObject.infos), kinds: kindsHTTP(), example: `[{ path: status, equals: ok }]`,
+		{keyInfo: keyInfo{name: "json", value: typeList(jsonObject.info), kinds: kindsHTTP(), example: `[{ path: status, equals: ok }]`,
 			doc: "Conditions on values of a JSON body. All have to hold."},
 			read: func(w *walker, f field, e *sitemon.Expect) {
 				w.items("json", f.value, func(n *yaml.Node) { e.JSON = append(e.JSON, w.jsonExpectation(n)) })
@@ -111,7 +111,7 @@ func (w *walker) headerPatterns(f field) []sitemon.HeaderPattern {
 
 var typeStatus = valueInfo{name: "list of numbers and ranges", schema: oneOrMore(schema{"anyOf": []schema{
 	{"type": "integer", "minimum": minStatus, "maximum": maxStatus},
-	{"type": "string", "pattern": `^[1-5][0-9][0-9]( ?- ?[1-5][0-9][0-9])?$`},
+	{"type": "string", "pattern": `^ *[1-5][0-9][0-9] *(- *[1-5][0-9][0-9] *)?$`},
 }})}
 
 func (w *walker) status(n *yaml.Node) []sitemon.StatusRange {
@@ -139,7 +139,7 @@ func (w *walker) status(n *yaml.Node) []sitemon.StatusRange {
 // parseStatusRange reads "304" or "200-299", or says what is wrong.
 func parseStatusRange(s string) (r sitemon.StatusRange, fault string) {
 	from, to, isRange := strings.Cut(s, "-")
-	from, to = strings.TrimSpace(from), strings.TrimSpace(to)
+	from, to = strings.Trim(from, " "), strings.Trim(to, " ")
 	if !isRange {
 		to = from
 	}

@@ -36,9 +36,16 @@ type keyInfo struct {
 // valueInfo is a type of value: how documentation names it and what JSON Schema
 // says of it.
 type valueInfo struct {
-	name   string
-	schema schema
-	keys   func() []keyInfo // the keys of a mapping
+	name    string
+	schema  schema
+	mapping func() mappingInfo // of a mapping: its keys
+	list    bool               // a list of such mappings, or a single one
+}
+
+// mappingInfo describes an object.
+type mappingInfo struct {
+	keys  []keyInfo // in the order of their names
+	needs map[string]string
 }
 
 // key is a key with the code that reads its value into a T, and appends the
@@ -72,13 +79,13 @@ func newObject[T any](what string, keys []key[T], needs map[string]string) *obje
 	return o
 }
 
-// infos lists the keys for schema and documentation.
-func (o *object[T]) infos() []keyInfo {
-	infos := make([]keyInfo, len(o.keys))
+// info describes the object for schema and documentation.
+func (o *object[T]) info() mappingInfo {
+	m := mappingInfo{make([]keyInfo, len(o.keys)), o.needs}
 	for i, k := range o.keys {
-		infos[i] = k.keyInfo
+		m.keys[i] = k.keyInfo
 	}
-	return infos
+	return m
 }
 
 // read walks the mapping that is the field's value into a T and appends its

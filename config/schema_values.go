@@ -21,7 +21,7 @@ var (
 	}}}
 	typePattern  = valueInfo{name: "regular expression", schema: typeText.schema}
 	typePatterns = valueInfo{name: "list of regular expressions", schema: oneOrMore(typeText.schema)}
-	typeMethod   = valueInfo{name: "text", schema: schema{"type": "string", "pattern": `^[!#$%&'*+\-.^_|~0-9A-Z` + "`" + `]+$`}}
+	typeMethod   = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}, "pattern": `^[!#$%&'*+\-.^_|~0-9A-Z` + "`" + `]+$`}}
 	typeHeaders  = valueInfo{name: "mapping of texts", schema: schema{"type": "object", "additionalProperties": typeText.schema}}
 	typeAny      = valueInfo{name: "any value", schema: schema{}}
 	typeNumber   = valueInfo{name: "number", schema: schema{"type": "number"}}
@@ -42,10 +42,10 @@ func typeWords(words ...string) valueInfo {
 	return valueInfo{name: strings.Join(words, " or "), schema: schema{"enum": words}}
 }
 
-func typeMapping(keys func() []keyInfo) valueInfo {
-	return valueInfo{name: "mapping", keys: keys}
+func typeMapping(info func() mappingInfo) valueInfo {
+	return valueInfo{name: "mapping", mapping: info}
 }
 
-func typeList(keys func() []keyInfo) valueInfo {
-	return valueInfo{name: "list of mappings", keys: keys, schema: schema{"list": true}}
+func typeList(info func() mappingInfo) valueInfo {
+	return valueInfo{name: "list of mappings", mapping: info, list: true}
 }

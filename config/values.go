@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -210,10 +211,11 @@ func (w *walker) items(name string, n *yaml.Node, each func(n *yaml.Node)) {
 	w.out = append(w.out, ']')
 }
 
+// sizeForm is a number of bytes, with a unit if it is not alone.
+var sizeForm = regexp.MustCompile(`^([0-9]+) ?(B|[kK]B|MB|KiB|MiB)$`)
+
 // sizeUnits are the units of a size in bytes.
-var sizeUnits = map[string]int64{
-	"": 1, "B": 1, "kB": 1000, "KB": 1000, "MB": 1000 * 1000, "KiB": 1 << 10, "MiB": 1 << 20,
-}
+var sizeUnits = map[string]int64{"B": 1, "kB": 1000, "KB": 1000, "MB": 1000 * 1000, "KiB": 1 << 10, "MiB": 1 << 20}
 
 // size reads a number of bytes.
 func (w *walker) size(name string, n *yaml.Node) int64 {
@@ -221,15 +223,17 @@ func (w *walker) size(name string, n *yaml.Node) int64 {
 	if !ok {
 		return 0
 	}
-	digits := strings.TrimRight(s, "kKMiB ")
-	unit := strings.TrimSpace(s[len(digits):])
-	factor, known := sizeUnits[unit]
-	i, err := strconv.ParseInt(digits, 10, 64)
-	switch {
-	case !allDigits(digits) || !known || err != nil && len(digits) < 10:
+	digits, factor := s, int64(1)
+	if m := sizeForm.FindStringSubmatch(s); m != nil {
+		digits, factor = m[1], sizeUnits[m[2]]
+	} else if deref(n).Tag != "!!int" || !allDigits(s) {
 		w.fail(n, "%s must be a size such as 512KiB or 1MiB (units: B, KB, MB, KiB, MiB), not %s", name, describe(deref(n)))
-	case err != nil || i > maxBodySizeLimit/factor || i == 0:
+		return 0
+	}
+	i, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || i > maxBodySizeLimit/factor || i == 0 {
 		w.fail(n, "%s must be between 1B and 64MiB, not %s", name, s)
+		return 0
 	}
 	w.out = strconv.AppendInt(w.out, i*factor, 10)
 	return i * factor

@@ -37,8 +37,8 @@ type walker struct {
 
 	draft  draft
 	meant  []string // keys that were suggested in the mappings being read
-	fields []field // a stack of scratch space
-	out    []byte  // the canonical JSON being written
+	fields []field  // a stack of scratch space
+	out    []byte   // the canonical JSON being written
 	part   [2][]byte
 
 	patterns map[string]sitemon.Pattern
@@ -149,7 +149,7 @@ func (w *walker) merged(n *yaml.Node, dst []field, from, depth int) []field {
 	merges := false
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := deref(n.Content[i]), n.Content[i+1]
-		if k.Tag == "!!merge" {
+		if isMerge(k) {
 			merges = true
 			continue
 		}
@@ -167,12 +167,14 @@ func (w *walker) merged(n *yaml.Node, dst []field, from, depth int) []field {
 		}
 	}
 	for i := 0; merges && i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Tag == "!!merge" {
+		if isMerge(deref(n.Content[i])) {
 			dst = w.mergeInto(n.Content[i+1], dst, from, depth+1)
 		}
 	}
 	return dst
 }
+
+func isMerge(k *yaml.Node) bool { return k.Tag == "!!merge" && k.Value == "<<" }
 
 // mergeInto adds what a << key points to: a mapping or a list of mappings.
 func (w *walker) mergeInto(source *yaml.Node, dst []field, from, depth int) []field {
