@@ -79,7 +79,7 @@ func ReadSites(path string) ([]File, error) {
 // in the order of files and positions. The warnings are returned in either case.
 func Parse(files []File, opts ParseOptions) (sitemon.Document, []sitemon.Problem, error) {
 	w := newWalker(opts)
-	doc := sitemon.Document{Source: opts.Source, Hash: hash(files), Sites: w.document(files)}
+	doc := sitemon.Document{Source: opts.Source, Hash: Hash(files), Sites: w.document(files)}
 	problems := sorted(w.problems, files)
 	warnings := slices.DeleteFunc(slices.Clone(problems), func(p sitemon.Problem) bool { return !p.Warning })
 	if w.faults == 0 {
@@ -139,10 +139,10 @@ func SiteFromURL(address string) (sitemon.Site, error) {
 	return site, err
 }
 
-// hash is the SHA-256 of a document. A file by itself counts by its content, the
+// Hash is the SHA-256 of a document. A file by itself counts by its content, the
 // files of a folder by their base names too, so that it does not matter where
 // the document lies.
-func hash(files []File) string {
+func Hash(files []File) string {
 	h := sha256.New()
 	part := func(b []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
