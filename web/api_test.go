@@ -118,6 +118,9 @@ func golden(t *testing.T, name string, raw []byte) {
 
 func TestSitesFilters(t *testing.T) {
 	empty, public := "", "public"
+	store := newAPIStore()
+	store.sites = nil
+	s := newServer(t, store)
 	for _, c := range []struct {
 		query string
 		want  sitemon.SiteQuery
@@ -129,9 +132,7 @@ func TestSitesFilters(t *testing.T) {
 		{"q=Sh%20op&limit=10000&removed=false", sitemon.SiteQuery{Text: "Sh op", Limit: 10001}},
 	} {
 		t.Run(c.query, func(t *testing.T) {
-			store := newAPIStore()
-			store.sites = nil
-			wantStatus(t, ask(newServer(t, store), "GET", "/api/v1/sites?"+c.query), 200)
+			wantStatus(t, ask(s, "GET", "/api/v1/sites?"+c.query), 200)
 			if diff := cmp.Diff(c.want, store.siteQuery); diff != "" {
 				t.Errorf("query of the store (-want +got):\n%s", diff)
 			}
@@ -168,6 +169,7 @@ func TestSitesPages(t *testing.T) {
 
 // A search must not tell whether a hidden part of a URL has the text.
 func TestSearchDoesNotGuessSecrets(t *testing.T) {
+	s := newServer(t, newAPIStore())
 	for _, c := range []struct {
 		q    string
 		want []string
@@ -177,7 +179,7 @@ func TestSearchDoesNotGuessSecrets(t *testing.T) {
 		{"Lang=EN", []string{"shop/checkout"}}, {"probe", []string{"shop/checkout"}}, {"PUBLIC", []string{"docs", "shop/checkout"}},
 	} {
 		t.Run(c.q, func(t *testing.T) {
-			w := ask(newServer(t, newAPIStore()), "GET", "/api/v1/sites?limit=3&q="+c.q)
+			w := ask(s, "GET", "/api/v1/sites?limit=3&q="+c.q)
 			var page struct{ Sites []struct{ Name string } }
 			if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
 				t.Fatal(err)
@@ -194,11 +196,11 @@ func TestSearchDoesNotGuessSecrets(t *testing.T) {
 }
 
 func TestNamesInPaths(t *testing.T) {
+	store := newAPIStore()
+	s := newServer(t, store)
 	for _, name := range []string{"a", "a/b", "a//b", "ü ß", "50%", "a%2Fb", "q?x=1&y", "#1", "a+b", "reports", "a/reports", `"<b>"`, "..;", "日本"} {
 		t.Run(name, func(t *testing.T) {
-			store := newAPIStore()
 			store.sites[0].Name = name
-			s := newServer(t, store)
 			for _, suffix := range []string{"", "/reports", "/availability"} {
 				w := ask(s, "GET", "/api/v1/sites/"+url.PathEscape(name)+suffix)
 				wantStatus(t, w, 200)
@@ -209,6 +211,7 @@ func TestNamesInPaths(t *testing.T) {
 }
 
 func TestRoutesThatAreNot(t *testing.T) {
+	s := newServer(t, newAPIStore())
 	for _, c := range []struct {
 		method, target string
 		status         int
@@ -228,7 +231,7 @@ func TestRoutesThatAreNot(t *testing.T) {
 		{"GET", "/api/v1/config/reload", 405, "POST"},
 	} {
 		t.Run(c.method+" "+c.target, func(t *testing.T) {
-			w := ask(newServer(t, newAPIStore()), c.method, c.target)
+			w := ask(s, c.method, c.target)
 			wantStatus(t, w, c.status)
 			if got := w.Header().Get("Allow"); got != c.allow {
 				t.Errorf("got Allow %q, want %q", got, c.allow)

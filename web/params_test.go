@@ -16,6 +16,7 @@ import (
 )
 
 func TestBadParametersAreNamed(t *testing.T) {
+	s := newServer(t, newAPIStore())
 	for _, c := range []struct{ path, query, parameter string }{
 		{"sites", "limit=0", "limit"},
 		{"sites", "limit=10001", "limit"},
@@ -52,7 +53,7 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{"monitors", "site=docs", "site"},
 	} {
 		t.Run(c.path+"?"+c.query, func(t *testing.T) {
-			w := ask(newServer(t, newAPIStore()), "GET", "/api/v1/"+c.path+"?"+c.query)
+			w := ask(s, "GET", "/api/v1/"+c.path+"?"+c.query)
 			wantStatus(t, w, 400)
 			var p struct{ Parameter, Detail string }
 			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
@@ -63,7 +64,7 @@ func TestBadParametersAreNamed(t *testing.T) {
 			}
 		})
 	}
-	wantStatus(t, ask(newServer(t, newAPIStore()), "GET", "/api/v1/sites?q=%zz"), 400)
+	wantStatus(t, ask(s, "GET", "/api/v1/sites?q=%zz"), 400)
 }
 
 func TestWindow(t *testing.T) {
@@ -79,6 +80,8 @@ func TestWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	const day = 24 * time.Hour
+	store := newAPIStore()
+	s := newServer(t, store)
 	for _, c := range []struct {
 		name, query string
 		want        availability.Query
@@ -94,8 +97,7 @@ func TestWindow(t *testing.T) {
 		{"local weeks", "from=-30d&tz=Europe/Berlin&step=1w", availability.Query{From: testNow.Add(-30 * day), To: testNow, Step: 7 * day, Zone: berlin}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			store := newAPIStore()
-			wantStatus(t, ask(newServer(t, store), "GET", "/api/v1/sites/docs/availability?"+c.query), 200)
+			wantStatus(t, ask(s, "GET", "/api/v1/sites/docs/availability?"+c.query), 200)
 			c.want.Site = "docs"
 			sameZone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
 			if diff := cmp.Diff(c.want, store.window, sameZone, cmpopts.EquateEmpty()); diff != "" {

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"sitemon"
 )
@@ -113,7 +115,15 @@ func redactValue(v string) string {
 // suspicious reports whether a query parameter of this name likely holds a
 // credential.
 func suspicious(name string) bool {
-	plain := strings.NewReplacer("-", "", "_", "", ".", "", "%5F", "", "%5f", "", "%2D", "", "%2d", "").Replace(strings.ToLower(name))
+	if decoded, err := url.QueryUnescape(name); err == nil {
+		name = decoded
+	}
+	plain := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("-_.[]", r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 	if slices.Contains([]string{"key", "sig", "auth", "pass", "pwd", "pw", "jwt", "sid", "code", "hmac"}, plain) {
 		return true
 	}

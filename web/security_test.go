@@ -44,6 +44,7 @@ func TestHostNames(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
+	s := newServer(t, newAPIStore())
 	for _, c := range []struct {
 		name    string
 		headers []string
@@ -66,10 +67,10 @@ func TestOrigins(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			headers := append([]string{"Host: localhost:8080"}, c.headers...)
-			w := ask(newServer(t, newAPIStore()), "POST", "/api/v1/config/reload", headers...)
+			w := ask(s, "POST", "/api/v1/config/reload", headers...)
 			wantStatus(t, w, c.want)
 			// Reading is not what Origin is about.
-			wantStatus(t, ask(newServer(t, newAPIStore()), "GET", "/api/v1/sites", headers...), 200)
+			wantStatus(t, ask(s, "GET", "/api/v1/sites", headers...), 200)
 		})
 	}
 }
@@ -107,7 +108,8 @@ func TestRedactURL(t *testing.T) {
 		{"no scheme", "u:p@host/x", "u:<redacted>@host/x"},
 		{"token", "https://host/?token=abc&x=1", "https://host/?token=<redacted>&x=1"},
 		{"letter case and dashes", "https://host/?X-Api-Key=abc&Access_Token=d", "https://host/?X-Api-Key=<redacted>&Access_Token=<redacted>"},
-		{"encoded name", "https://host/?api%5Fkey=abc", "https://host/?api%5Fkey=<redacted>"},
+		{"encoded name", "https://host/?api%5Fkey=abc&%74oken=d", "https://host/?api%5Fkey=<redacted>&%74oken=<redacted>"},
+		{"name in brackets", "https://host/?auth[token]=abc&%zzkey=d", "https://host/?auth[token]=<redacted>&%zzkey=d"},
 		{"signed address", "https://host/f?X-Amz-Signature=1&X-Amz-Credential=2&X-Amz-Date=3", "https://host/f?X-Amz-Signature=<redacted>&X-Amz-Credential=<redacted>&X-Amz-Date=3"},
 		{"harmless names", "https://host/?monkey=1&author=2&keyword=3&passage=4", "https://host/?monkey=1&author=2&keyword=3&passage=4"},
 		{"semicolons", "https://host/?a=1;pwd=2;b=3", "https://host/?a=1;pwd=<redacted>;b=3"},
