@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -129,7 +130,7 @@ func (a *attempt) dialFailure(target netip.AddrPort, err error) *failure {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failf(sitemon.ReasonConnectRefused, err, "connection refused by %s", target)
-	case a.ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
+	case a.ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
 		return a.noAnswer(sitemon.ReasonConnectTimeout, err, "connecting to "+target.String())
 	case timedOut(err):
 		return failf(sitemon.ReasonConnectTimeout, err, "no answer from %s: the system gave up connecting", target)

@@ -31,20 +31,26 @@ type buffers struct {
 	body []byte
 }
 
-// wire reads from a connection, and no more than left.
+// wire reads from a connection, and no more than left. It repeats the error that
+// ended reading, as some readers above ask again.
 type wire struct {
 	conn net.Conn
 	left int
+	err  error
 }
 
 var errHeaderSize = errors.New("the headers are larger than 128 KiB")
 
 func (w *wire) Read(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
 	if w.left <= 0 {
 		return 0, errHeaderSize
 	}
 	n, err := w.conn.Read(p[:min(len(p), w.left)])
 	w.left -= n
+	w.err = err
 	return n, err
 }
 
@@ -69,7 +75,7 @@ func (a *attempt) release() {
 	if a.bufs == nil {
 		return
 	}
-	a.bufs.wire.conn = nil
+	a.bufs.wire = wire{}
 	if cap(a.bufs.body) > maxPooled {
 		a.bufs.body = nil
 	}
@@ -86,7 +92,7 @@ func (a *attempt) roundTrip1(c *httpConn, r *request) (*http.Response, time.Time
 		}
 	}
 	b := a.buffers()
-	b.wire = wire{c.Conn, maxHeader}
+	b.wire = wire{conn: c.Conn, left: maxHeader}
 	b.br.Reset(&b.wire)
 	b.out = a.appendRequest(b.out[:0], c, r)
 	if len(b.out) > segment {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"sitemon"
 )
@@ -103,5 +104,22 @@ func (a *attempt) roundTrip2(c *httpConn, r *request) (*http.Response, error) {
 	case connectionLost(err):
 		return nil, failf(sitemon.ReasonTransferError, err, "%s before an answer came", words(err))
 	}
+	if lost := c.ended(); lost != nil {
+		return nil, failf(sitemon.ReasonTransferError, lost, "%s before an answer came", words(lost))
+	}
 	return nil, failf(sitemon.ReasonProtocol, err, "HTTP/2: %s", strings.TrimPrefix(words(err), "http2: "))
+}
+
+// ended returns the error that ended a connection of HTTP/2, which the library
+// does not tell; nil where it was the protocol's. The connection is of no use
+// afterwards.
+func (c *httpConn) ended() error {
+	if err := c.SetDeadline(time.Unix(1, 0)); err != nil {
+		return nil // closed by ourselves
+	}
+	_, err := c.Read(make([]byte, 1))
+	if err == nil || timedOut(err) || !connectionLost(err) {
+		return nil
+	}
+	return err
 }

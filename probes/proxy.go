@@ -89,7 +89,7 @@ func (a *attempt) tunnel(c *httpConn, target string) error {
 	if err == nil {
 		// What a server behind the proxy says waits for us to speak TLS first, so
 		// nothing of it is lost in this reader.
-		br := bufio.NewReaderSize(&wire{c.Conn, maxHeader}, 1024)
+		br := bufio.NewReaderSize(&wire{conn: c.Conn, left: maxHeader}, 1024)
 		resp, err = http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
 	}
 	if err != nil {

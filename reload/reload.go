@@ -202,7 +202,7 @@ func (r *Reloader) reload(ctx context.Context, asked bool) (sitemon.Plan, error)
 		return sitemon.Plan{}, r.refuse(ctx, began, hash, err)
 	}
 	for _, w := range warnings {
-		r.log.Warn("sites file: "+w.Message, "at", fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Column))
+		r.log.Warn("odd in the sites file", "at", place(w), "problem", w.Message)
 	}
 	gen, plan := r.store(ctx, doc)
 	r.apply(gen, plan, doc.Sites)
@@ -251,7 +251,7 @@ func (r *Reloader) refuse(ctx context.Context, began time.Time, hash string, err
 	r.mu.Unlock()
 	r.log.Error("sites file refused, the running sites go on", "path", r.opts.Path, "errors", len(problems))
 	for _, p := range problems {
-		r.log.Error(p.Message, "at", place(p))
+		r.log.Error("wrong in the sites file", "at", place(p), "problem", p.Message)
 	}
 	r.done(ctx, rl)
 	return problems

@@ -41,7 +41,11 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 	if err != nil {
 		return nil, err
 	}
-	l := listing{now: now.UTC().Truncate(time.Microsecond), windows: windows, hours: t.hours, rolled: p.hours, days: p.days, sums: sums}
+	now = now.UTC().Truncate(time.Microsecond)
+	l := listing{
+		now: now, windows: windows, sums: sums,
+		hours: t.hours, rolled: earlierOf(p.hours, now.Truncate(time.Hour)), days: p.days,
+	}
 	if err := l.addRolled(ctx, tx); err != nil {
 		return nil, err
 	}
@@ -93,7 +97,7 @@ func emptySums(ctx context.Context, q querier, names []string, windows int) (map
 type part struct {
 	table    string
 	from, to time.Time
-	// windows[i] is the weight of the part in window i: 0, 1, or for the hour in
+	// weights[i] is the weight of the part in window i: 0, 1, or for the hour in
 	// which the window begins what of it lies before the window, negative.
 	weights []float64
 }
@@ -102,6 +106,7 @@ type part struct {
 // every row is read once.
 func (l *listing) parts() []part {
 	cuts := []time.Time{l.rolled}
+	begins := make([]time.Time, len(l.windows))
 	var parts []part
 	for i, w := range l.windows {
 		start := l.now.Add(-w)
@@ -110,6 +115,7 @@ func (l *listing) parts() []part {
 			cut = start.Truncate(day)
 			start = cut
 		}
+		begins[i] = cut
 		if !cut.Before(l.rolled) {
 			continue
 		}
@@ -124,8 +130,8 @@ func (l *listing) parts() []part {
 	cuts = slices.Compact(cuts)
 	for k := range len(cuts) - 1 {
 		weights := make([]float64, len(l.windows))
-		for i, w := range l.windows {
-			if !l.now.Add(-w).Truncate(time.Hour).After(cuts[k]) {
+		for i := range l.windows {
+			if !begins[i].After(cuts[k]) {
 				weights[i] = 1
 			}
 		}
