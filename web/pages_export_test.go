@@ -1,0 +1,11 @@
+package web
+
+// Words of the pages that scripts say too.
+var (
+	AgeText     = ageText
+	LatencyText = latencyText
+	PercentText = percentText
+)
+
+// SitesShown is how many sites the list shows at once.
+const SitesShown = sitesShown

@@ -1,0 +1,394 @@
+package web_test
+
+import (
+	"compress/gzip"
+	"fmt"
+	"html"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sitemon"
+	"sitemon/web"
+)
+
+// page asks for a page and returns it.
+func page(t *testing.T, s *web.Server, target string, want int) string {
+	t.Helper()
+	w := ask(s, "GET", target)
+	text := body(w)
+	if w.Code != want {
+		t.Fatalf("%s: got status %d, want %d: %s", target, w.Code, want, text)
+	}
+	if got := w.Header().Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("%s: got content type %q", target, got)
+	}
+	return text
+}
+
+var (
+	tags    = regexp.MustCompile(`<[^>]*>`)
+	spaces  = regexp.MustCompile(`\s+`)
+	heading = regexp.MustCompile(`(?s)<h1>(.*?)</h1>`)
+	rowName = regexp.MustCompile(`<tr data-part="row:([^"]*)"`)
+)
+
+// words is what a piece of HTML says.
+func words(piece string) string {
+	return strings.TrimSpace(spaces.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(piece, " ")), " "))
+}
+
+func headingOf(text string) string {
+	if m := heading.FindStringSubmatch(text); m != nil {
+		return words(m[1])
+	}
+	return ""
+}
+
+func rowsOf(text string) []string {
+	var names []string
+	for _, m := range rowName.FindAllStringSubmatch(text, -1) {
+		names = append(names, html.UnescapeString(m[1]))
+	}
+	return names
+}
+
+// manySites makes a store of n sites, of which some have other statuses.
+func manySites(n int, statuses map[int]sitemon.Status) *apiStore {
+	f := &apiStore{running: sitemon.Generation{Number: 1}}
+	for i := range n {
+		s := sitemon.SiteState{Name: fmt.Sprintf("site-%05d", i), URL: fmt.Sprintf("https://%d.example.org/", i), Kind: sitemon.KindHTTP, Status: sitemon.StatusUp, Since: testNow.Add(-time.Hour)}
+		s.Group = []string{"a", "b", "c"}[i%3]
+		if st, ok := statuses[i]; ok {
+			s.Status = st
+		}
+		s.LastReport = &sitemon.Report{Site: s.Name, Location: "default", Slot: testNow, Outcome: sitemon.OutcomeUp, Duration: 20 * time.Millisecond}
+		f.sites = append(f.sites, s)
+	}
+	return f
+}
+
+func TestSitesSentence(t *testing.T) {
+	down, degraded, unknown, paused := sitemon.StatusDown, sitemon.StatusDegraded, sitemon.StatusUnknown, sitemon.StatusPaused
+	for _, c := range []struct {
+		name     string
+		sites    int
+		statuses map[int]sitemon.Status
+		want     string
+	}{
+		{"none", 0, nil, "No sites yet"},
+		{"one", 1, nil, "1 site up"},
+		{"one down", 1, map[int]sitemon.Status{0: down}, "1 site down"},
+		{"all up", 12, nil, "All 12 sites up"},
+		{"all down", 2, map[int]sitemon.Status{0: down, 1: down}, "All 2 sites down"},
+		{"some down", 418, map[int]sitemon.Status{0: down, 7: down, 8: degraded, 9: degraded, 10: degraded}, "2 of 418 sites down, 3 degraded"},
+		{"degraded", 5, map[int]sitemon.Status{1: degraded}, "1 of 5 sites degraded"},
+		{"at the start", 3, map[int]sitemon.Status{0: unknown, 1: unknown, 2: unknown}, "All 3 sites unknown"},
+		{"paused is no trouble", 4, map[int]sitemon.Status{0: paused}, "All 3 sites up, 1 paused"},
+		{"all paused", 2, map[int]sitemon.Status{0: paused, 1: paused}, "All 2 sites paused"},
+		{"paused beside trouble", 4, map[int]sitemon.Status{0: paused, 1: down}, "1 of 4 sites down, 1 paused"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := page(t, newServer(t, manySites(c.sites, c.statuses)), "/", 200)
+			if got := headingOf(text); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if !strings.Contains(text, "<title>"+c.want+" · SiteMon</title>") {
+				t.Errorf("the title does not say %q", c.want)
+			}
+		})
+	}
+}
+
+func TestSitesOrderAndFilters(t *testing.T) {
+	store := manySites(7, map[int]sitemon.Status{4: sitemon.StatusDown, 2: sitemon.StatusDegraded, 6: sitemon.StatusPaused})
+	store.sites[5].Group = ""
+	s := newServer(t, store)
+	name := func(is ...int) []string {
+		var names []string
+		for _, i := range is {
+			names = append(names, fmt.Sprintf("site-%05d", i))
+		}
+		return names
+	}
+	for _, c := range []struct {
+		name, target string
+		want         []string
+	}{
+		{"worst group first, in it the worst site", "/", name(4, 1, 2, 6, 0, 3, 5)},
+		{"status", "/?status=down", name(4)},
+		{"group", "/?group=a", name(6, 0, 3)},
+		{"group and status", "/?group=a&status=up", name(0, 3)},
+		{"text in the name, letter case aside", "/?q=SITE-00003", name(3)},
+		{"text in the address", "/?q=5.example", name(5)},
+		{"none", "/?q=nothing", nil},
+		{"rows alone", "/?parts=rows&site=site-00003&site=gone", name(3)},
+		{"from", "/?from=5", name(3, 5)},
+		{"from beyond the end", "/?from=99", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := rowsOf(page(t, s, c.target, 200)); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	text := page(t, s, "/?status=down&group=b&q=site", 200)
+	for _, want := range []string{`href="/?group=b&amp;q=site" data-filter-status=""`, `value="site"`, `<option selected>b</option>`, `name="status" value="down"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the filters do not have %s", want)
+		}
+	}
+	if !strings.Contains(page(t, s, "/?q=nothing", 200), "No site matches") {
+		t.Error("an empty list does not say why")
+	}
+}
+
+func TestSitesAreShownInPages(t *testing.T) {
+	store := manySites(2*web.SitesShown+3, map[int]sitemon.Status{1000: sitemon.StatusDown})
+	s := newServer(t, store)
+	seen := map[string]bool{}
+	next := regexp.MustCompile(`href="([^"]*)" data-more>([^<]*)<`)
+	target := "/"
+	for i, want := range []string{"Show 500 more of 1003 sites", "Show 3 more of 1003 sites", ""} {
+		text := page(t, s, target, 200)
+		rows := rowsOf(text)
+		if i == 0 && rows[0] != "site-01000" {
+			t.Errorf("the first site is %s, want the one that is down", rows[0])
+		}
+		for _, r := range rows {
+			if seen[r] {
+				t.Fatalf("%s is shown twice", r)
+			}
+			seen[r] = true
+		}
+		m := next.FindStringSubmatch(text)
+		if m == nil {
+			m = []string{"", "", ""}
+		}
+		if m[2] != want {
+			t.Errorf("page %d: got the link %q, want %q", i, m[2], want)
+		}
+		target = html.UnescapeString(m[1])
+	}
+	if len(seen) != len(store.sites) {
+		t.Errorf("got %d sites on all pages, want %d", len(seen), len(store.sites))
+	}
+	if got := len(store.figureCalls[0]); got != web.SitesShown {
+		t.Errorf("the first page read the figures of %d sites, want only those it shows", got)
+	}
+}
+
+func TestPagesTellNoSecretsAndEscape(t *testing.T) {
+	store := newAPIStore()
+	evil := `<i>"x"&</i>`
+	store.sites[0].Name, store.sites[0].Error, store.sites[0].Status = evil, "<script>alert(1)</script>", sitemon.StatusDown
+	s := newServer(t, store)
+	for _, target := range []string{"/", "/?q=hunter2", "/sites/shop%2Fcheckout", "/sites/%3Ci%3E%22x%22&%3C%2Fi%3E", "/config", "/monitors", "/sites/%3Cscript%3E"} {
+		w := ask(s, "GET", target)
+		text := body(w)
+		for _, bad := range []string{"hunter2@", "k3y", "<script>alert", "<i>", "<script>\"", "ZgotmplZ"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s holds %q", target, bad)
+			}
+		}
+	}
+	if got := rowsOf(page(t, s, "/?q=hunter2", 200)); got != nil {
+		t.Errorf("a search for a password finds %q", got)
+	}
+	if got := rowsOf(page(t, s, "/", 200)); !slices.Contains(got, evil) {
+		t.Errorf("got the rows %q, want %q among them", got, evil)
+	}
+}
+
+func TestSitePage(t *testing.T) {
+	s := newServer(t, newAPIStore())
+	text := words(page(t, s, "/sites/shop%2Fcheckout", 200))
+	for _, want := range []string{
+		"Down for 22 s : Unexpected status code", "p95 40 ms in 24 h", "certificate ends in 39 d", "status 503, expected 200-299",
+		"http, every 30 s, timeout 5 s", "Availability, 24 h 99.98 % 100 % known", "Availability, 90 d 99.98 % 25 % known",
+		"resolve 0.3 ms", "processing 15 ms", "192.0.2.7:443", "2026-11-24 09:59:37 UTC",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not say %q; it says\n%s", want, text)
+		}
+	}
+	raw := page(t, s, "/sites/shop%2Fcheckout?range=7d", 200)
+	for _, want := range []string{
+		`<path class="line line-p95" d="M0.0 `, `class="band-down"`, `aria-label="Latency over 7 d: p95 at most 40 ms; down in 1 of 2 steps."`,
+		`href="/sites/shop%2Fcheckout?range=7d" data-range aria-current="true"`, `href="/sites/shop%2Fcheckout" data-range>`,
+		`data-chart="/api/v1/sites/shop%2Fcheckout/availability?from=-7d&amp;step=120m"`,
+	} {
+		if !strings.Contains(raw, want) {
+			t.Errorf("the page does not hold %s", want)
+		}
+	}
+	if strings.Contains(raw, `href="https://probe`) {
+		t.Error("an address with credentials is a link")
+	}
+	if text := words(page(t, s, "/sites/new", 200)); !strings.Contains(text, "There is no report yet") {
+		t.Errorf("a site without reports does not say so: %s", text)
+	}
+}
+
+func TestSitePageTurnsOverReports(t *testing.T) {
+	store := newAPIStore()
+	first := store.reports[0]
+	for i := range 60 {
+		r := first
+		r.Slot = first.Slot.Add(-time.Duration(i) * time.Minute)
+		store.reports = append(store.reports, r)
+	}
+	s := newServer(t, store)
+	text := page(t, s, "/sites/shop%2Fcheckout?range=1h", 200)
+	if want := `href="/sites/shop%2Fcheckout?before=second&amp;range=1h#reports">Older reports`; !strings.Contains(text, want) {
+		t.Fatalf("the page does not hold %s", want)
+	}
+	text = page(t, s, "/sites/shop%2Fcheckout?range=1h&before=second", 200)
+	for _, want := range []string{`href="/sites/shop%2Fcheckout?range=1h#reports">Newest reports`, "data-old"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the second page does not hold %s", want)
+		}
+	}
+}
+
+func TestConfigAndMonitorsPages(t *testing.T) {
+	s := newServer(t, newAPIStore())
+	for target, wants := range map[string][]string{
+		"/config": {
+			"Generation 17 Sites 3 Source sites.yaml", "Refused 17 0 0 0 0 1.2 ms beef", `sites.yaml:7:15 unknown key "intervall"; did you mean "interval"?`,
+			"2026-11-24 09:00:00 UTC Applied 17 1 1 0 1 12 ms 5e88",
+		},
+		"/monitors": {"host-1 all default 1.0.0 3 0.6 ms 1.7 ms 0 0 s ago"},
+	} {
+		text := words(page(t, s, target, 200))
+		for _, want := range append(wants, "The sites file was refused; the running sites go on") {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not say %q; it says\n%s", target, want, text)
+			}
+		}
+	}
+	store := newAPIStore()
+	store.reloads = store.reloads[1:]
+	if text := page(t, newServer(t, store), "/", 200); strings.Contains(text, "was refused") {
+		t.Error("the banner stays after a good file")
+	}
+}
+
+func TestPageErrors(t *testing.T) {
+	for _, c := range []struct {
+		name, target string
+		edit         func(*apiStore)
+		status       int
+		want         string
+	}{
+		{"no such page", "/nothing", nil, 404, "404 Not Found there is nothing at this address"},
+		{"no such site", "/sites/nothing", nil, 404, "404 Not Found there is no such site"},
+		{"bad status", "/?status=broken", nil, 400, `there is no status "broken"`},
+		{"bad from", "/?from=-1", nil, 400, `"-1" is not a number of sites`},
+		{"bad range", "/sites/docs?range=2d", nil, 400, `"2d" is none of 1h, 24h, 7d, 30d`},
+		{"bad cursor", "/sites/docs?before=x", nil, 400, "cursor"},
+		{"bad part", "/?parts=layout", nil, 400, `page sites has no part "layout"`},
+		{"store fails", "/", func(f *apiStore) { f.err = io.ErrUnexpectedEOF }, 500, "the log says why"},
+		{"handler panics", "/", func(f *apiStore) { f.panicOnSites = true }, 500, "the log says why"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store := newAPIStore()
+			if c.edit != nil {
+				c.edit(store)
+			}
+			text := words(page(t, newServer(t, store), c.target, c.status))
+			if !strings.Contains(text, c.want) || !strings.Contains(text, "All sites") {
+				t.Errorf("got %q, want it to say %q and to lead back", text, c.want)
+			}
+		})
+	}
+}
+
+func TestPartsAreFetchedAlone(t *testing.T) {
+	store := newAPIStore()
+	s := newServer(t, store)
+	part := regexp.MustCompile(`data-part="(\w+)"`)
+	for target, want := range map[string][]string{
+		"/?parts=banner,summary":               {"banner", "summary"},
+		"/?parts=tools,list":                   {"tools", "chips", "list"},
+		"/sites/docs?parts=state,shares,chart": {"state", "shares", "chart"},
+		"/sites/docs?parts=last,reports":       {"last", "reports"},
+		"/config?parts=config":                 {"config"},
+		"/monitors?parts=monitors":             {"monitors"},
+	} {
+		var got []string
+		text := page(t, s, target, 200)
+		for _, m := range part.FindAllStringSubmatch(text, -1) {
+			got = append(got, m[1])
+		}
+		if !slices.Equal(got, want) || strings.Contains(text, "<html") {
+			t.Errorf("%s: got the parts %q, want %q", target, got, want)
+		}
+	}
+	store.figureCalls = nil
+	page(t, newServer(t, store), "/?parts=summary,chips", 200)
+	if len(store.figureCalls) > 0 {
+		t.Error("a part without figures read figures")
+	}
+}
+
+func TestStaticFiles(t *testing.T) {
+	s := newServer(t, newAPIStore())
+	text := page(t, s, "/", 200)
+	urls := regexp.MustCompile(`(?:href|src)="(/static/[^"]*)"`).FindAllStringSubmatch(text, -1)
+	if len(urls) < 4 {
+		t.Fatalf("the page loads only %q", urls)
+	}
+	for _, u := range urls {
+		w := ask(s, "GET", u[1])
+		wantStatus(t, w, 200)
+		if got := w.Header().Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+			t.Errorf("%s: got Cache-Control %q", u[1], got)
+		}
+	}
+	css := urls[slices.IndexFunc(urls, func(u []string) bool { return strings.HasSuffix(u[1], ".css") })][1]
+	w := ask(s, "GET", css, "Accept-Encoding: gzip")
+	zr, err := gzip.NewReader(w.Body)
+	if err != nil || w.Header().Get("Content-Encoding") != "gzip" || w.Header().Get("Vary") != "Accept-Encoding" {
+		t.Fatalf("not compressed: %v, %v", err, w.Header())
+	}
+	unpacked, _ := io.ReadAll(zr)
+	if plain := body(ask(s, "GET", css)); plain != strings.TrimRight(string(unpacked), "\n") {
+		t.Error("compressed and plain file differ")
+	}
+	old := ask(s, "GET", "/static/000000000000/app.css")
+	wantStatus(t, old, 200)
+	if got := old.Header().Get("Cache-Control"); got != "no-cache" {
+		t.Errorf("another version's file: got Cache-Control %q", got)
+	}
+	wantStatus(t, ask(s, "GET", "/static/000000000000/nothing.css"), 404)
+}
+
+var inlineCode = regexp.MustCompile(`(?i)<script(?:[^>]*)>[^<]|<style|\sstyle=|\son\w+=|javascript:`)
+
+// The content security policy forbids these; the browser test sees the same.
+func TestPagesHoldNoInlineCode(t *testing.T) {
+	s := newServer(t, newAPIStore())
+	for _, target := range []string{"/", "/sites/shop%2Fcheckout", "/config", "/monitors"} {
+		if m := inlineCode.FindString(page(t, s, target, 200)); m != "" {
+			t.Errorf("%s holds %q", target, m)
+		}
+	}
+}
+
+func BenchmarkSitesPage(b *testing.B) {
+	for _, n := range []int{12, 500, 10_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s := newServer(b, manySites(n, map[int]sitemon.Status{3: sitemon.StatusDown}))
+			for b.Loop() {
+				if w := ask(s, "GET", "/"); w.Code != 200 {
+					b.Fatal(w.Code)
+				}
+			}
+		})
+	}
+}
