@@ -24,6 +24,10 @@ import (
 // and stored later.
 const patience = 500 * time.Millisecond
 
+// startPatience is the same for the first document, which nobody edited just
+// now and which may be all new to the store.
+const startPatience = 2 * time.Second
+
 const (
 	retryMin = time.Second
 	retryMax = 30 * time.Second
@@ -80,6 +84,7 @@ type Reloader struct {
 	sites    []sitemon.Site
 	lastSeen string // hash of the content that was last applied or refused
 	unstored *unstored
+	patience time.Duration // with the store
 
 	mu      sync.Mutex // guards what Running returns
 	gen     sitemon.Generation
@@ -106,7 +111,9 @@ func New(opts Options) *Reloader {
 // sites that the store knows run instead; with none known Start returns the
 // error.
 func (r *Reloader) Start(ctx context.Context) error {
+	r.patience = startPatience
 	_, err := r.reload(ctx, true)
+	r.patience = patience
 	if err == nil {
 		return nil
 	}

@@ -41,7 +41,7 @@ func (r *Reloader) sync(ctx context.Context, doc sitemon.Document) chan synced {
 func (r *Reloader) store(ctx context.Context, doc sitemon.Document) (sitemon.Generation, sitemon.Plan) {
 	r.awaitStore() // an older document must not come in after this one
 	u := &unstored{doc: doc, running: r.sync(ctx, doc), wait: retryMin}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(r.patience)
 	defer timer.Stop()
 	select {
 	case s := <-u.running:

@@ -22,9 +22,17 @@ func newLogger(w io.Writer, s config.LogSettings) *slog.Logger {
 		}
 	}
 	if format == config.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: s.Level}))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: s.Level, ReplaceAttr: readableDuration}))
 	}
 	return slog.New(tint.NewHandler(w, &tint.Options{Level: s.Level, TimeFormat: time.TimeOnly, NoColor: !colourful(w)}))
+}
+
+// readableDuration writes durations as "1.5s": slog's own JSON has nanoseconds.
+func readableDuration(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func isTerminal(w io.Writer) bool {
