@@ -144,6 +144,11 @@ func TestFlushAtTheEnd(t *testing.T) {
 		rec := &recorder{fail: errors.New("disk full")}
 		l, stop := run(t, rec, nil)
 		write(l, "a", 7)
+		defer func() {
+			if n, _ := l.Waiting(); n != 7 {
+				t.Errorf("%d reports wait after a flush that failed, want all 7", n)
+			}
+		}()
 		if err := stop(); err == nil || !strings.Contains(err.Error(), "7 reports") || !strings.Contains(err.Error(), "disk full") {
 			t.Errorf("error %v, want one that says what was lost and why", err)
 		}
