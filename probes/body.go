@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,6 +17,9 @@ import (
 
 // defaultBodyLimit is used where a site has no limit.
 const defaultBodyLimit = 1 << 20
+
+// minBody is how large a body's buffer is at first.
+const minBody = 8 << 10
 
 // wireSlack is how much longer than its content a compressed body may be.
 const wireSlack = 64 << 10
@@ -51,7 +55,7 @@ func (a *attempt) readBody(ans *answer) ([]byte, error) {
 func (a *attempt) decoded(dst []byte, ans *answer, limit int64) ([]byte, bool, error) {
 	encoding := strings.ToLower(strings.TrimSpace(ans.resp.Header.Get("Content-Encoding")))
 	if encoding != "gzip" && encoding != "x-gzip" && encoding != "deflate" {
-		return readUpTo(dst, ans.resp.Body, limit)
+		return a.readUpTo(dst, ans.resp.Body, limit)
 	}
 	raw := &cappedReader{r: ans.resp.Body, left: limit + wireSlack}
 	var (
@@ -67,7 +71,7 @@ func (a *attempt) decoded(dst []byte, ans *answer, limit int64) ([]byte, bool, e
 	}
 	truncated := false
 	if err == nil {
-		dst, truncated, err = readUpTo(dst, r, limit)
+		dst, truncated, err = a.readUpTo(dst, r, limit)
 	}
 	switch {
 	case errors.Is(err, io.EOF) && raw.n == 0 && raw.err == io.EOF:
@@ -123,14 +127,15 @@ func (c *cappedReader) Read(p []byte) (int, error) {
 
 // readUpTo appends to dst what r holds, at most limit bytes; truncated tells
 // that there was more.
-func readUpTo(dst []byte, r io.Reader, limit int64) (_ []byte, truncated bool, err error) {
+func (a *attempt) readUpTo(dst []byte, r io.Reader, limit int64) (_ []byte, truncated bool, err error) {
 	for {
 		if int64(len(dst)) > limit {
 			return dst[:limit], true, nil
 		}
-		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
+		if err := a.ctx.Err(); err != nil {
+			return dst, false, err // a decoder has much to give without reading
 		}
+		dst = slices.Grow(dst, max(1, minBody-len(dst)))
 		room := min(int64(cap(dst)-len(dst)), limit+1-int64(len(dst)))
 		n, err := r.Read(dst[len(dst) : len(dst)+int(room)])
 		dst = dst[:len(dst)+n]
