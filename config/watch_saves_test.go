@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -85,6 +86,20 @@ func linkedFile(t *testing.T, dir string) string {
 	put(t, target, "first")
 	path := filepath.Join(dir, "sites.yaml")
 	check(t, os.Symlink(target, path))
+	return path
+}
+
+// linkedAhead is sites.yaml → real/first, beside which all later contents are
+// there already, each as a file of its name.
+func linkedAhead(t *testing.T, dir string) string {
+	check(t, os.Mkdir(filepath.Join(dir, "real"), 0o755))
+	put(t, filepath.Join(dir, "real", "first"), "first")
+	for i := range rounds {
+		content := fmt.Sprintf("content %d", i)
+		put(t, filepath.Join(dir, "real", content), content)
+	}
+	path := filepath.Join(dir, "sites.yaml")
+	check(t, os.Symlink("real/first", path))
 	return path
 }
 

@@ -74,6 +74,10 @@ func saves() []save {
 			check(t, os.Symlink(target, path+".new"))
 			check(t, os.Rename(path+".new", path))
 		}},
+		{"symlink to a file that was there", linkedAhead, func(t *testing.T, path, content string) {
+			check(t, os.Symlink(filepath.Join("real", content), path+".new"))
+			check(t, os.Rename(path+".new", path))
+		}},
 		{"folder removed and made anew", inFolder, func(t *testing.T, path, content string) {
 			check(t, os.RemoveAll(filepath.Dir(path)))
 			check(t, os.Mkdir(filepath.Dir(path), 0o755))
@@ -177,11 +181,11 @@ func TestWatchUnderConstantWrites(t *testing.T) {
 		defer close(stopped)
 		for i := 0; ctx.Err() == nil; i++ { // never quiet for as long as Settle
 			_ = os.WriteFile(filepath.Join(dir, "noise.log"), []byte(fmt.Sprint(i)), 0o600)
-			time.Sleep(settle / 10)
+			time.Sleep(time.Millisecond)
 		}
 	}()
 	defer func() { cancel(); <-stopped }()
-	seen := watch(t, path, contentOf)
+	seen := watchWith(t, path, contentOf, config.WatchOptions{Settle: 100 * time.Millisecond, Poll: never})
 	seen.waitFor(t, "first")
 	renameOver(t, path, "second")
 	seen.waitFor(t, "second")
@@ -275,15 +279,20 @@ func TestWatchOfEmptyPath(t *testing.T) {
 // sightings are the contents that a watcher's caller has read, in order.
 type sightings chan string
 
-// watch runs Watch until the test ends; each call reads the path.
+// watch runs a Watch that settles soon and never polls.
 func watch(t *testing.T, path string, read func(string) string) sightings {
+	t.Helper()
+	return watchWith(t, path, read, config.WatchOptions{Settle: settle, Poll: never})
+}
+
+// watchWith runs Watch until the test ends; each call reads the path.
+func watchWith(t *testing.T, path string, read func(string) string, opts config.WatchOptions) sightings {
 	t.Helper()
 	seen := make(sightings, 10000)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() {
-		done <- config.Watch(ctx, path, config.WatchOptions{Settle: settle, Poll: never},
-			func(string) { seen <- read(path) })
+		done <- config.Watch(ctx, path, opts, func(string) { seen <- read(path) })
 	}()
 	t.Cleanup(func() {
 		cancel()
