@@ -26,12 +26,13 @@ func (b *batch) gapBefore(ctx context.Context, s *site, l *location, r *sitemon.
 	if samePlan && !r.Slot.After(s.grid().After(prev)) {
 		return nil
 	}
-	plans := []slot.Plan{{From: s.planFrom, Grid: s.grid(), Enabled: true}}
-	if !samePlan {
-		var err error
-		if plans, err = sitePlans(ctx, b.db.conn, s.id, s.name); err != nil {
-			return err
-		}
+	if samePlan {
+		plan := slot.Plan{From: s.planFrom, Grid: s.grid(), Enabled: true}
+		return b.insertGaps(ctx, l, []slot.Plan{plan}, prev, r.Slot, r.Gap)
+	}
+	plans, err := sitePlans(ctx, b.db.conn, s.id, s.name)
+	if err != nil {
+		return err
 	}
 	return b.insertGaps(ctx, l, plans, prev, r.Slot, r.Gap)
 }

@@ -225,40 +225,49 @@ func (db *DB) rollMarks(ctx context.Context, p progress, now time.Time) error {
 		if err != nil || len(marks) == 0 {
 			return err
 		}
-		done := map[mark]bool{}
-		var rows []rollup
-		for _, m := range marks {
-			key := mark{0, m.site, m.start}
-			// Of an hour whose reports are partly gone the old sums are better.
-			if start := moment(m.start); !done[key] && !start.Before(now.Add(-db.retention)) {
-				r, err := db.sumHours(ctx, []int64{m.site}, start, start.Add(time.Hour))
-				if err != nil {
-					return err
-				}
-				rows = append(rows, r...)
-			}
-			done[key] = true
-		}
-		if err := db.saveMarked(ctx, p, rows, marks[len(marks)-1].id); err != nil {
+		if err := db.redo(ctx, p, marks, now.Add(-db.retention)); err != nil {
 			return err
 		}
 	}
 }
 
-// saveMarked writes hours again, with their days, and takes their marks away.
-func (db *DB) saveMarked(ctx context.Context, p progress, rows []rollup, lastMark int64) error {
-	return db.write(ctx, func(ctx context.Context) error {
-		if err := db.saveHours(ctx, rows); err != nil {
+// redo computes marked hours again, with their days, and takes the marks away.
+// Of an hour whose reports are partly gone the old sums are better.
+func (db *DB) redo(ctx context.Context, p progress, marks []mark, oldest time.Time) error {
+	sums := map[mark][]rollup{}
+	for _, m := range marks {
+		hour := mark{site: m.site, start: m.start}
+		start := moment(m.start)
+		if _, ok := sums[hour]; ok || start.Before(oldest) {
+			continue
+		}
+		rows, err := db.sumHours(ctx, []int64{m.site}, start, start.Add(time.Hour))
+		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			if d := r.start.Truncate(day); d.Before(p.days) {
-				if err := db.sumDay(ctx, r.site, d); err != nil {
-					return err
-				}
+		sums[hour] = rows
+	}
+	return db.write(ctx, func(ctx context.Context) error {
+		for m, rows := range sums {
+			err := db.exec(ctx, "DELETE FROM availability_1h WHERE site_id = ? AND start = ?", m.site, m.start)
+			if err != nil {
+				return err
+			}
+			if err := db.saveHours(ctx, rows); err != nil {
+				return err
+			}
+			d := moment(m.start).Truncate(day)
+			if !d.Before(p.days) {
+				continue
+			}
+			if err := db.exec(ctx, "DELETE FROM availability_1d WHERE site_id = ? AND start = ?", m.site, micros(d)); err != nil {
+				return err
+			}
+			if err := db.sumDay(ctx, m.site, d); err != nil {
+				return err
 			}
 		}
-		return db.exec(ctx, "DELETE FROM availability_marks WHERE id <= ?", lastMark)
+		return db.exec(ctx, "DELETE FROM availability_marks WHERE id <= ?", marks[len(marks)-1].id)
 	})
 }
 

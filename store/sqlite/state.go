@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -196,22 +197,49 @@ func (db *DB) siteNamed(ctx context.Context, name string) (*site, error) {
 	if s, ok := db.state.sites[name]; ok {
 		return s, nil
 	}
-	s := &site{name: name}
-	err := db.queryRow(ctx, "SELECT id FROM site_names WHERE name = ?", name).Scan(&s.id)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		err = db.queryRow(ctx, "INSERT INTO site_names (name) VALUES (?) RETURNING id", name).Scan(&s.id)
-	case err == nil:
-		err = eachTrack(ctx, db.conn, "WHERE l.site_id = ?", []any{s.id}, func(_ int64, l *location) {
-			l.name = db.state.intern(l.name)
-			s.locations = append(s.locations, l)
-		})
+	if err := db.meet(ctx, []string{name}); err != nil {
+		return nil, err
 	}
+	if s, ok := db.state.sites[name]; ok {
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: the name is not valid UTF-8", sitemon.ErrInvalid)
+}
+
+// meet brings names into the state that are not in it, with what is stored of
+// them.
+func (db *DB) meet(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(names)
 	if err != nil {
-		return nil, fmt.Errorf("site %q: %w", name, err)
+		return err
 	}
-	db.state.sites[name] = s
-	return s, nil
+	err = db.exec(ctx, "INSERT INTO site_names (name) SELECT value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING", string(list))
+	if err != nil {
+		return err
+	}
+	byID := make(map[int64]*site, len(names))
+	ids := make([]int64, 0, len(names))
+	err = each(ctx, db.conn, "SELECT n.id, n.name FROM json_each(?) j JOIN site_names n ON n.name = j.value", []any{string(list)},
+		func(row scanner) error {
+			s := &site{}
+			err := row.Scan(&s.id, &s.name)
+			db.state.sites[s.name], byID[s.id] = s, s
+			ids = append(ids, s.id)
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	if list, err = json.Marshal(ids); err != nil {
+		return err
+	}
+	return eachTrack(ctx, db.conn, "WHERE l.site_id IN (SELECT value FROM json_each(?))", []any{string(list)}, func(id int64, l *location) {
+		l.name = db.state.intern(l.name)
+		byID[id].locations = append(byID[id].locations, l)
+	})
 }
 
 // reasonID returns the number of a reason within [DB.write]; nil for none.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"time"
 
 	"sitemon"
@@ -126,12 +125,18 @@ func (y *syncing) apply(ctx context.Context, plan sitemon.Plan) error {
 			return fmt.Errorf("remove site %q: %w", name, err)
 		}
 	}
+	var strange []string
+	for _, name := range plan.Added {
+		if _, ok := y.db.state.sites[name]; !ok {
+			strange = append(strange, name)
+		}
+	}
+	if err := y.db.meet(ctx, strange); err != nil {
+		return err
+	}
 	for i := range y.doc.Sites {
 		def := &y.doc.Sites[i]
-		s, err := y.db.siteNamed(ctx, def.Name)
-		if err != nil {
-			return err
-		}
+		s := y.db.state.sites[def.Name]
 		y.order = append(y.order, s.id)
 		if _, changed := y.changed[def.Name]; s.present && !changed {
 			continue
@@ -145,7 +150,7 @@ func (y *syncing) apply(ctx context.Context, plan sitemon.Plan) error {
 
 // put writes the definition of a site that is new or changed.
 func (y *syncing) put(ctx context.Context, s *site, def *sitemon.Site) error {
-	tags, err := json.Marshal(slices.Concat([]string{}, def.Tags))
+	tags, err := json.Marshal(append([]string{}, def.Tags...))
 	if err != nil {
 		return err
 	}

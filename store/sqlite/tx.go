@@ -25,8 +25,9 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context) error) (err
 	}
 	// A context that can end costs a goroutine for every statement.
 	ctx = context.WithoutCancel(ctx)
+	committed := false
 	defer func() {
-		if err != nil {
+		if !committed { // also where f panics
 			db.state = nil
 			_, rerr := db.conn.ExecContext(ctx, "ROLLBACK")
 			if rerr != nil {
@@ -43,6 +44,7 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context) error) (err
 		return err
 	}
 	_, err = db.conn.ExecContext(ctx, "COMMIT")
+	committed = err == nil
 	return err
 }
 

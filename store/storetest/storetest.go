@@ -1,0 +1,180 @@
+// Package storetest is the suite that every store of SiteMon must pass. It knows
+// a store only by its methods and judges it by the pure packages: what a store
+// says must be what slot, status and availability say of the same reports.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sitemon"
+	"sitemon/availability"
+	"sitemon/slot"
+)
+
+// Store is what a store can do.
+type Store interface {
+	SyncSites(ctx context.Context, doc sitemon.Document) (sitemon.Generation, sitemon.Plan, error)
+	Known(ctx context.Context) ([]sitemon.Definition, sitemon.Generation, error)
+	Record(ctx context.Context, reports []sitemon.Report) (sitemon.Recorded, error)
+	Tick(ctx context.Context, now time.Time) ([]sitemon.StatusChange, error)
+	Sites(ctx context.Context, q sitemon.SiteQuery) ([]sitemon.SiteState, error)
+	Site(ctx context.Context, name string) (sitemon.SiteState, error)
+	Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sitemon.Report, next string, err error)
+	Availability(ctx context.Context, q availability.Query) (availability.Result, error)
+	Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (map[string][]availability.Figure, error)
+	Gaps(ctx context.Context, site string, from, to time.Time) ([]sitemon.Gap, error)
+	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
+	AddReload(ctx context.Context, r sitemon.Reload) error
+	Heartbeat(ctx context.Context, m sitemon.Monitor) error
+	Monitors(ctx context.Context, now time.Time) ([]sitemon.Monitor, error)
+	Rollup(ctx context.Context, now time.Time) error
+	Retain(ctx context.Context, now time.Time) error
+}
+
+// Options are what a store under test is opened with.
+type Options struct {
+	Clock     func() time.Time
+	Retention time.Duration
+}
+
+// Run runs the suite. open opens an empty store and closes it when the test ends.
+func Run(t *testing.T, open func(t *testing.T, opts Options) Store) {
+	for _, c := range []struct {
+		name string
+		test func(h *harness)
+	}{
+		{"sync/first", testSyncFirst},
+		{"sync/differences", testSyncDifferences},
+		{"sync/nothing new", testSyncNothingNew},
+		{"sync/refused", testSyncRefused},
+		{"sync/removed and returned", testSyncReturn},
+		{"sync/paused", testSyncPaused},
+		{"sync/thresholds", testSyncThresholds},
+		{"record/round trip", testRoundTrip},
+		{"record/identity", testIdentity},
+		{"record/waiting for a definition", testUndefined},
+		{"record/expired", testExpired},
+		{"record/late", testLate},
+		{"record/concurrent", testConcurrent},
+		{"status/thresholds", testThresholds},
+		{"status/locations", testLocations},
+		{"status/silence", testSilence},
+		{"status/random", testRandomStatus},
+		{"gaps/reasons", testGapReasons},
+		{"gaps/filled and split", testGapSplit},
+		{"gaps/open end", testGapOpen},
+		{"gaps/random", testRandomGaps},
+		{"sites/filters", testSiteFilters},
+		{"reports/pages", testReportPages},
+		{"reports/filters", testReportFilters},
+		{"availability/random", testRandomAvailability},
+		{"availability/late after rollup", testLateRollup},
+		{"availability/lists", testLists},
+		{"availability/bad queries", testBadQueries},
+		{"retention", testRetention},
+		{"reloads", testReloads},
+		{"monitors", testMonitors},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := &harness{T: t, ctx: t.Context()}
+			h.set(epoch)
+			h.Store = open(t, Options{Clock: h.clock, Retention: 30 * 24 * time.Hour})
+			c.test(h)
+		})
+	}
+}
+
+// epoch is when every test begins.
+var epoch = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+
+// harness is a test with its store and its time.
+type harness struct {
+	*testing.T
+	Store
+	ctx context.Context
+	at  atomic.Int64
+}
+
+func (h *harness) clock() time.Time     { return time.UnixMicro(h.at.Load()).UTC() }
+func (h *harness) set(t time.Time)      { h.at.Store(t.UnixMicro()) }
+func (h *harness) pass(d time.Duration) { h.set(h.clock().Add(d)) }
+
+func (h *harness) check(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *harness) equal(what string, got, want any) {
+	h.Helper()
+	if !reflect.DeepEqual(got, want) {
+		h.Fatalf("%s:\n got %+v\nwant %+v", what, got, want)
+	}
+}
+
+// site makes a site; change may alter it.
+func site(name string, interval time.Duration, change ...func(*sitemon.Site)) sitemon.Site {
+	s := sitemon.Site{
+		Name: name, URL: "https://" + name + ".example.org/", Kind: sitemon.KindHTTP, Enabled: true,
+		Interval: interval, Timeout: interval / 2, FailureThreshold: 1, SuccessThreshold: 1,
+	}
+	for _, f := range change {
+		f(&s)
+	}
+	s.Definition = fmt.Appendf(nil, `{"enabled":%t,"failure_threshold":%d,"group":%q,"interval":"%s","name":%q,"success_threshold":%d,"url":%q}`,
+		s.Enabled, s.FailureThreshold, s.Group, s.Interval, s.Name, s.SuccessThreshold, s.URL)
+	return s
+}
+
+func document(sites ...sitemon.Site) sitemon.Document {
+	d := sitemon.Document{Source: "sites.yaml", Sites: sites}
+	h := fmt.Sprint(len(sites))
+	for _, s := range sites {
+		h = fmt.Sprintf("%x", slot.Hash(h+string(s.Definition)))
+	}
+	d.Hash = h
+	return d
+}
+
+func (h *harness) sync(sites ...sitemon.Site) (sitemon.Generation, sitemon.Plan) {
+	h.Helper()
+	g, p, err := h.SyncSites(h.ctx, document(sites...))
+	h.check(err)
+	return g, p
+}
+
+// report makes a report of the default location.
+func report(name string, at time.Time, o sitemon.Outcome) sitemon.Report {
+	r := sitemon.Report{
+		Site: name, Location: "default", Slot: at, StartedAt: at.Add(time.Millisecond), Interval: 10 * time.Second,
+		Outcome: o, Duration: 20 * time.Millisecond, Monitor: "host-1", Generation: 1,
+	}
+	if o != sitemon.OutcomeUp {
+		r.Reason, r.Error = sitemon.ReasonStatus, "status 503, expected 200-399"
+	}
+	return r
+}
+
+func (h *harness) record(reports ...sitemon.Report) sitemon.Recorded {
+	h.Helper()
+	rec, err := h.Record(h.ctx, reports)
+	h.check(err)
+	return rec
+}
+
+// grid returns n slots of a site from the first one after a moment on.
+func grid(name string, interval time.Duration, after time.Time, n int) []time.Time {
+	g := slot.NewGrid(name, interval)
+	slots := make([]time.Time, n)
+	for i := range slots {
+		after = g.After(after)
+		slots[i] = after
+	}
+	return slots
+}
