@@ -56,6 +56,7 @@ type layout struct {
 	Title   string // of the window, before the program's name
 	Parts   string // the parts to fetch when events may have been missed
 	Events  string // the stream of events that the page follows
+	Poll    int    // seconds after which the parts are fetched anyway; 0: never
 	Assets  string // where the static files are, with their hash
 	Icon    string // the icon of the window
 	Banner  *bannerView

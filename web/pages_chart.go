@@ -76,7 +76,7 @@ func chartPath(r availability.Result, top time.Duration, of func(*availability.L
 	var b strings.Builder
 	pen := "M"
 	for _, k := range r.Buckets {
-		if k.Latency == nil {
+		if k.Latency == nil || of(k.Latency) == 0 { // sums of old reports have no percentiles
 			pen = "M"
 			continue
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -53,6 +54,23 @@ func (f siteFilter) url() string {
 		return "/"
 	}
 	return "/?" + q.Encode()
+}
+
+// pager leads to the sites before from and from to on; nil where all are shown.
+func (f siteFilter) pager(from, to, of int) *pager {
+	if from == 0 && to == of {
+		return nil
+	}
+	p := &pager{Text: fmt.Sprintf("%d to %d of %s", min(from+1, of), to, plural(of, "site"))}
+	if from > 0 {
+		f.From = max(from-sitesShown, 0)
+		p.Previous = f.url()
+	}
+	if to < of {
+		f.From = to
+		p.Next = f.url()
+	}
+	return p
 }
 
 // matches reports whether the filter selects the site, its status aside.

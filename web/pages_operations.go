@@ -28,6 +28,7 @@ func (s *Server) configPage(w http.ResponseWriter, r *http.Request) error {
 // monitorsPage lists the processes that are alive.
 func (s *Server) monitorsPage(w http.ResponseWriter, r *http.Request) error {
 	d := monitorsPage{layout: s.layoutOf("monitors", "Monitors", "monitors")}
+	d.Poll = 10
 	monitors, err := s.Operations.Monitors(r.Context(), s.Now())
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type sitePage struct {
 	Link   string // the target as a link, "" where a browser can't open it
 	Rhythm string // "http, every 30 s, timeout 5 s"
 	State  siteSentence
+	Day    string      // "p95 182 ms in 24 h", "" where it is unknown or not asked for
 	Shares []shareView // over 24 h, 7 d, 30 d, 90 d
 	Ranges []rangeLink
 	Chart  chartView
@@ -38,7 +39,8 @@ type siteSentence struct {
 	Since  *ageView
 	Reason string
 	Error  string
-	More   []string
+	// Certificate is "certificate ends in 41 d".
+	Certificate string
 }
 
 // rangeLink is a time over which the chart can be shown.
@@ -109,7 +111,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := newSitePage(st, s.layoutOf("site", st.Name, "state", "shares", "chart", "last", "reports"))
+	d := newSitePage(st, s.layoutOf("site", st.Name, "state", "day", "shares", "chart", "last", "reports"))
 	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
 	d.List = newReportList(st.Name, query, reports, next)
 	if st.LastReport != nil {
@@ -143,13 +145,13 @@ func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteSt
 		d.Ranges = rangeLinks(st.Name, query, shown)
 		d.Chart = newChartView(st.Name, shown, result)
 	}
-	if parts.has("state") {
+	if parts.has("day") {
 		p95, err := s.latencyOfDay(ctx, st.Name)
 		if err != nil {
 			return err
 		}
 		if p95 > 0 {
-			d.State.More = append([]string{"p95 " + latencyText(p95) + " in 24 h"}, d.State.More...)
+			d.Day = "p95 " + latencyText(p95) + " in 24 h"
 		}
 	}
 	return nil
@@ -196,7 +198,7 @@ func newSiteSentence(st sitemon.SiteState, reports []sitemon.Report, now time.Ti
 	}
 	for _, r := range reports {
 		if !r.CertificateExpiresAt.IsZero() {
-			v.More = append(v.More, "certificate "+endsText(r.CertificateExpiresAt, now))
+			v.Certificate = "certificate " + endsText(r.CertificateExpiresAt, now)
 			break
 		}
 	}

@@ -12,8 +12,13 @@ import (
 	"sitemon"
 )
 
-// sitesShown is how many sites the list shows at once; a link leads to more.
-const sitesShown = 500
+const (
+	// sitesShown is how many sites the list shows at once; links lead to the others.
+	sitesShown = 500
+	// busyReports is how many reports a second a page follows. With more it follows
+	// the statuses alone, and asks for the rest from time to time.
+	busyReports = 50
+)
 
 // sitesPage is the page of all sites.
 type sitesPage struct {
@@ -25,7 +30,7 @@ type sitesPage struct {
 	List   []siteGroup
 	Any    bool   // there are sites, whether the filter selects them or not
 	Found  string // "12 sites found", for who can't see the list change
-	More   *moreLink
+	Pager  *pager
 }
 
 // sentence says how all is, in words.
@@ -47,8 +52,9 @@ type groupOption struct {
 	Current bool
 }
 
-// moreLink leads to the sites that the list leaves out.
-type moreLink struct{ URL, Text string }
+// pager leads to the sites that the list leaves out; addresses are "" where there
+// are none.
+type pager struct{ Text, Previous, Next string }
 
 // siteGroup is a group of the list with the sites that are shown of it.
 type siteGroup struct {
@@ -88,7 +94,12 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 	parts := partsOf(r)
 	d := sitesPage{State: newSentence(all), Filter: f, Any: len(all) > 0}
 	d.layout = s.layoutOf("sites", d.State.Text, "summary", "tools", "list")
-	d.Events = "/api/v1/events"
+	d.Poll = 60 // for the availability
+	if reportRate(all) > busyReports {
+		d.Poll = 10
+	} else {
+		d.Events = "/api/v1/events"
+	}
 	if d.State.Status.Name == string(sitemon.StatusDown) {
 		d.Icon = "favicon-down.svg"
 	}
@@ -113,11 +124,7 @@ func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon
 	groups := grouped(selected)
 	from := min(d.Filter.From, len(selected))
 	to := min(from+sitesShown, len(selected))
-	if to < len(selected) {
-		next := d.Filter
-		next.From = to
-		d.More = &moreLink{next.url(), fmt.Sprintf("Show %d more of %s", min(sitesShown, len(selected)-to), plural(len(selected), "site"))}
-	}
+	d.Pager = d.Filter.pager(from, to, len(selected))
 	var shown []*sitemon.SiteState
 	at := 0 // place of the group's first site among all selected
 	for _, g := range groups {
@@ -139,6 +146,17 @@ func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon
 		d.List[i].Rows, rows = rows[:n], rows[n:]
 	}
 	return nil
+}
+
+// reportRate is how many reports a second the sites make.
+func reportRate(all []sitemon.SiteState) float64 {
+	var rate float64
+	for i := range all {
+		if s := all[i].Interval.Seconds(); s > 0 && all[i].Enabled {
+			rate += 1 / s
+		}
+	}
+	return rate
 }
 
 // fillRows makes the rows of the named sites alone, as one group.

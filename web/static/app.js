@@ -27,6 +27,8 @@ const on = { config: refresh, resync: refresh };
 
 if (page === "sites") Object.assign(on, (await import("./sites.js")).start(refresh));
 if (page === "site") Object.assign(on, (await import("./site.js")).start(refresh));
-if (page === "monitors") setInterval(() => document.hidden || refresh(), 10_000);
+
+const poll = Number(document.body.dataset.poll);
+if (poll) setInterval(() => document.hidden || refresh(), poll * 1000);
 
 connect(document.body.dataset.events, on, document.querySelector("[data-live]"));

@@ -59,7 +59,7 @@ export function drawChart(holder) {
   };
 }
 
-const column = (buckets, name) => buckets.map((b) => (b.latency_us ? b.latency_us[name] / 1000 : null));
+const column = (buckets, name) => buckets.map((b) => (b.latency_us?.[name] ? b.latency_us[name] / 1000 : null));
 
 // colour resolves a token to a colour that a canvas understands.
 function colour(holder, token) {
@@ -134,7 +134,7 @@ function showTip(u, tip, buckets, step) {
   const start = new Date(b.start);
   const end = new Date(start.getTime() + step * 1000);
   const lines = [`${dayText(start)} ${clockText(start)} – ${clockText(end)}`];
-  if (b.latency_us) lines.push(`p50 ${latencyText(b.latency_us.p50)} · p95 ${latencyText(b.latency_us.p95)}`);
+  if (b.latency_us?.p95) lines.push(`p50 ${latencyText(b.latency_us.p50)} · p95 ${latencyText(b.latency_us.p95)}`);
   if (b.down_s > 0) lines.push(`down for ${ageText(b.down_s, true)}`);
   lines.push(b.coverage > 0 ? `${b.reports} reports` : "nothing known");
   tip.replaceChildren(...lines.map((text) => Object.assign(document.createElement("div"), { textContent: text })));

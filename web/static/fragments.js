@@ -5,28 +5,19 @@ import { refreshTimes } from "./times.js";
 const partOf = (name) => document.querySelector(`[data-part="${CSS.escape(name)}"]`);
 
 // fetchParts asks for named parts of the page at url, and makes those that stand
-// like them. It returns the names of the parts that came and had a place.
+// like them.
 export async function fetchParts(url, names, signal) {
-  const parsed = await fetchDocument(url, names, signal);
-  const found = [];
-  for (const part of parsed.querySelectorAll("[data-part]")) {
-    const old = partOf(part.dataset.part);
-    if (!old) continue;
-    change(old, part);
-    found.push(part.dataset.part);
-  }
-  document.dispatchEvent(new Event("parts"));
-  return found;
-}
-
-// fetchDocument is the named parts of the page at url as a document of their own.
-export async function fetchDocument(url, names, signal) {
   const u = new URL(url, location.href);
   u.hash = "";
   u.searchParams.set("parts", names.join(","));
   const answer = await fetch(u, { signal, headers: { accept: "text/html" } });
   if (!answer.ok) throw Object.assign(new Error(`${u.pathname}: status ${answer.status}`), { status: answer.status });
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of parsed.querySelectorAll("[data-part]")) {
+    const old = partOf(part.dataset.part);
+    if (old) change(old, part);
+  }
+  document.dispatchEvent(new Event("parts"));
 }
 
 // change makes old like fresh. What the focus is on keeps it, also where it moved.
@@ -45,7 +36,8 @@ function change(old, fresh) {
 }
 
 // morph changes as little as possible, so that live regions are read out only
-// when they say something else. Elements with data-own are a script's.
+// when they say something else. Elements with data-own are a script's; with
+// data-keep the server says that it has nothing new.
 function morph(a, b) {
   if (a.nodeType !== b.nodeType || a.nodeName !== b.nodeName) {
     a.replaceWith(document.adoptNode(b));
@@ -55,7 +47,7 @@ function morph(a, b) {
     if (a.data !== b.data) a.data = b.data;
     return;
   }
-  if (a.dataset.own !== undefined) return;
+  if (a.dataset.own !== undefined || b.dataset.keep !== undefined) return;
   if (a.nodeName === "TIME" && a.dateTime === b.dateTime) return;
   for (const { name } of [...a.attributes]) if (!b.hasAttribute(name)) a.removeAttribute(name);
   for (const { name, value } of b.attributes) if (a.getAttribute(name) !== value) a.setAttribute(name, value);

@@ -11,7 +11,7 @@ export function start(refresh) {
   const newest = () => document.querySelector("[data-part='reports']").dataset.old === undefined;
   const follow = throttled(() => fetchParts(location.href, ["state", "last", ...(newest() ? ["reports"] : [])]), 1000);
   const sumUp = throttled(async () => {
-    await fetchParts(location.href, ["shares"]);
+    await fetchParts(location.href, ["shares", "day"]);
     await chart?.load();
   }, 15_000);
 

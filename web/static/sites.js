@@ -1,8 +1,7 @@
 // The list of sites: filters held in the address, rows that follow the events.
 
-import { fetchDocument, fetchParts, throttled } from "./fragments.js";
+import { fetchParts, throttled } from "./fragments.js";
 import { latencyText } from "./text.js";
-import { refreshTimes } from "./times.js";
 
 const manyRows = 50; // changed at once: the whole list is fetched instead
 
@@ -10,12 +9,6 @@ export function start(refresh) {
   const rows = new Rows();
   const changes = followChanges(rows);
   filterLive();
-  document.addEventListener("click", (e) => {
-    const more = plainClick(e) && e.target.closest("[data-more]");
-    if (!more) return;
-    e.preventDefault();
-    showMore(more).catch(() => location.assign(more.href));
-  });
   return {
     status: (s) => changes(s.site),
     report: (r) => {
@@ -136,18 +129,4 @@ function filterLive() {
     for (const field of form.elements) if (field.name) field.value = query.get(field.name) ?? "";
     load(location.href);
   });
-}
-
-// showMore adds the rows of the page behind to the table that stands.
-async function showMore(link) {
-  link.setAttribute("aria-busy", "true");
-  const next = await fetchDocument(link.href, ["list"]);
-  const bodies = [...next.querySelectorAll("tbody")];
-  const foot = next.querySelector(".more");
-  document.querySelector("[data-part='list'] table").append(...bodies);
-  bodies.forEach((body) => refreshTimes(body));
-  document.dispatchEvent(new Event("parts"));
-  if (foot) link.closest(".more").replaceWith(foot);
-  else link.closest(".more").remove();
-  bodies[0]?.querySelector("a")?.focus({ preventScroll: true });
 }
