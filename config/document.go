@@ -26,6 +26,11 @@ var (
 
 // document walks all files.
 func (w *walker) document(files []File) []sitemon.Site {
+	size := 0
+	for _, f := range files {
+		size += len(f.Content)
+	}
+	w.steps = allowedSteps(size)
 	lists := make([]source, 0, len(files))
 	for _, f := range files {
 		w.file = f.Name
@@ -36,8 +41,7 @@ func (w *walker) document(files []File) []sitemon.Site {
 		}
 	}
 	if len(files) == 0 {
-		w.problems = append(w.problems, sitemon.Problem{Message: "there is no *.yaml or *.yml file"})
-		w.faults++
+		w.note(sitemon.Problem{Message: "there is no *.yaml or *.yml file"})
 	}
 	if w.base.node != nil {
 		w.walkDefaults()

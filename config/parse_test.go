@@ -65,7 +65,7 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-func testdata(t *testing.T, pattern string) []string {
+func testdataFiles(t testing.TB, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", pattern))
 	if err != nil || len(paths) == 0 {
@@ -75,7 +75,7 @@ func testdata(t *testing.T, pattern string) []string {
 }
 
 func TestBadFiles(t *testing.T) {
-	paths := testdata(t, "*.bad.yaml")
+	paths := testdataFiles(t, "*.bad.yaml")
 	if len(paths) < 60 {
 		t.Errorf("%d broken files, want at least 60", len(paths))
 	}
@@ -100,7 +100,7 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestGoodFiles(t *testing.T) {
-	for _, path := range testdata(t, "*.good.yaml") {
+	for _, path := range testdataFiles(t, "*.good.yaml") {
 		name := filepath.Base(path)
 		t.Run(strings.TrimSuffix(name, ".good.yaml"), func(t *testing.T) {
 			content, err := os.ReadFile(path)

@@ -66,7 +66,7 @@ func TestSchemaIsCommitted(t *testing.T) {
 
 func TestSchemaTakesGoodFiles(t *testing.T) {
 	schema := compiledSchema(t)
-	for _, path := range testdata(t, "*.good.yaml") {
+	for _, path := range testdataFiles(t, "*.good.yaml") {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +91,7 @@ func TestSchemaRefusesNoMoreThanParse(t *testing.T) {
 		"5MiB", `"5  MiB"`, `"12 KB"`, "TLS12", "ip4", "GET", "get", "https://example.org", "tcp://example.org:1", `"${TOKEN}"`, "2026-11-25", `" 200 - 204 "`,
 	}
 	refused, taken := 0, 0
-	for _, path := range testdata(t, "*.good.yaml") {
+	for _, path := range testdataFiles(t, "*.good.yaml") {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -111,7 +111,8 @@ func NewDecoder() *Decoder {
 // Decode reads one definition as [DecodeSite] does.
 func (d *Decoder) Decode(name string, definition []byte) (sitemon.Site, error) {
 	w := d.w
-	w.file, w.problems, w.faults, w.steps = "definition", nil, 0, 0
+	clear(w.noted)
+	w.file, w.problems, w.faults, w.steps = "definition", nil, 0, allowedSteps(len(definition))
 	var site sitemon.Site
 	if root := w.parseYAML(definition); root != nil {
 		site = w.site(root)

@@ -15,9 +15,13 @@ const (
 	maxKeys = 1000
 	// maxMergeDepth bounds how deep << may lead through << again.
 	maxMergeDepth = 16
-	// maxSteps bounds the work that aliases and merges can make of a document; ten
-	// thousand sites that use every key through << stay far below.
-	maxSteps = 20_000_000
+	// The work that aliases and merges can make of a document is bounded by a number
+	// of steps, such as reading a key: so many, and so many for each byte. A site that
+	// takes twenty keys over through << needs a third of what its bytes allow.
+	leastSteps   = 1_000_000
+	stepsPerByte = 10
+	// stepsPerFault is what noting a fault costs beside reading a key.
+	stepsPerFault = 10
 )
 
 // walker turns the nodes of a document into sites. It collects every fault with
@@ -30,8 +34,9 @@ type walker struct {
 	base     source    // where defaults are
 	kind     sitemon.Kind
 	problems []sitemon.Problem
+	noted    map[sitemon.Problem]struct{}
 	faults   int // the problems that are no warnings
-	steps    int
+	steps    int // that are left
 	defaults bool // defaults are being walked: no key is missing there
 	refers   bool // a ${…} was seen in the site
 
@@ -73,6 +78,7 @@ func (p place) String() string { return fmt.Sprintf("%s:%d:%d", p.file, p.line, 
 func newWalker(opts ParseOptions) *walker {
 	w := &walker{
 		opts:     opts,
+		noted:    map[sitemon.Problem]struct{}{},
 		patterns: map[string]sitemon.Pattern{},
 		requests: map[string]*sitemon.Request{},
 		expects:  map[string]*sitemon.Expect{},
@@ -88,29 +94,42 @@ func newWalker(opts ParseOptions) *walker {
 
 // fail notes a fault at a node.
 func (w *walker) fail(n *yaml.Node, format string, args ...any) {
-	w.faults++
-	w.problems = append(w.problems, sitemon.Problem{
-		File: w.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...),
-	})
+	w.note(sitemon.Problem{File: w.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...)})
 }
 
 // warn notes something allowed and seldom meant.
 func (w *walker) warn(n *yaml.Node, format string, args ...any) {
-	w.fail(n, format, args...)
-	w.problems[len(w.problems)-1].Warning = true
-	w.faults--
+	w.note(sitemon.Problem{File: w.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// note keeps a problem, once. What is reached through aliases and defaults comes
+// by many times.
+func (w *walker) note(p sitemon.Problem) {
+	if !p.Warning {
+		w.faults++
+		w.steps -= stepsPerFault
+	}
+	if _, ok := w.noted[p]; !ok {
+		w.noted[p] = struct{}{}
+		w.problems = append(w.problems, p)
+	}
 }
 
 // step counts work and reports whether there may be more of it.
 func (w *walker) step(n *yaml.Node, count int) bool {
-	if w.steps > maxSteps {
+	if w.exhausted() {
 		return false
 	}
-	if w.steps += count; w.steps > maxSteps {
+	if w.steps -= count; w.exhausted() {
 		w.fail(n, "the aliases (*name) and merges (<<) of this document lead to too much content")
 	}
-	return w.steps <= maxSteps
+	return !w.exhausted()
 }
+
+// allowedSteps is how many steps a document of so many bytes may take.
+func allowedSteps(size int) int { return leastSteps + stepsPerByte*size }
+
+func (w *walker) exhausted() bool { return w.steps < 0 }
 
 // field is one key of a mapping with its value.
 type field struct {
@@ -186,11 +205,14 @@ func (w *walker) mergeInto(source *yaml.Node, dst []field, from, depth int) []fi
 		return w.merged(n, dst, from, depth)
 	case n.Kind == yaml.SequenceNode && depth <= maxMergeDepth:
 		for _, item := range n.Content {
+			if w.exhausted() {
+				break
+			}
 			if deref(item).Kind == yaml.SequenceNode {
 				w.fail(item, "<< takes a mapping or a list of mappings, not a list in a list")
 				continue
 			}
-			dst = w.mergeInto(item, dst, from, depth+1)
+			dst = w.mergeInto(item, dst, from, depth)
 		}
 	default:
 		w.fail(source, "<< takes a mapping, as in <<: *anchor, not %s", describe(n))
