@@ -71,7 +71,7 @@ func findSite(s config.Settings, nameOrURL string) (sitemon.Site, error) {
 			return site, nil
 		}
 	}
-	return sitemon.Site{}, fmt.Errorf("site %q is not in %s (a URL needs its scheme, as in https://%[1]s): %w", nameOrURL, s.Sites, sitemon.ErrNotFound)
+	return sitemon.Site{}, fmt.Errorf("look up site %q in %s: %w (a URL needs its scheme, as in https://example.org)", nameOrURL, s.Sites, sitemon.ErrNotFound)
 }
 
 // probeOnce probes a site as the daemon would.
