@@ -249,7 +249,8 @@ func (db *DB) reasonID(ctx context.Context, name string) (any, error) {
 
 // monitorID returns the number of a monitor within [DB.write]; nil for none.
 func (db *DB) monitorID(ctx context.Context, instance string) (any, error) {
-	return db.wordID(ctx, db.state.monitors, instance, "INSERT INTO monitors (instance) VALUES (?) RETURNING id")
+	return db.wordID(ctx, db.state.monitors, instance, "INSERT INTO monitors (instance) VALUES (?) "+
+		"ON CONFLICT (instance) DO UPDATE SET instance = excluded.instance RETURNING id") // its heartbeat may have come first
 }
 
 func (db *DB) wordID(ctx context.Context, known map[string]int64, word, insert string) (any, error) {
