@@ -54,6 +54,14 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// cause is why reading headers failed: their size, where that is what cut them.
+func (w *wire) cause(err error) error {
+	if w.left <= 0 {
+		return errHeaderSize
+	}
+	return err
+}
+
 // maxPooled is up to which size a body's buffer is used again.
 const maxPooled = 2 << 20
 
@@ -113,6 +121,7 @@ func (a *attempt) roundTrip1(c *httpConn, r *request) (*http.Response, time.Time
 	}
 	resp, err := readResponse(b.br, r.method)
 	if err != nil {
+		err = b.wire.cause(err)
 		return nil, first, a.headerFailure(c, true, sendErr, err)
 	}
 	b.wire.left = int(^uint(0) >> 1) // the body has a limit of its own

@@ -89,8 +89,10 @@ func (a *attempt) tunnel(c *httpConn, target string) error {
 	if err == nil {
 		// What a server behind the proxy says waits for us to speak TLS first, so
 		// nothing of it is lost in this reader.
-		br := bufio.NewReaderSize(&wire{conn: c.Conn, left: maxHeader}, 1024)
-		resp, err = http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+		w := &wire{conn: c.Conn, left: maxHeader}
+		if resp, err = http.ReadResponse(bufio.NewReaderSize(w, 1024), &http.Request{Method: http.MethodConnect}); err != nil {
+			err = w.cause(err)
+		}
 	}
 	if err != nil {
 		return a.proxyFailure(err)

@@ -75,21 +75,23 @@ func (a *attempt) redact(text string) string {
 // replaceWord redacts word where no letter or digit is beside it.
 func replaceWord(text, word string) string {
 	var b strings.Builder
-	for {
-		i := strings.Index(text, word)
+	from := 0 // what is before it has been written
+	for at := 0; ; {
+		i := strings.Index(text[at:], word)
 		if i < 0 {
-			b.WriteString(text)
+			b.WriteString(text[from:])
 			return b.String()
 		}
-		before, _ := utf8.DecodeLastRuneInString(text[:i])
-		after, _ := utf8.DecodeRuneInString(text[i+len(word):])
-		b.WriteString(text[:i])
-		if alphanumeric(before) || alphanumeric(after) {
-			b.WriteString(word)
-		} else {
+		at += i
+		end := at + len(word)
+		before, _ := utf8.DecodeLastRuneInString(text[:at])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		if !alphanumeric(before) && !alphanumeric(after) {
+			b.WriteString(text[from:at])
 			b.WriteString(sitemon.Redacted)
+			from = end
 		}
-		text = text[i+len(word):]
+		at = end
 	}
 }
 

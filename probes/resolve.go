@@ -35,7 +35,7 @@ func (a *attempt) resolve(host string) ([]netip.Addr, error) {
 	found, err := a.set.resolver.LookupNetIP(a.ctx, network, host)
 	a.report.Phases.Resolve += time.Since(start)
 	if err != nil {
-		return nil, a.lookupFailure(host, err)
+		return nil, a.lookupFailure(network, host, err)
 	}
 	if len(found) == 0 {
 		return nil, failf(sitemon.ReasonDNSNotFound, nil, "%s has no address", host)
@@ -96,11 +96,12 @@ func interleave(a, b []netip.Addr) []netip.Addr {
 	return out
 }
 
-func (a *attempt) lookupFailure(host string, err error) *failure {
+func (a *attempt) lookupFailure(network, host string, err error) *failure {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	switch {
 	case ok && dns.IsNotFound:
-		return failf(sitemon.ReasonDNSNotFound, err, "the name %s does not exist or has no address", host)
+		kind := map[string]string{"ip4": "IPv4 ", "ip6": "IPv6 "}[network]
+		return failf(sitemon.ReasonDNSNotFound, err, "the name %s does not exist or has no %saddress", host, kind)
 	case a.ctx.Err() != nil:
 		return a.noAnswer(sitemon.ReasonDNSTimeout, err, "looking up "+host)
 	case timedOut(err):
