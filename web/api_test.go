@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -310,6 +311,23 @@ func TestFiguresAreKeptForHalfAMinute(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, store.figureCalls); diff != "" {
 			t.Errorf("%s: calls of the store (-want +got):\n%s", step.target, diff)
+		}
+	}
+}
+
+func BenchmarkSitesThousand(b *testing.B) {
+	store := newAPIStore()
+	one := store.sites[2]
+	store.sites = make([]sitemon.SiteState, 1000)
+	for i := range store.sites {
+		store.sites[i] = one
+		store.sites[i].Name = fmt.Sprintf("site-%04d", i)
+	}
+	s := newServer(b, store)
+	b.ReportAllocs()
+	for b.Loop() {
+		if w := ask(s, "GET", "/api/v1/sites", "Accept-Encoding: gzip"); w.Code != 200 {
+			b.Fatal(w.Code)
 		}
 	}
 }

@@ -45,6 +45,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{"sites/docs/availability", "from=2026-11-24T10:00:01Z", "from"},
 		{"sites/docs/availability", "from=-90d&to=-100d", "from"},
 		{"sites/docs/availability", "from=-100000d", "from"},
+		{"sites/docs/availability", "from=-30000d", "from"},
+		{"sites/docs/availability", "to=1970-01-01T12:00:00Z", "from"},
 		{"sites/docs/availability", "tz=Mars/Olympus", "tz"},
 		{"sites/docs/availability", "tz=Local", "tz"},
 		{"sites/docs/availability", "tz=../../etc/passwd", "tz"},

@@ -44,13 +44,8 @@ func (s *Server) hostAllowed(r *http.Request) bool {
 		return true
 	}
 	host := hostname(r.Host)
-	switch host {
-	case "localhost", "127.0.0.1", "::1":
-		return true
-	case "":
-		return false
-	}
-	return slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+	return slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host) ||
+		slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
 // hostname is a Host header's name in lower case, without port and brackets.

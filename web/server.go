@@ -156,7 +156,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}()
 	select {
 	case err := <-served:
-		return fmt.Errorf("serve http on %s: %w", ln.Addr(), err)
+		s.endStreams()
+		return errors.Join(fmt.Errorf("serve http on %s: %w", ln.Addr(), err), srv.Close())
 	case <-ctx.Done():
 	}
 	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
