@@ -271,8 +271,9 @@ func asProblems(err error) (sitemon.Problems, bool) {
 	return errors.AsType[sitemon.Problems](err)
 }
 
-// publicAddress is an address without user and password, as short as a name.
+// publicAddress is an address without user and password, as a name can be.
 func publicAddress(address string) string {
+	address = strings.ReplaceAll(address, "${", "{")
 	if u, err := url.Parse(address); err == nil && u.User != nil {
 		u.User = nil
 		address = u.String()

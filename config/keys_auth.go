@@ -157,7 +157,7 @@ var tlsObject = newObject("tls_config", []key[sitemon.TLSConfig]{
 	{keyInfo: keyInfo{name: "ca", value: typeText, oneOf: "ca", example: `"${file:/etc/ssl/internal.pem}"`, doc: "The authorities to trust instead of the system's, as PEM."},
 		read: put("ca", plainText, func(c *sitemon.TLSConfig) *string { return &c.CA })},
 	{keyInfo: keyInfo{name: "ca_file", value: typeText, oneOf: "ca", example: "/etc/ssl/internal.pem", doc: "A file with the authorities to trust, as PEM."},
-		read: put("ca_file", caFile, func(c *sitemon.TLSConfig) *string { return &c.CAFile })},
+		read: put("ca_file", pathOnly, func(c *sitemon.TLSConfig) *string { return &c.CAFile })},
 	{keyInfo: keyInfo{name: "cert", value: typeText, oneOf: "cert", example: `"${file:/etc/ssl/client.pem}"`, doc: "The certificate to show to the server, as PEM."},
 		read: put("cert", plainText, func(c *sitemon.TLSConfig) *string { return &c.Cert })},
 	{keyInfo: keyInfo{name: "cert_file", value: typeText, oneOf: "cert", example: "/etc/ssl/client.pem", doc: "A file with the certificate to show."},
@@ -198,14 +198,6 @@ func secretText(w *walker, name string, n *yaml.Node) string {
 	return s
 }
 
-func caFile(w *walker, name string, n *yaml.Node) string {
-	path, content := w.path(name, n)
-	if content != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(content)) {
-		w.fail(n, "%s: the file holds no certificate in PEM form", name)
-	}
-	return path
-}
-
 // tlsConfig reads tls_config and checks what can be checked of it as a whole.
 func (w *walker) tlsConfig(n *yaml.Node, c *sitemon.TLSConfig) {
 	before := w.faults
@@ -213,16 +205,52 @@ func (w *walker) tlsConfig(n *yaml.Node, c *sitemon.TLSConfig) {
 	if w.faults > before {
 		return
 	}
-	if ca, known := w.expanded(c.CA); known && ca != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(ca)) {
-		w.fail(n, "ca holds no certificate in PEM form")
-	}
 	hasCert, hasKey := c.Cert+c.CertFile != "", c.Key.Reveal()+c.KeyFile != ""
 	switch {
 	case hasCert && !hasKey:
-		w.fail(n, "tls_config has a certificate to show and no key; add key or key_file")
+		w.fail(n, "tls_config with a certificate to show needs key or key_file")
 	case hasKey && !hasCert:
-		w.fail(n, "tls_config has a key and no certificate; add cert or cert_file")
+		w.fail(n, "tls_config with a key needs cert or cert_file")
 	case c.MaxVersion != 0 && c.MinVersion > c.MaxVersion:
 		w.fail(n, "min_version is newer than max_version")
+	}
+	w.checkPEM(n, func(ca ...string) string {
+		if x509.NewCertPool().AppendCertsFromPEM([]byte(ca[0])) {
+			return ""
+		}
+		return "ca holds no certificate in PEM form"
+	}, c.CA, c.CAFile)
+	w.checkPEM(n, func(pair ...string) string {
+		if _, err := tls.X509KeyPair([]byte(pair[0]), []byte(pair[1])); err != nil {
+			return "the certificate and the key can't be used: " + strings.TrimPrefix(err.Error(), "tls: ")
+		}
+		return ""
+	}, c.Cert, c.CertFile, c.Key.Reveal(), c.KeyFile)
+}
+
+// checkPEM has a fault of PEM texts noted, each of which is given in place or by
+// a file, if all of them are there and can be read here. It looks at the same
+// texts once.
+func (w *walker) checkPEM(n *yaml.Node, fault func(texts ...string) string, sources ...string) {
+	id := strings.Join(sources, "\x00")
+	message, seen := w.checked[id]
+	if !seen {
+		var texts []string
+		for i := 0; i < len(sources); i += 2 {
+			text, known := w.expanded(sources[i])
+			if file := sources[i+1]; file != "" && w.expander != nil {
+				file, _ = w.expanded(file)
+				text, _ = w.expander.content(file)
+			}
+			if !known || text == "" {
+				return
+			}
+			texts = append(texts, text)
+		}
+		message = fault(texts...)
+		w.checked[id] = message
+	}
+	if message != "" {
+		w.fail(n, "%s", message)
 	}
 }

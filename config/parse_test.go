@@ -91,8 +91,8 @@ func TestBadFiles(t *testing.T) {
 			if !ok || len(problems) == 0 {
 				t.Fatalf("got %v, want problems", err)
 			}
-			if !errors.Is(err, sitemon.ErrInvalid) || doc.Sites != nil {
-				t.Errorf("error %v is no ErrInvalid, or there are sites: %v", err, doc.Sites)
+			if !errors.Is(err, sitemon.ErrInvalid) || doc.Sites != nil || doc.Hash == "" {
+				t.Errorf("error %v is no ErrInvalid, or the document is %+v", err, doc)
 			}
 			golden(t, strings.TrimSuffix(path, ".yaml")+".txt", problems.Error()+"\n")
 		})

@@ -76,7 +76,8 @@ func ReadSites(path string) ([]File, error) {
 
 // Parse reads a document from its files; several files are a folder, read
 // together. The error is a [sitemon.Problems] with every fault of the document,
-// in the order of files and positions. The warnings are returned in either case.
+// in the order of files and positions; the document then has its hash and no
+// sites. The warnings are returned in either case.
 func Parse(files []File, opts ParseOptions) (sitemon.Document, []sitemon.Problem, error) {
 	w := newWalker(opts)
 	doc := sitemon.Document{Source: opts.Source, Hash: Hash(files), Sites: w.document(files)}
@@ -86,7 +87,8 @@ func Parse(files []File, opts ParseOptions) (sitemon.Document, []sitemon.Problem
 		return doc, warnings, nil
 	}
 	problems = slices.DeleteFunc(problems, func(p sitemon.Problem) bool { return p.Warning })
-	return sitemon.Document{}, warnings, sitemon.Problems(problems)
+	doc.Sites = nil
+	return doc, warnings, sitemon.Problems(problems)
 }
 
 // DecodeSite reads a site from the canonical JSON that [sitemon.Site] holds as

@@ -35,8 +35,8 @@ type walker struct {
 	kind     sitemon.Kind
 	problems []sitemon.Problem
 	noted    map[sitemon.Problem]struct{}
-	faults   int // the problems that are no warnings
-	steps    int // that are left
+	faults   int  // the problems that are no warnings
+	steps    int  // that are left
 	defaults bool // defaults are being walked: no key is missing there
 	refers   bool // a ${…} was seen in the site
 
