@@ -235,7 +235,7 @@ func browserBanner(t *testing.T, browser context.Context) {
 	store := newAPIStore()
 	refused, good := store.reloads[0], store.reloads[1:]
 	store.reloads = good
-	b := open(t, browser, store, "/monitors")
+	b := open(t, browser, store, "/config") // it does not poll
 	b.want("banner", b.text("[data-part=banner]"), "")
 	b.store.change(func(f *apiStore) { f.reloads = append([]sitemon.Reload{refused}, good...) })
 	b.hub.Config(refused)

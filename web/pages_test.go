@@ -121,6 +121,7 @@ func TestSitesOrderAndFilters(t *testing.T) {
 		{"worst group first, in it the worst site", "/", name(4, 1, 2, 6, 0, 3, 5)},
 		{"status", "/?status=down", name(4)},
 		{"group", "/?group=a", name(6, 0, 3)},
+		{"without a group last among equals", "/?status=up", name(0, 3, 1, 5)},
 		{"group and status", "/?group=a&status=up", name(0, 3)},
 		{"text in the name, letter case aside", "/?q=SITE-00003", name(3)},
 		{"text in the address", "/?q=5.example", name(5)},
