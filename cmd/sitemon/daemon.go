@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -34,6 +35,15 @@ const (
 	budgetFlush  = 2 * time.Second
 )
 
+const (
+	// gcPercent keeps the memory near what is live. Much of that is long-lived, a
+	// few KB a site, and collecting it more often costs under 2 % of a core with
+	// 10,000 sites; GOGC in the environment goes before it.
+	gcPercent = 50
+	// manySites is where it pays to return the memory of parsing at once.
+	manySites = 1000
+)
+
 // daemon is every part of a running SiteMon.
 type daemon struct {
 	settings  config.Settings
@@ -52,6 +62,9 @@ type daemon struct {
 func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err error) {
 	log := newLogger(stderr, s.Log)
 	slog.SetDefault(log) // for libraries that know no other way
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	log.Info("sitemon starts", "version", version().Version, "sites", s.Sites, "data", s.DataDir, "pid", os.Getpid())
 
 	unlock, err := lockDataDir(s.DataDir)
@@ -114,7 +127,7 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 		Path:  s.Sites,
 		Read:  func() (reload.Content, error) { return readDocument(s) },
 		Known: func(ctx context.Context) ([]sitemon.Site, sitemon.Generation, error) { return knownSites(ctx, d.db) },
-		Store: d.db, Scheduler: d.scheduler, Logger: log, Registerer: d.registry, Reloaded: d.hub.Config,
+		Store: d.db, Scheduler: d.scheduler, Logger: log, Registerer: d.registry, Reloaded: d.reloaded,
 	})
 	d.server = web.New(web.Options{
 		Sites: d.db, History: d.db, Operations: d.db, Reloader: d.reloader, Ready: d.ready, Hub: d.hub,
@@ -160,6 +173,15 @@ func (d *daemon) followSignal(ctx context.Context) error {
 			d.log.Info("SIGHUP: the sites file is read again")
 			_, _ = d.reloader.Reload(ctx) // the reloader logs and shows the error
 		}
+	}
+}
+
+// reloaded tells the pages of a reload. Parsing many sites takes a multiple of
+// the memory that they need later, which goes back to the system here.
+func (d *daemon) reloaded(r sitemon.Reload) {
+	d.hub.Config(r)
+	if r.Added+r.Changed+r.Unchanged > manySites {
+		debug.FreeOSMemory()
 	}
 }
 
