@@ -28,7 +28,7 @@ func (v *verdict) json(body []byte) {
 	for i := range want {
 		e := &want[i]
 		found := gjson.GetBytes(body, e.Path)
-		ok := meets(e, found)
+		ok := v.meets(e, found)
 		if v.quiet(ok) {
 			continue
 		}
@@ -45,7 +45,7 @@ func (v *verdict) json(body []byte) {
 
 // meets reports whether a value of a JSON body is as expected. A value that is
 // absent meets nothing but not_equals and exists: false.
-func meets(e *sitemon.JSONExpectation, found gjson.Result) bool {
+func (v *verdict) meets(e *sitemon.JSONExpectation, found gjson.Result) bool {
 	switch e.Operator {
 	case sitemon.JSONExists:
 		return found.Exists() == (string(e.Value) != "false")
@@ -54,7 +54,7 @@ func meets(e *sitemon.JSONExpectation, found gjson.Result) bool {
 	case sitemon.JSONNotEquals:
 		return !found.Exists() || !sameJSON(gjson.ParseBytes(e.Value), found)
 	case sitemon.JSONMatches:
-		return found.Exists() && e.Pattern.MatchString(found.String())
+		return found.Exists() && v.match(e.Pattern, []byte(found.String()))
 	case sitemon.JSONLessThan:
 		return found.Type == gjson.Number && found.Num < e.Number
 	case sitemon.JSONGreaterThan:

@@ -20,6 +20,7 @@ type judged struct {
 // verdict gathers the expectations that were not met.
 type verdict struct {
 	attempt *attempt
+	late    error           // the deadline came before all was judged
 	outcome sitemon.Outcome // "" while all are met
 	reason  sitemon.Reason  // of the first that was not met, "down" before "degraded"
 	texts   []string
@@ -38,6 +39,9 @@ func (a *attempt) judge(ans *judged) error {
 	}
 	v.latency(a.report.Duration)
 	v.certificate(a.report.CertificateExpiresAt)
+	if v.late != nil {
+		return v.late
+	}
 	if v.outcome == "" {
 		return nil
 	}
@@ -64,6 +68,17 @@ func (v *verdict) note(ok bool, bad sitemon.Outcome, reason sitemon.Reason, c Ch
 		v.outcome, v.reason = bad, reason
 	}
 	v.texts = append(v.texts, text)
+}
+
+// match matches within the probe's deadline: what a server sends may make an
+// expression take for ever.
+func (v *verdict) match(p sitemon.Pattern, text []byte) bool {
+	a := v.attempt
+	ok, complete := p.MatchUntil(text, func() bool { return a.ctx.Err() != nil })
+	if !complete && v.late == nil {
+		v.late = failf(sitemon.ReasonMonitorOverloaded, a.ctx.Err(), "the expression %q could not be matched in time against %d bytes", p.String(), len(text))
+	}
+	return ok
 }
 
 // anyStatus is what is expected where a site says nothing.
@@ -95,7 +110,7 @@ func (v *verdict) headers(h http.Header) {
 		values := h.Values(want.Name)
 		ok := false
 		for _, value := range values {
-			ok = ok || want.Pattern.MatchString(value)
+			ok = ok || v.match(want.Pattern, []byte(value))
 		}
 		if v.quiet(ok) {
 			continue
@@ -115,12 +130,12 @@ func (v *verdict) headers(h http.Header) {
 func (v *verdict) bodies(body []byte) {
 	want := v.attempt.site.Expect
 	for _, p := range want.BodyMatch {
-		if ok := p.Match(body); !v.quiet(ok) {
+		if ok := v.match(p, body); !v.quiet(ok) {
 			v.body(ok, "a match of "+strconv.Quote(p.String()), body)
 		}
 	}
 	for _, p := range want.BodyNotMatch {
-		if ok := !p.Match(body); !v.quiet(ok) {
+		if ok := !v.match(p, body); !v.quiet(ok) {
 			v.body(ok, "no match of "+strconv.Quote(p.String()), body)
 		}
 	}

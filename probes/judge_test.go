@@ -214,3 +214,21 @@ func TestExplainListsEveryExpectation(t *testing.T) {
 		t.Errorf("got %s,\nwant %s", s, want)
 	}
 }
+
+// An expression that takes for ever on what a server sends ends with the probe.
+func TestSlowExpression(t *testing.T) {
+	body := strings.Repeat("ab", 1<<19)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+	defer server.Close()
+	site := newSite(t, server.URL)
+	site.Expect.BodyMatch = []sitemon.Pattern{pattern(t, `a.{0,900}a.{0,900}z`)}
+	start := time.Now()
+	r := newSet(t, probes.Options{}).Probe(deadline(t, hostileTimeout), site)
+	wantReport(t, r, sitemon.OutcomeUnknown, sitemon.ReasonMonitorOverloaded, "could not be matched in time against 1048576 bytes")
+	if took := time.Since(start); took > hostileTimeout+10*overrun {
+		t.Errorf("took %s", took)
+	}
+	// Nothing of this slows a plain expression down.
+	site.Expect.BodyMatch = []sitemon.Pattern{pattern(t, "abab"), pattern(t, "b$")}
+	wantReport(t, newSet(t, probes.Options{}).Probe(t.Context(), site), sitemon.OutcomeUp, "", "")
+}
