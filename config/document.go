@@ -120,11 +120,15 @@ func (w *walker) mistakenSites(n *yaml.Node) bool {
 
 func (w *walker) unknownRoot(k *yaml.Node) {
 	name := k.Value
+	guess := rootAliases[fold(name)]
+	if guess == "" {
+		guess = closest(name, rootNames)
+	}
 	switch {
-	case rootAliases[fold(name)] != "":
-		w.fail(k, "unknown key %q, did you mean %s?", name, rootAliases[fold(name)])
-	case closest(name, rootNames) != "":
-		w.fail(k, "unknown key %q, did you mean %s?", name, closest(name, rootNames))
+	case slices.Contains(rootUnbuilt, guess):
+		w.fail(k, "unknown key %q; if %s is meant, that is not built yet", name, guess)
+	case guess != "":
+		w.fail(k, "unknown key %q, did you mean %s?", name, guess)
 	case slices.Contains(siteObject.names, name):
 		w.fail(k, "unknown key %q at the top of the file; it belongs to a site, under sites, or under defaults", name)
 	default:
@@ -179,9 +183,7 @@ func (w *walker) site(n *yaml.Node) sitemon.Site {
 	d := &w.draft
 	before := w.faults
 	d.site.Kind = w.kind
-	if !siteObject.read(w, field{value: n, base: w.base.node}, d) && m.Kind != yaml.MappingNode {
-		return sitemon.Site{}
-	}
+	siteObject.read(w, field{value: n, base: w.base.node}, d)
 	if d.site.Name != "" {
 		w.unique(d.name, d.site.Name)
 	}
@@ -236,15 +238,27 @@ func (w *walker) together(n *yaml.Node, d *draft) {
 	if r.Body != "" && d.method.value == nil {
 		w.warn(d.body, "body is sent with GET; most often method: POST is meant")
 	}
-	own := d.auth.value != nil && !d.auth.inherited
-	if own && hasUser(d.site.URL) {
-		w.fail(d.auth.key, "%s can't stand beside a user in url; take one of them out", d.auth.key.Value)
-	}
-	if own && slices.ContainsFunc(r.Headers, func(h sitemon.Header) bool { return strings.EqualFold(h.Name, "Authorization") }) {
-		w.fail(d.auth.key, "%s can't stand beside the header Authorization; take one of them out", d.auth.key.Value)
-	}
+	w.oneCredential(n, d)
 	if f := d.latency; f.value != nil && !f.inherited && e.Latency >= d.site.Timeout {
 		w.warn(f.value, "latency %s is never exceeded, as the timeout %s comes first", FormatDuration(e.Latency), FormatDuration(d.site.Timeout))
+	}
+}
+
+// oneCredential notes a second thing that would fill in the Authorization
+// header.
+func (w *walker) oneCredential(n *yaml.Node, d *draft) {
+	if d.auth.key == nil {
+		return
+	}
+	at, name := d.auth.key, d.auth.key.Value
+	if d.auth.inherited {
+		at = n
+	}
+	if hasUser(d.site.URL) {
+		w.fail(at, "%s can't stand beside a user in url; take one of them out", name)
+	}
+	if slices.ContainsFunc(d.request.Headers, func(h sitemon.Header) bool { return strings.EqualFold(h.Name, "Authorization") }) {
+		w.fail(at, "%s can't stand beside the header Authorization; take one of them out", name)
 	}
 }
 

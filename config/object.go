@@ -89,20 +89,17 @@ func (o *object[T]) info() mappingInfo {
 }
 
 // read walks the mapping that is the field's value into a T and appends its
-// canonical JSON. Keys that only its base has are taken from there. It reports
-// whether all keys that must be there are.
-func (o *object[T]) read(w *walker, f field, into *T) bool {
+// canonical JSON. Keys that only its base has are taken from there.
+func (o *object[T]) read(w *walker, f field, into *T) {
 	n := f.value
 	m := deref(n)
-	if m.Tag == "!!null" {
+	switch {
+	case m.Tag == "!!null":
 		w.fail(n, "%s is empty; take it out, or write its keys and values", o.what)
-		w.out = append(w.out, "{}"...)
-		return false
-	}
-	if m.Kind != yaml.MappingNode {
+		return
+	case m.Kind != yaml.MappingNode:
 		w.fail(n, "%s must be a mapping of keys and values, not %s", o.what, describe(m))
-		w.out = append(w.out, "{}"...)
-		return false
+		return
 	}
 	isDefaults := w.defaults // what is inside of a key is read as anywhere
 	w.defaults = false
@@ -115,7 +112,6 @@ func (o *object[T]) read(w *walker, f field, into *T) bool {
 		o.place(w, deref(f.base), top, true)
 	}
 	w.out = append(w.out, '{')
-	complete := true
 	for i := range o.keys {
 		k, f := &o.keys[i], w.fields[top+i]
 		switch {
@@ -125,10 +121,8 @@ func (o *object[T]) read(w *walker, f field, into *T) bool {
 			o.readKey(w, k, f, into)
 		case isDefaults:
 		case k.must && slices.Contains(w.meant[meant:], k.name): // noted already
-			complete = false
 		case k.must:
 			w.fail(n, "%s is missing; %s needs one", k.name, o.what)
-			complete = false
 		case k.always:
 			o.readKey(w, k, f, into)
 		}
@@ -136,11 +130,9 @@ func (o *object[T]) read(w *walker, f field, into *T) bool {
 	for group, words := range o.needs {
 		if !o.has(group, w.fields[top:], w.meant[meant:]) && !isDefaults {
 			w.fail(n, "%s needs %s", o.what, words)
-			complete = false
 		}
 	}
 	w.out = append(w.out, '}')
-	return complete
 }
 
 // place puts the fields of a mapping where the object's keys are.
@@ -208,6 +200,7 @@ func (o *object[T]) excluded(i int, set []field) bool {
 	return false
 }
 
+// readKey reads one value, and writes it down with its key.
 func (o *object[T]) readKey(w *walker, k *key[T], f field, into *T) {
 	if f.value != nil && !w.applies(k.kinds) {
 		w.fail(f.key, "%s does not apply to %s:// sites", k.name, w.kind)

@@ -58,15 +58,18 @@ func (w *walker) referenceLine(name string, n *yaml.Node) string {
 	if !ok {
 		return ""
 	}
-	if strings.ContainsAny(s, "\r\n\x00") {
-		w.fail(n, "%s has a line break in it; it has to be one line (a block text with | ends in one, >- or quotes do not)", name)
+	if strings.ContainsFunc(s, breaksLine) {
+		w.fail(n, "%s has a line break or control character in it; it has to be one line (a block text with | ends in one, >- or quotes do not)", name)
 		return ""
 	}
-	if text, known := w.expanded(s); known && strings.ContainsAny(text, "\r\n\x00") {
-		w.fail(n, "%s has a line break in it once its references are replaced", name)
+	if text, known := w.expanded(s); known && strings.ContainsFunc(text, breaksLine) {
+		w.fail(n, "%s has a line break or control character in it once its references are replaced", name)
 	}
 	return s
 }
+
+// breaksLine reports whether a character can't be in the header of a request.
+func breaksLine(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // credential reads a secret, and warns if it is written out.
 func (w *walker) credential(name string, n *yaml.Node) string {
