@@ -75,9 +75,9 @@ var errReadOnly = errors.New("the store is open for reading only")
 // Open opens the store in the file at path, which it creates or migrates where
 // that is needed, and reads the state of the present sites. A file that a newer
 // SiteMon wrote is an error. Call [DB.Close] when done.
-func Open(ctx context.Context, path string, opts Options) (db *DB, err error) {
+func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	defer wrap(&err, "open store %s", path)
-	db = &DB{
+	db := &DB{
 		path: path, log: opts.Logger, retention: opts.Retention, clock: opts.Clock,
 		stmts: map[string]*sql.Stmt{},
 	}
@@ -90,27 +90,29 @@ func Open(ctx context.Context, path string, opts Options) (db *DB, err error) {
 	if db.clock == nil {
 		db.clock = time.Now
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, db.Close())
-		}
-	}()
-	if opts.ReadOnly {
-		if db.read, err = openReaders(path); err != nil {
-			return nil, err
-		}
-		return db, requireSchema(ctx, db.read)
+	if err := db.open(ctx, opts.ReadOnly); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
-	if _, err := Migrate(ctx, path, db.log); err != nil {
-		return nil, err
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context, readOnly bool) (err error) {
+	if readOnly {
+		if db.read, err = openReaders(db.path); err != nil {
+			return err
+		}
+		return requireSchema(ctx, db.read)
+	}
+	if _, err := Migrate(ctx, db.path, db.log); err != nil {
+		return err
 	}
 	if err := db.openWriter(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if db.read, err = openReaders(path); err != nil {
-		return nil, err
+	if db.read, err = openReaders(db.path); err != nil {
+		return err
 	}
-	return db, db.write(ctx, func(context.Context) error { return nil }) // loads the state
+	return db.write(ctx, func(context.Context) error { return nil }) // loads the state
 }
 
 // openWriter opens the connection that writes and prepares the statement that

@@ -44,10 +44,20 @@ type Options struct {
 
 // Run runs the suite. open opens an empty store and closes it when the test ends.
 func Run(t *testing.T, open func(t *testing.T, opts Options) Store) {
-	for _, c := range []struct {
-		name string
-		test func(h *harness)
-	}{
+	run(t, open, append(stateful(), stateless()...))
+}
+
+// RunState runs the tests whose outcome depends on what a store remembers from
+// one call to the next, for a store that is opened anew between calls.
+func RunState(t *testing.T, open func(t *testing.T, opts Options) Store) { run(t, open, stateful()) }
+
+type test struct {
+	name string
+	run  func(h *harness)
+}
+
+func stateful() []test {
+	return []test{
 		{"sync/first", testSyncFirst},
 		{"sync/differences", testSyncDifferences},
 		{"sync/nothing new", testSyncNothingNew},
@@ -55,12 +65,9 @@ func Run(t *testing.T, open func(t *testing.T, opts Options) Store) {
 		{"sync/removed and returned", testSyncReturn},
 		{"sync/paused", testSyncPaused},
 		{"sync/thresholds", testSyncThresholds},
-		{"record/round trip", testRoundTrip},
 		{"record/identity", testIdentity},
 		{"record/waiting for a definition", testUndefined},
-		{"record/expired", testExpired},
 		{"record/late", testLate},
-		{"record/concurrent", testConcurrent},
 		{"status/thresholds", testThresholds},
 		{"status/locations", testLocations},
 		{"status/silence", testSilence},
@@ -69,22 +76,34 @@ func Run(t *testing.T, open func(t *testing.T, opts Options) Store) {
 		{"gaps/filled and split", testGapSplit},
 		{"gaps/open end", testGapOpen},
 		{"gaps/random", testRandomGaps},
+		{"availability/late after rollup", testLateRollup},
+	}
+}
+
+func stateless() []test {
+	return []test{
+		{"record/round trip", testRoundTrip},
+		{"record/expired", testExpired},
+		{"record/concurrent", testConcurrent},
 		{"sites/filters", testSiteFilters},
 		{"reports/pages", testReportPages},
 		{"reports/filters", testReportFilters},
 		{"availability/random", testRandomAvailability},
-		{"availability/late after rollup", testLateRollup},
 		{"availability/lists", testLists},
 		{"availability/bad queries", testBadQueries},
 		{"retention", testRetention},
 		{"reloads", testReloads},
 		{"monitors", testMonitors},
-	} {
+	}
+}
+
+func run(t *testing.T, open func(t *testing.T, opts Options) Store, tests []test) {
+	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
 			h := &harness{T: t, ctx: t.Context()}
 			h.set(epoch)
 			h.Store = open(t, Options{Clock: h.clock, Retention: 30 * 24 * time.Hour})
-			c.test(h)
+			c.run(h)
 		})
 	}
 }
