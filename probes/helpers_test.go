@@ -32,6 +32,10 @@ import (
 // TestMain lets more tests run at once than there are processors: most of them
 // wait for a hostile peer.
 func TestMain(m *testing.M) {
+	if os.Getenv(benchServer) != "" {
+		serveBench()
+		return
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
