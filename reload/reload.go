@@ -124,6 +124,7 @@ func (r *Reloader) Start(ctx context.Context) error {
 	if gen.Number == 0 {
 		return err
 	}
+	r.logRefused(err)
 	r.log.Warn("the last known sites run until the file is good", "generation", gen.Number, "sites", len(sites))
 	r.apply(gen, sitemon.Plan{}, sites)
 	return nil
@@ -256,12 +257,22 @@ func (r *Reloader) refuse(ctx context.Context, began time.Time, hash string, err
 	r.mu.Lock()
 	r.lastBad = &rl
 	r.mu.Unlock()
+	if !gen.LoadedAt.IsZero() {
+		r.logRefused(problems)
+	}
+	r.done(ctx, rl)
+	return problems
+}
+
+// logRefused says what is wrong, once some sites go on nevertheless; a start
+// without any ends with the error instead.
+func (r *Reloader) logRefused(err error) {
+	var problems sitemon.Problems
+	errors.As(err, &problems)
 	r.log.Error("sites file refused, the running sites go on", "path", r.opts.Path, "errors", len(problems))
 	for _, p := range problems {
 		r.log.Error("wrong in the sites file", "at", place(p), "problem", p.Message)
 	}
-	r.done(ctx, rl)
-	return problems
 }
 
 // done makes a reload known: to the metrics, the history, and who listens.

@@ -62,8 +62,10 @@ func (c *figureCache) of(ctx context.Context, names []string) (map[string][]avai
 		return nil, err
 	}
 	for n, f := range fresh {
-		c.entries[n] = figureEntry{now, f}
 		found[n] = f
+		if len(f) > 0 && f[0].Availability != nil { // the first figure of a site is not made to wait
+			c.entries[n] = figureEntry{now, f}
+		}
 	}
 	return found, nil
 }

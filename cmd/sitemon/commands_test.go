@@ -25,6 +25,13 @@ func TestWithoutASitesFile(t *testing.T) {
 	dir := t.TempDir()
 	runProgram(t, dir, "--listen", "127.0.0.1:0").want(t, 1, "", "sitemon init")
 	runProgram(t, dir, "check").want(t, 1, "", "sitemon init")
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("a start in the wrong folder left %v there", left)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "sites.d"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	runProgram(t, dir, "check", "sites.d").want(t, 1, "", "the folder sites.d has no *.yaml")
 }
 
 func TestInit(t *testing.T) {
@@ -86,6 +93,7 @@ func TestProbe(t *testing.T) {
 	}
 	runProgram(t, dir, "probe", "broken").want(t, 1, "broken is down (status): ", "")
 	runProgram(t, dir, "probe", web.URL+"/other").want(t, 0, "is up", "")
+	runProgram(t, dir, "probe").want(t, 1, "", "probe takes one name of a site")
 	runProgram(t, dir, "probe", "nosuch").want(t, 1, "", `site "nosuch" in sites.yaml: not found`)
 	got = runProgram(t, dir, "probe", "broken", "--json")
 	var shown struct{ Report sitemon.Report }
@@ -104,8 +112,9 @@ func TestStatus(t *testing.T) {
 	p := startDaemon(t, dir)
 	p.waitStatus("a", sitemon.StatusUp)
 	p.waitStatus("b", sitemon.StatusDown)
-	got := runProgram(t, dir, "status", "--api", p.url)
+	got := runProgram(t, dir, "status", "--api", strings.TrimPrefix(p.url, "http://"))
 	got.want(t, 1, "SITE  STATUS", "")
+	got.want(t, 1, "100.000% (0% known)", "")
 	got.want(t, 1, "b     down", "")
 	if strings.Contains(got.out, "\x1b") {
 		t.Error("colours although stdout is no terminal")
@@ -134,6 +143,6 @@ func TestSchemaMigrateVersionAndHelp(t *testing.T) {
 	runProgram(t, dir, "version").want(t, 0, "sitemon devel", "")
 	runProgram(t, dir, "--help").want(t, 0, "SITEMON_SITES", "")
 	runProgram(t, dir, "completion", "bash").want(t, 0, "bash completion", "")
-	runProgram(t, dir, "chekc").want(t, 1, "", `unknown command "chekc"`)
+	runProgram(t, dir, "chekc").want(t, 1, "", `unknown command "chekc": did you mean check?`)
 	runProgram(t, dir, "--role", "writer").want(t, 1, "", "not built yet")
 }

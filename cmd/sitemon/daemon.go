@@ -28,11 +28,11 @@ import (
 )
 
 // How long each part may take to stop. Together they stay under the 10 s that
-// people and service managers wait.
+// people and service managers wait; only closing the store has no bound.
 const (
-	budgetShort  = 500 * time.Millisecond
+	budgetShort  = 200 * time.Millisecond
 	budgetProbes = 4 * time.Second
-	budgetFlush  = 2 * time.Second
+	budgetFlush  = 1500 * time.Millisecond
 )
 
 const (
@@ -67,6 +67,9 @@ func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err er
 	}
 	log.Info("sitemon starts", "version", version().Version, "sites", s.Sites, "data", s.DataDir, "pid", os.Getpid())
 
+	if err := somethingToRun(s); err != nil {
+		return err
+	}
 	unlock, err := lockDataDir(s.DataDir)
 	if err != nil {
 		return err
@@ -90,10 +93,23 @@ func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err er
 	if err := d.start(ctx, life, listener); err != nil {
 		return err
 	}
-	log.Info("sitemon runs", "page", pageURL(listener.Addr()), "sites", d.scheduler.Sites())
+	gen, _ := d.reloader.Running()
+	log.Info("sitemon runs", "page", pageURL(listener.Addr()), "sites", gen.Sites, "enabled", d.scheduler.Sites())
 	err = life.wait(ctx)
 	log.Info("sitemon stops")
 	return err
+}
+
+// somethingToRun fails where there is neither a sites file nor a store that may
+// know sites from before, so that a start in the wrong folder leaves nothing
+// there.
+func somethingToRun(s config.Settings) error {
+	_, err := readDocument(s)
+	var missing noSitesFileError
+	if _, statErr := os.Stat(databasePath(s)); errors.As(err, &missing) && statErr != nil {
+		return err
+	}
+	return nil
 }
 
 // build makes all parts in the order of their dependencies. It is one straight
@@ -141,16 +157,16 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 // goes against the flow of the data: what makes reports ends first, what keeps
 // them last.
 func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listener) error {
-	life.onStop("store", budgetFlush, func(context.Context) error { return d.db.Close() })
+	life.onStop("store", 0, func(context.Context) error { return d.db.Close() })
 	life.start("housekeeping", budgetShort, d.keepHouse)
 	life.start("http server", budgetShort, func(ctx context.Context) error { return d.server.Serve(ctx, listener) })
 	life.onStop("last reports", budgetFlush, d.sink.Flush)
 	life.start("sink", budgetFlush, d.sink.Run)
 	life.onStop("kept connections", budgetShort, func(context.Context) error { d.probes.Close(); return nil })
-	life.onStop("probes in flight", budgetProbes, d.scheduler.Stop)
+	life.onStop("probes in flight", budgetProbes, d.drain)
 	life.start("scheduler", budgetShort, d.scheduler.Run)
 	if err := d.reloader.Start(ctx); err != nil {
-		return fmt.Errorf("no sites to probe: %w", err)
+		return fmt.Errorf("no sites to run, neither from the file nor from before:\n%w", err)
 	}
 	life.start("reloader", budgetShort, d.reloader.Run)
 	life.start("file watch", budgetShort, func(ctx context.Context) error {
@@ -158,6 +174,17 @@ func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listen
 	})
 	life.start("reload signal", budgetShort, d.followSignal)
 	return nil
+}
+
+// drain waits for the probes in flight. Those that outlast the budget are cut
+// off, which is no failure: their slots become a gap.
+func (d *daemon) drain(ctx context.Context) error {
+	err := d.scheduler.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		d.log.Warn("probes were cut off, their slots have no report", "after", budgetProbes)
+		return nil
+	}
+	return err
 }
 
 // followSignal reloads at each SIGHUP.

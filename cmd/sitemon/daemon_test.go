@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -235,5 +236,20 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	if !strings.Contains(shown["probe"], "418") {
 		t.Errorf("probe shows nothing of the answer: %s", shown["probe"])
+	}
+}
+
+func TestStopCutsOffWhatHangs(t *testing.T) {
+	dir := t.TempDir()
+	hung := make(chan struct{})
+	asked := make(chan struct{}, 100)
+	web := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-hung }))
+	defer web.Close()
+	defer close(hung)
+	save(t, dir, "sites.yaml", fmt.Sprintf("sites:\n  - {name: hangs, url: %s/, interval: 1h, timeout: 30m}\n", web.URL))
+	p := startDaemon(t, dir)
+	<-asked
+	if code := p.stop(); code != 0 || !strings.Contains(p.logged(), "probes were cut off") {
+		t.Errorf("exit status %d:\n%s\nwant 0, and a word about the probe that was cut off", code, p.logged())
 	}
 }

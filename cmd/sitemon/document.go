@@ -22,10 +22,22 @@ type document struct {
 // readDocument reads the sites file that the settings name.
 func readDocument(s config.Settings) (document, error) {
 	files, err := config.ReadSites(s.Sites)
-	if errors.Is(err, fs.ErrNotExist) {
-		return document{}, fmt.Errorf("there is no sites file %s: write one with 'sitemon init', or name another with --sites: %w", s.Sites, err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return document{}, noSitesFileError(s.Sites)
+	case err != nil:
+		return document{}, err
+	case len(files) == 0:
+		return document{}, fmt.Errorf("the folder %s has no *.yaml or *.yml file", s.Sites)
 	}
-	return document{files, parseOptions(s)}, err
+	return document{files, parseOptions(s)}, nil
+}
+
+// noSitesFileError is the path of a sites file that does not exist.
+type noSitesFileError string
+
+func (e noSitesFileError) Error() string {
+	return fmt.Sprintf("there is no sites file %s: 'sitemon init' writes one to start from, --sites names another", string(e))
 }
 
 func parseOptions(s config.Settings) config.ParseOptions {

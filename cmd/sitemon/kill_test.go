@@ -38,6 +38,9 @@ func newArrivals(t *testing.T) *arrivals {
 	return a
 }
 
+// kill is when a process was killed, and when it was gone for certain.
+type kill struct{ signal, gone time.Time }
+
 // kills is how often TestKill kills. TEST_KILLS asks for more, and for a measure
 // of how much each kill costs, which only a machine without other load can give.
 func kills(t *testing.T) (n int, measure bool) {
@@ -68,17 +71,18 @@ func TestKill(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	var killed []time.Time
+	var killed []kill
 	n, measure := kills(t)
 	for range n {
 		p := startDaemon(t, dir)
 		time.Sleep(time.Second + time.Duration(random.IntN(1500))*time.Millisecond)
-		killed = append(killed, time.Now())
+		signal := time.Now()
 		p.kill()
+		killed = append(killed, kill{signal, time.Now()})
 	}
 	p := startDaemon(t, dir) // opens without repair, and closes the last gap
 	for i := range sites {
-		name, last := fmt.Sprint("s", i), killed[len(killed)-1]
+		name, last := fmt.Sprint("s", i), killed[len(killed)-1].gone
 		waitFor(t, name+" is probed again", func() bool {
 			rs := p.reports(name)
 			return len(rs) > 0 && rs[0].Slot.After(last)
@@ -89,7 +93,7 @@ func TestKill(t *testing.T) {
 }
 
 // checkAfterKills counts what the store has against what the server saw.
-func checkAfterKills(t *testing.T, dir string, web *arrivals, killed []time.Time, measure bool, interval time.Duration) {
+func checkAfterKills(t *testing.T, dir string, web *arrivals, killed []kill, measure bool, interval time.Duration) {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "data", "sitemon.db"), sqlite.Options{ReadOnly: true})
 	if err != nil {
@@ -164,14 +168,14 @@ func checkGaps(t *testing.T, db *sqlite.DB, name string, grid slot.Grid, recorde
 // checkLosses returns how long before its kill each probe began that was
 // answered and not recorded. Within one run of the program nothing may be lost
 // before something that was kept.
-func checkLosses(t *testing.T, name string, grid slot.Grid, recorded map[time.Time]bool, at, killed []time.Time) (ages []time.Duration) {
+func checkLosses(t *testing.T, name string, grid slot.Grid, recorded map[time.Time]bool, at []time.Time, killed []kill) (ages []time.Duration) {
 	t.Helper()
 	first := slices.MinFunc(slices.Collect(maps.Keys(recorded)), time.Time.Compare)
 	began := time.Time{}
 	for _, end := range killed {
 		var lostAt time.Time
 		for _, a := range at {
-			if a.Before(began) || a.After(end) {
+			if a.Before(began) || a.After(end.gone) {
 				continue
 			}
 			switch kept := recorded[grid.AtOrBefore(a)]; {
@@ -179,10 +183,10 @@ func checkLosses(t *testing.T, name string, grid slot.Grid, recorded map[time.Ti
 				t.Errorf("%s: the probe at %s is lost although a later one of the same run, at %s, was kept", name, lostAt, a)
 			case !kept && !grid.AtOrBefore(a).Before(first): // before it: the extra slot
 				lostAt = a
-				ages = append(ages, end.Sub(a))
+				ages = append(ages, end.signal.Sub(a))
 			}
 		}
-		began = end
+		began = end.gone
 	}
 	return ages
 }

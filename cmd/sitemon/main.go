@@ -12,7 +12,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	_ "time/tzdata" // the API takes time zones, also where the system has none
 
 	"github.com/spf13/cobra"
 
@@ -97,7 +99,7 @@ const rootExample = `  sitemon init                       write a sites.yaml to 
 func newCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "sitemon", Short: "Watch websites and services", Long: rootHelp, Example: rootExample,
-		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
+		Args: noCommand, SilenceErrors: true, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
 			if err != nil {
@@ -106,10 +108,23 @@ func newCommand(a *app) *cobra.Command {
 			return runDaemon(cmd.Context(), s, a.err)
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	config.Flags(root.PersistentFlags())
 	root.AddCommand(
 		a.checkCommand(), a.planCommand(), a.probeCommand(), a.statusCommand(),
 		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.versionCommand(),
 	)
 	return root
+}
+
+// noCommand refuses a word that is no command, and names the one that was meant.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see 'sitemon --help'"
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		hint = "did you mean " + strings.Join(s, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q: %s", args[0], hint)
 }

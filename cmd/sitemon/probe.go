@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -19,7 +20,13 @@ import (
 func (a *app) probeCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "probe NAME|URL", Short: "Probe one site now and show everything that was seen", Args: cobra.ExactArgs(1),
+		Use: "probe NAME|URL", Short: "Probe one site now and show everything that was seen",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("probe takes one name of a site, or one URL: sitemon probe https://example.org")
+			}
+			return nil
+		},
 		Long: "Probe makes one probe of a site of the sites file, or of any URL, and shows its phases\n" +
 			"and every expectation with what was seen. Nothing is recorded.\n" +
 			"Exit status: 0 up or degraded, 1 not.",

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sitemon"
+	"sitemon/availability"
 	"sitemon/config"
 )
 
@@ -23,14 +24,12 @@ const apiTimeout = 10 * time.Second
 
 // siteRow is what the table needs of the API's Site.
 type siteRow struct {
-	Name       string          `json:"name"`
-	Group      string          `json:"group"`
-	Status     sitemon.Status  `json:"status"`
-	Since      *time.Time      `json:"since"`
-	LastReport *sitemon.Report `json:"last_report"`
-	Figures    map[string]struct {
-		Availability *float64 `json:"availability"`
-	} `json:"availability"`
+	Name       string                         `json:"name"`
+	Group      string                         `json:"group"`
+	Status     sitemon.Status                 `json:"status"`
+	Since      *time.Time                     `json:"since"`
+	LastReport *sitemon.Report                `json:"last_report"`
+	Figures    map[string]availability.Figure `json:"availability"`
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -47,7 +46,10 @@ func (a *app) statusCommand() *cobra.Command {
 				return exitError{2, err}
 			}
 			if api == "" {
-				api = "http://" + reachable(s.Listen)
+				api = reachable(s.Listen)
+			}
+			if !strings.Contains(api, "://") {
+				api = "http://" + api
 			}
 			raw, rows, err := fetchSites(cmd.Context(), api, s)
 			if err != nil {
@@ -146,7 +148,7 @@ func (a *app) printSites(rows []siteRow) error {
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, paint(statusColour(r.Status), string(r.Status)), ago(r.Since), latency,
-			percent(r.Figures["24h"].Availability), percent(r.Figures["30d"].Availability), reason)
+			figure(r.Figures["24h"]), figure(r.Figures["30d"]), reason)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -184,10 +186,15 @@ func ago(t *time.Time) string {
 	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
-// percent writes a ratio, rounded down so that 100 % means all of it.
-func percent(ratio *float64) string {
-	if ratio == nil {
+// figure writes an availability, and how much of the window is known where that
+// is not all of it. Both are rounded down, so that 100 % means everything.
+func figure(f availability.Figure) string {
+	if f.Availability == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.3f%%", float64(int(*ratio*100_000))/1000)
+	text := fmt.Sprintf("%.3f%%", float64(int(*f.Availability*100_000))/1000)
+	if known := int(f.Coverage * 100); known < 99 {
+		text += fmt.Sprintf(" (%d%% known)", known)
+	}
+	return text
 }
