@@ -32,7 +32,7 @@ func syntaxFault(content []byte, err error) (offset int, message string) {
 	}
 	if name, ok := strings.CutPrefix(problem, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "'")
-		at := bytes.LastIndex(content[:s.read], []byte("*"+name))
+		at := bytes.LastIndex(content[:min(s.read, len(content))], []byte("*"+name))
 		return max(at, 0), "*" + name + " stands for an anchor &" + name + ", and there is none above; a text that begins with * needs quotes"
 	}
 	return s.failing(), "this is not valid YAML: " + problem
