@@ -50,7 +50,7 @@ func TestExamples(t *testing.T) {
 			}
 			_, _, err := Parse([]File{{"sites.yaml", []byte(text)}}, ParseOptions{})
 			faults := fmt.Sprint(err)
-			for _, l := range strings.Split(faults, "\n") {
+			for l := range strings.SplitSeq(faults, "\n") {
 				if err != nil && !strings.Contains(l, " needs ") { // of the keys that it is alone without
 					t.Errorf("%s%s: %s in\n%s", path, k.name, l, text)
 				}

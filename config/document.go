@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -228,7 +229,7 @@ func (w *walker) unique(n *yaml.Node, name string) {
 func (w *walker) together(n *yaml.Node, d *draft) {
 	r, e := &d.request, &d.expect
 	wantsBody := len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.JSON) > 0
-	if r.Method == "HEAD" && wantsBody {
+	if r.Method == http.MethodHead && wantsBody {
 		at := d.method
 		if at.inherited {
 			at.value = n

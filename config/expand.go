@@ -196,7 +196,10 @@ func isVariableName(s string) bool {
 // likely meant as a reference.
 func looksReferring(s string) bool {
 	_, after, ok := strings.Cut(s, "${")
+	if !ok {
+		return false
+	}
 	inner, _, closed := strings.Cut(after, "}")
 	_, err := parseReference(inner)
-	return ok && closed && err == nil
+	return closed && err == nil
 }

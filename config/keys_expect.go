@@ -23,16 +23,20 @@ const (
 
 func expectKey() key[draft] {
 	return key[draft]{
-		keyInfo: keyInfo{name: "expect", value: typeMapping(expectObject.info), part: partExpect, example: `{ status: 200, latency: 2s }`,
-			doc: "What a good answer looks like. A site's own expectations and those of `defaults` are put together key by key."},
+		keyInfo: keyInfo{
+			name: "expect", value: typeMapping(expectObject.info), part: partExpect, example: `{ status: 200, latency: 2s }`,
+			doc: "What a good answer looks like. A site's own expectations and those of `defaults` are put together key by key.",
+		},
 		read: func(w *walker, f field, d *draft) { expectObject.read(w, f, &d.expect) },
 	}
 }
 
 func regexKey() key[draft] {
 	return key[draft]{
-		keyInfo: keyInfo{name: "regex", value: typePattern, part: partExpect, kinds: kindsHTTP(), example: `"Getting started"`,
-			doc: "A regular expression (RE2) that has to match somewhere in the body: the short form of `expect.body.match`, and beside it if both are there."},
+		keyInfo: keyInfo{
+			name: "regex", value: typePattern, part: partExpect, kinds: kindsHTTP(), example: `"Getting started"`,
+			doc: "A regular expression (RE2) that has to match somewhere in the body: the short form of `expect.body.match`, and beside it if both are there.",
+		},
 		read: func(w *walker, f field, d *draft) {
 			if p, ok := w.pattern("regex", f.value); ok {
 				d.expect.BodyMatch = append(d.expect.BodyMatch, p)
@@ -45,31 +49,55 @@ var expectObject = newExpectObject()
 
 func newExpectObject() *object[sitemon.Expect] {
 	o := newObject("expect", []key[sitemon.Expect]{
-		{keyInfo: keyInfo{name: "status", value: typeStatus, kinds: kindsHTTP(), def: "200-399", example: "[200-299, 304]",
-			doc: "The status codes that are good, after redirects: numbers and ranges."},
-			read: func(w *walker, f field, e *sitemon.Expect) { e.Status = w.status(f.value) }},
-		{keyInfo: keyInfo{name: "body", value: typeMapping(bodyObject.info), kinds: kindsHTTP(), example: `{ match: "(?i)welcome", not_match: "(?i)fatal error" }`,
-			doc: "What the body holds and does not hold."},
-			read: func(w *walker, f field, e *sitemon.Expect) { bodyObject.read(w, f.alone(), e) }},
-		{keyInfo: keyInfo{name: "headers", value: typeHeaders, kinds: kindsHTTP(), example: `{ content-type: "text/html" }`,
-			doc: "Header fields that the answer has to have, each with a regular expression for its value."},
-			read: func(w *walker, f field, e *sitemon.Expect) { e.Headers = w.headerPatterns(f) }},
-		{keyInfo: keyInfo{name: "json", value: typeList(jsonObject.info), kinds: kindsHTTP(), example: `[{ path: status, equals: ok }]`,
-			doc: "Conditions on values of a JSON body. All have to hold."},
+		{
+			keyInfo: keyInfo{
+				name: "status", value: typeStatus, kinds: kindsHTTP(), def: "200-399", example: "[200-299, 304]",
+				doc: "The status codes that are good, after redirects: numbers and ranges.",
+			},
+			read: func(w *walker, f field, e *sitemon.Expect) { e.Status = w.status(f.value) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "body", value: typeMapping(bodyObject.info), kinds: kindsHTTP(), example: `{ match: "(?i)welcome", not_match: "(?i)fatal error" }`,
+				doc: "What the body holds and does not hold.",
+			},
+			read: func(w *walker, f field, e *sitemon.Expect) { bodyObject.read(w, f.alone(), e) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "headers", value: typeHeaders, kinds: kindsHTTP(), example: `{ content-type: "text/html" }`,
+				doc: "Header fields that the answer has to have, each with a regular expression for its value.",
+			},
+			read: func(w *walker, f field, e *sitemon.Expect) { e.Headers = w.headerPatterns(f) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "json", value: typeList(jsonObject.info), kinds: kindsHTTP(), example: `[{ path: status, equals: ok }]`,
+				doc: "Conditions on values of a JSON body. All have to hold.",
+			},
 			read: func(w *walker, f field, e *sitemon.Expect) {
 				w.items("json", f.value, func(n *yaml.Node) { e.JSON = append(e.JSON, w.jsonExpectation(n)) })
-			}},
-		{keyInfo: keyInfo{name: "latency", value: typeDuration, example: "2s",
-			doc: "The duration above which a probe is degraded."},
+			},
+		},
+		{
+			keyInfo: keyInfo{
+				name: "latency", value: typeDuration, example: "2s",
+				doc: "The duration above which a probe is degraded.",
+			},
 			read: func(w *walker, f field, e *sitemon.Expect) {
 				w.draft.latency = f
 				e.Latency, _ = w.duration("latency", f.value, time.Millisecond, maxLatency)
-			}},
-		{keyInfo: keyInfo{name: "certificate_valid_for", value: typeDuration, kinds: kindsWithTLS(), example: "14d",
-			doc: "How long the certificate has to be valid yet; less is degraded."},
+			},
+		},
+		{
+			keyInfo: keyInfo{
+				name: "certificate_valid_for", value: typeDuration, kinds: kindsWithTLS(), example: "14d",
+				doc: "How long the certificate has to be valid yet; less is degraded.",
+			},
 			read: func(w *walker, f field, e *sitemon.Expect) {
 				e.CertificateValidFor, _ = w.duration("certificate_valid_for", f.value, time.Millisecond, maxValidity)
-			}},
+			},
+		},
 	}, nil)
 	o.aliases = map[string]string{
 		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
@@ -81,12 +109,16 @@ func newExpectObject() *object[sitemon.Expect] {
 }
 
 var bodyObject = newObject("expect.body", []key[sitemon.Expect]{
-	{keyInfo: keyInfo{name: "match", value: typePatterns, example: `["(?i)welcome"]`, doc: "Regular expressions (RE2) that all have to match."},
+	{
+		keyInfo: keyInfo{name: "match", value: typePatterns, example: `["(?i)welcome"]`, doc: "Regular expressions (RE2) that all have to match."},
 		read: func(w *walker, f field, e *sitemon.Expect) {
 			e.BodyMatch = append(e.BodyMatch, w.patternList("match", f.value)...)
-		}},
-	{keyInfo: keyInfo{name: "not_match", value: typePatterns, example: `["(?i)fatal error"]`, doc: "Regular expressions of which none may match."},
-		read: func(w *walker, f field, e *sitemon.Expect) { e.BodyNotMatch = w.patternList("not_match", f.value) }},
+		},
+	},
+	{
+		keyInfo: keyInfo{name: "not_match", value: typePatterns, example: `["(?i)fatal error"]`, doc: "Regular expressions of which none may match."},
+		read:    func(w *walker, f field, e *sitemon.Expect) { e.BodyNotMatch = w.patternList("not_match", f.value) },
+	},
 }, nil)
 
 func (w *walker) patternList(name string, n *yaml.Node) []sitemon.Pattern {
@@ -181,7 +213,8 @@ func newJSONObject() *object[sitemon.JSONExpectation] {
 	}
 	value := func(w *walker, n *yaml.Node, _ *sitemon.JSONExpectation) { w.jsonValue(n, 0, len(w.out)) }
 	o := newObject("an entry of expect.json", []key[sitemon.JSONExpectation]{
-		{keyInfo: keyInfo{name: "path", value: typeText, must: true, example: "data.items.0.state", doc: "The GJSON path of the value."},
+		{
+			keyInfo: keyInfo{name: "path", value: typeText, must: true, example: "data.items.0.state", doc: "The GJSON path of the value."},
 			read: func(w *walker, f field, e *sitemon.JSONExpectation) {
 				s, ok := w.line("path", f.value)
 				if ok && s == "" {
@@ -189,7 +222,8 @@ func newJSONObject() *object[sitemon.JSONExpectation] {
 				}
 				w.out = appendJSON(w.out, s)
 				e.Path = s
-			}},
+			},
+		},
 		operator(sitemon.JSONEquals, typeAny, "ok", "The value that is expected: the same JSON type and value.", value),
 		operator(sitemon.JSONNotEquals, typeAny, "failed", "A value that is not expected.", value),
 		operator(sitemon.JSONMatches, typePattern, `"^v2\\."`, "A regular expression (RE2) that has to match the value as text.",

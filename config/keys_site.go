@@ -71,42 +71,78 @@ var siteAliases = map[string]string{
 
 func siteKeys() []key[draft] {
 	return []key[draft]{
-		{keyInfo: keyInfo{name: "name", value: typeName, must: true, own: true, example: "docs",
-			doc: "By what everything refers to the site: history hangs on it, and its slots are made from it. Unique, 1 to 200 printable characters. A site that is renamed is a new site."},
-			read: func(w *walker, f field, d *draft) { d.name = f.value; d.site.Name = w.name(f.value) }},
-		{keyInfo: keyInfo{name: "url", value: typeUrl, must: true, own: true, example: "https://docs.example.org/",
-			doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate. An address that begins with a `${…}` reference is probed by HTTP."},
-			read: func(w *walker, f field, d *draft) { d.site.URL = w.url(f.value) }},
-		{keyInfo: keyInfo{name: "group", value: typeLine, example: "public",
-			doc: "The heading under which the site is listed."},
+		{
+			keyInfo: keyInfo{
+				name: "name", value: typeName, must: true, own: true, example: "docs",
+				doc: "By what everything refers to the site: history hangs on it, and its slots are made from it. Unique, 1 to 200 printable characters. A site that is renamed is a new site.",
+			},
+			read: func(w *walker, f field, d *draft) { d.name = f.value; d.site.Name = w.name(f.value) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "url", value: typeURL, must: true, own: true, example: "https://docs.example.org/",
+				doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate. An address that begins with a `${…}` reference is probed by HTTP.",
+			},
+			read: func(w *walker, f field, d *draft) { d.site.URL = w.url(f.value) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "group", value: typeLine, example: "public",
+				doc: "The heading under which the site is listed.",
+			},
 			read: func(w *walker, f field, d *draft) {
 				d.site.Group = w.shortLine("group", f.value)
 				w.out = appendJSON(w.out, d.site.Group)
-			}},
-		{keyInfo: keyInfo{name: "tags", value: typeLines, example: "[docs, emea]",
-			doc: "Words by which sites can be found and filtered."},
-			read: func(w *walker, f field, d *draft) { d.site.Tags = w.tags(f.value) }},
-		{keyInfo: keyInfo{name: "enabled", value: typeBool, def: "true", example: "false",
-			doc: "Whether the site is probed. A site with `enabled: false` is shown as paused and keeps its history."},
-			read: func(w *walker, f field, d *draft) { d.site.Enabled = w.boolean("enabled", f.value) }},
-		{keyInfo: keyInfo{name: "interval", value: typeDuration, def: "`SCAN_INTERVAL`, which is 60s unless set", example: "30s",
-			doc: "The time from one probe to the next, from 1s to 24h."},
+			},
+		},
+		{
+			keyInfo: keyInfo{
+				name: "tags", value: typeLines, example: "[docs, emea]",
+				doc: "Words by which sites can be found and filtered.",
+			},
+			read: func(w *walker, f field, d *draft) { d.site.Tags = w.tags(f.value) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "enabled", value: typeBool, def: "true", example: "false",
+				doc: "Whether the site is probed. A site with `enabled: false` is shown as paused and keeps its history.",
+			},
+			read: func(w *walker, f field, d *draft) { d.site.Enabled = w.boolean("enabled", f.value) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "interval", value: typeDuration, def: "`SCAN_INTERVAL`, which is 60s unless set", example: "30s",
+				doc: "The time from one probe to the next, from 1s to 24h.",
+			},
 			always: true,
-			read:   func(w *walker, f field, d *draft) { d.site.Interval = w.interval(f) }},
-		{keyInfo: keyInfo{name: "timeout", value: typeDuration, def: "10s, or the interval if that is less", example: "5s",
-			doc: "How long one probe may take in all; at most the interval. A timeout from `defaults` that is longer than a site's interval is cut to it."},
+			read:   func(w *walker, f field, d *draft) { d.site.Interval = w.interval(f) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "timeout", value: typeDuration, def: "10s, or the interval if that is less", example: "5s",
+				doc: "How long one probe may take in all; at most the interval. A timeout from `defaults` that is longer than a site's interval is cut to it.",
+			},
 			always: true,
-			read:   func(w *walker, f field, d *draft) { w.timeout(f, d) }},
-		{keyInfo: keyInfo{name: "failure_threshold", value: typeCount(1, maxThreshold), def: "1", example: "2",
-			doc: "How many reports in a row have to fail before the status is down."},
+			read:   func(w *walker, f field, d *draft) { w.timeout(f, d) },
+		},
+		{
+			keyInfo: keyInfo{
+				name: "failure_threshold", value: typeCount(1, maxThreshold), def: "1", example: "2",
+				doc: "How many reports in a row have to fail before the status is down.",
+			},
 			read: func(w *walker, f field, d *draft) {
 				d.site.FailureThreshold = w.integer("failure_threshold", f.value, 1, maxThreshold)
-			}},
-		{keyInfo: keyInfo{name: "success_threshold", value: typeCount(1, maxThreshold), def: "1", example: "2",
-			doc: "How many reports in a row have to be good before the status is no longer down."},
+			},
+		},
+		{
+			keyInfo: keyInfo{
+				name: "success_threshold", value: typeCount(1, maxThreshold), def: "1", example: "2",
+				doc: "How many reports in a row have to be good before the status is no longer down.",
+			},
 			read: func(w *walker, f field, d *draft) {
 				d.site.SuccessThreshold = w.integer("success_threshold", f.value, 1, maxThreshold)
-			}},
+			},
+		},
 	}
 }
 

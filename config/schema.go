@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -92,9 +93,7 @@ func (m mappingInfo) schema() schema {
 // schema is the JSON Schema of a key's value, with what editors show.
 func (k keyInfo) schema() schema {
 	s := schema{}
-	for name, v := range k.value.schema {
-		s[name] = v
-	}
+	maps.Copy(s, k.value.schema)
 	if k.value.mapping != nil {
 		s = k.value.mapping().schema()
 	}

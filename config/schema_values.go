@@ -11,7 +11,7 @@ var (
 	typeText     = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}}}
 	typeName     = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}, "minLength": 1, "maxLength": maxName}}
 	typeLine     = typeName
-	typeUrl      = valueInfo{name: "address", schema: schema{"type": "string", "pattern": `^([hH][tT][tT][pP][sS]?|[tT][cC][pP]|[tT][lL][sS])://|^\$\{`}}
+	typeURL      = valueInfo{name: "address", schema: schema{"type": "string", "pattern": `^([hH][tT][tT][pP][sS]?|[tT][cC][pP]|[tT][lL][sS])://|^\$\{`}}
 	typeLines    = valueInfo{name: "list of texts", schema: oneOrMore(schema{"type": []string{"string", "number", "boolean"}, "minLength": 1})}
 	typeBool     = valueInfo{name: "true or false", schema: schema{"type": "boolean"}}
 	typeDuration = valueInfo{name: "duration", schema: schema{"type": "string", "pattern": durationPattern}}
