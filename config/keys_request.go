@@ -37,8 +37,9 @@ func request(k keyInfo, read func(w *walker, f field, d *draft)) key[draft] {
 	return key[draft]{keyInfo: k, read: read}
 }
 
+// requestKeys say what is asked for.
 func requestKeys() []key[draft] {
-	keys := []key[draft]{
+	return []key[draft]{
 		request(keyInfo{
 			name: "method", value: typeMethod, def: "GET", example: "HEAD",
 			doc: "The method of the request.",
@@ -70,6 +71,12 @@ func requestKeys() []key[draft] {
 			func(w *walker, f field, d *draft) {
 				d.request.MaxRedirects = w.integer("max_redirects", f.value, 0, maxMaxRedirects)
 			}),
+	}
+}
+
+// connectionKeys say how the site is reached, and how much of the answer is read.
+func connectionKeys() []key[draft] {
+	return []key[draft]{
 		request(keyInfo{
 			name: "proxy_url", value: typeText, example: "http://proxy.example.org:3128",
 			doc: "The proxy through which the request goes: http, https or socks5. The environment's HTTP_PROXY is not used by probes.",
@@ -109,7 +116,6 @@ func requestKeys() []key[draft] {
 		},
 			func(w *walker, f field, d *draft) { d.request.KeepAlive = w.boolean("keep_alive", f.value) }),
 	}
-	return append(keys, authKeys()...)
 }
 
 var ipProtocols = []string{"ip4", "ip6"}

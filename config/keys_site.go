@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -33,7 +34,7 @@ type draft struct {
 var siteObject = newSiteObject()
 
 func newSiteObject() *object[draft] {
-	keys := append(siteKeys(), requestKeys()...)
+	keys := slices.Concat(identityKeys(), rhythmKeys(), requestKeys(), connectionKeys(), authKeys())
 	o := newObject("a site", append(keys, expectKey(), regexKey()), nil)
 	o.aliases = siteAliases
 	o.unbuilt = []string{"alerts", "depends_on", "locations", "quorum", "retries", "retry_interval", "slo"}
@@ -69,7 +70,8 @@ var siteAliases = map[string]string{
 	"threshold": "failure_threshold", "failures": "failure_threshold", "maxfailures": "failure_threshold", "successes": "success_threshold",
 }
 
-func siteKeys() []key[draft] {
+// identityKeys say what a site is and where it is listed.
+func identityKeys() []key[draft] {
 	return []key[draft]{
 		{
 			keyInfo: keyInfo{
@@ -102,6 +104,12 @@ func siteKeys() []key[draft] {
 			},
 			read: func(w *walker, f field, d *draft) { d.site.Tags = w.tags(f.value) },
 		},
+	}
+}
+
+// rhythmKeys say when a site is probed, and how its reports count.
+func rhythmKeys() []key[draft] {
+	return []key[draft]{
 		{
 			keyInfo: keyInfo{
 				name: "enabled", value: typeBool, def: "true", example: "false",
