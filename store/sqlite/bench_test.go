@@ -3,6 +3,7 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -169,4 +170,132 @@ func BenchmarkSync(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkAvailabilities is what a list of 1,000 sites asks, with 90 days of
+// sums and half an hour of reports at 60 s behind each.
+func BenchmarkAvailabilities(b *testing.B) {
+	now := time.Date(2026, 11, 24, 10, 31, 0, 0, time.UTC)
+	doc := fleet(1000, time.Minute)
+	db, path := openBench(b, func() time.Time { return now })
+	if _, _, err := db.SyncSites(b.Context(), doc); err != nil {
+		b.Fatal(err)
+	}
+	var batch []sitemon.Report
+	for r := range due(doc, now.Add(-31*time.Minute)) {
+		if r.Slot.After(now) {
+			break
+		}
+		batch = append(batch, r)
+	}
+	if _, err := db.Record(b.Context(), batch); err != nil {
+		b.Fatal(err)
+	}
+	side, err := sql.Open("sqlite", path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	hour := now.Truncate(time.Hour).UnixMicro()
+	for _, q := range []string{
+		`INSERT INTO availability_progress VALUES (1, ?1, ?1 / 86400000000 * 86400000000, ?1)`,
+		`WITH RECURSIVE t (at) AS (SELECT ?1 - 3600000000 UNION ALL SELECT at - 3600000000 FROM t LIMIT 2160)
+INSERT INTO availability_1h SELECT id, at, 3600000, 0, 0, 60, 60, 1200000, 50000 FROM t, site_names ORDER BY id, at`,
+		`INSERT INTO availability_1d SELECT site_id, start / 86400000000 * 86400000000 AS day, sum(up_ms), 0, 0, sum(reports), sum(timed), sum(latency_sum_us),
+max(latency_max_us) FROM availability_1h WHERE start < ?1 GROUP BY 1, 2`,
+	} {
+		if _, err := side.ExecContext(b.Context(), q, hour); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := side.Close(); err != nil {
+		b.Fatal(err)
+	}
+	var names []string
+	for _, s := range doc.Sites {
+		names = append(names, s.Name)
+	}
+	d := 24 * time.Hour
+	for b.Loop() {
+		figures, err := db.Availabilities(b.Context(), names, now, []time.Duration{d, 7 * d, 30 * d, 90 * d})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(figures) != len(names) || figures[names[0]][3].Coverage < 0.99 {
+			b.Fatalf("%d figures, coverage %v", len(figures), figures[names[0]])
+		}
+	}
+}
+
+// BenchmarkSites lists 1,000 of 10,000 sites with their newest reports.
+func BenchmarkSites(b *testing.B) {
+	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	doc := fleet(10_000, time.Minute)
+	db, _ := openBench(b, func() time.Time { return now })
+	if _, _, err := db.SyncSites(b.Context(), doc); err != nil {
+		b.Fatal(err)
+	}
+	var batch []sitemon.Report
+	for r := range due(doc, now) {
+		if batch = append(batch, r); len(batch) == len(doc.Sites) {
+			break
+		}
+	}
+	now = now.Add(time.Minute)
+	if _, err := db.Record(b.Context(), batch); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		sites, err := db.Sites(b.Context(), sitemon.SiteQuery{Limit: 1000})
+		if err != nil || len(sites) != 1000 || sites[999].LastReport == nil {
+			b.Fatal(len(sites), err)
+		}
+	}
+}
+
+// BenchmarkTick ticks over 10,000 sites of which none is due.
+func BenchmarkTick(b *testing.B) {
+	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	db, _ := openBench(b, func() time.Time { return now })
+	doc := fleet(10_000, time.Minute)
+	if _, _, err := db.SyncSites(b.Context(), doc); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := db.Tick(b.Context(), now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRollup rolls up an hour of 1,000 sites at 10 s. One operation is one
+// report.
+func BenchmarkRollup(b *testing.B) {
+	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	doc := fleet(1000, 10*time.Second)
+	db, _ := openBench(b, func() time.Time { return now })
+	if _, _, err := db.SyncSites(b.Context(), doc); err != nil {
+		b.Fatal(err)
+	}
+	if err := db.Rollup(b.Context(), now); err != nil {
+		b.Fatal(err)
+	}
+	var batch []sitemon.Report
+	n := 0
+	for r := range due(doc, now) {
+		if r.Slot.Sub(now) >= time.Hour {
+			break
+		}
+		if batch = append(batch, r); len(batch) == 1000 {
+			if _, err := db.Record(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			batch, n = batch[:0], n+1000
+		}
+	}
+	used := cpu(b)
+	b.ResetTimer()
+	if err := db.Rollup(b.Context(), now.Add(time.Hour+2*time.Minute)); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64((cpu(b)-used).Microseconds())/float64(n), "cpu-µs/report")
 }

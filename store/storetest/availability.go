@@ -79,7 +79,7 @@ func testRandomAvailability(h *harness) {
 		h.sync(site(name, interval))
 		from, to := epoch.Add(-50*time.Hour), epoch.Add(-20*time.Minute)
 		if interval < time.Minute {
-			from = to.Add(-10 * time.Hour)
+			from = to.Add(-600 * interval)
 		}
 		reports := h.recordRandom(rnd, name, interval, from, to)
 		h.verifyAvailability(name, reports, from, to)
@@ -113,29 +113,30 @@ func (h *harness) verifyLists(name string, reports []sitemon.Report, now time.Ti
 
 func testLists(h *harness) {
 	rnd := rand.New(rand.NewPCG(1, 4))
-	h.sync(site("list", time.Minute))
-	reports := h.recordRandom(rnd, "list", time.Minute, epoch.Add(-9*24*time.Hour), epoch)
+	ten := 10 * time.Minute
+	h.sync(site("list", ten))
+	reports := h.recordRandom(rnd, "list", ten, epoch.Add(-9*24*time.Hour), epoch)
 	h.verifyLists("list", reports, epoch)
 	h.check(h.Rollup(h.ctx, epoch))
 	h.verifyLists("list", reports, epoch)
-	for d := range 30 {
-		now := epoch.Add(time.Duration(d) * time.Hour)
+	for d := range 6 {
+		now := epoch.Add(time.Duration(d) * 5 * time.Hour)
 		h.set(now)
-		reports = append(reports, h.recordRandom(rnd, "list", time.Minute, now.Add(time.Second), now.Add(time.Hour))...)
+		reports = append(reports, h.recordRandom(rnd, "list", ten, now.Add(time.Second), now.Add(5*time.Hour))...)
 		h.check(h.Rollup(h.ctx, h.clock()))
 		h.verifyLists("list", reports, h.clock())
 	}
 	// A window that begins within an hour counts it in proportion.
 	h.set(epoch.Add(100 * time.Hour))
-	h.sync(site("list", time.Minute), site("even", time.Minute))
+	h.sync(site("list", ten), site("even", ten))
 	var even []sitemon.Report
-	for _, at := range grid("even", time.Minute, h.clock().Add(-3*24*time.Hour), 3*24*60) {
+	for _, at := range grid("even", ten, h.clock().Add(-3*24*time.Hour), 3*24*6) {
 		o := sitemon.OutcomeUp
 		if at.After(h.clock().Add(-12 * time.Hour)) {
 			o = sitemon.OutcomeDown
 		}
 		r := report("even", at, o)
-		r.Interval = time.Minute
+		r.Interval = ten
 		even = append(even, r)
 	}
 	h.record(even...)
@@ -148,9 +149,9 @@ func testLists(h *harness) {
 
 func testLateRollup(h *harness) {
 	rnd := rand.New(rand.NewPCG(1, 5))
-	h.sync(site("late", 10*time.Second))
+	h.sync(site("late", time.Minute))
 	from, to := epoch.Add(-30*time.Hour), epoch.Add(-20*time.Hour)
-	reports := h.recordRandom(rnd, "late", 10*time.Second, from, to)
+	reports := h.recordRandom(rnd, "late", time.Minute, from, to)
 	h.set(epoch)
 	h.check(h.Rollup(h.ctx, epoch))
 	h.verifyLists("late", reports, epoch)
@@ -158,7 +159,7 @@ func testLateRollup(h *harness) {
 	// one before it said.
 	var late []sitemon.Report
 	for i, r := range reports {
-		if i%97 == 0 {
+		if i%17 == 0 {
 			r.Slot, r.Outcome, r.Duration = r.Slot.Add(3*time.Second), sitemon.OutcomeDown, time.Second
 			late = append(late, r)
 		}
@@ -197,8 +198,8 @@ func testBadQueries(h *harness) {
 
 func testRetention(h *harness) {
 	rnd := rand.New(rand.NewPCG(1, 6))
-	h.sync(site("a", time.Minute), site("b", time.Minute))
-	reports := h.recordRandom(rnd, "a", time.Minute, epoch, epoch.Add(3*24*time.Hour))
+	h.sync(site("a", 10*time.Minute), site("b", time.Minute))
+	reports := h.recordRandom(rnd, "a", 10*time.Minute, epoch, epoch.Add(3*24*time.Hour))
 	h.recordRandom(rnd, "b", time.Minute, epoch, epoch.Add(time.Hour))
 	end := epoch.Add(31 * 24 * time.Hour)
 	h.set(end)

@@ -100,6 +100,7 @@ func stateless() []test {
 func run(t *testing.T, open func(t *testing.T, opts Options) Store, tests []test) {
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			h := &harness{T: t, ctx: t.Context()}
 			h.set(epoch)
 			h.Store = open(t, Options{Clock: h.clock, Retention: 30 * 24 * time.Hour})

@@ -146,6 +146,13 @@ func testSyncPaused(h *harness) {
 	s, err := h.Site(h.ctx, "a")
 	h.check(err)
 	h.equal("paused", []any{s.Status, s.Since, s.Reason, s.Enabled}, []any{sitemon.StatusPaused, h.clock(), sitemon.Reason(""), false})
+	// Even after a moment nothing is known of it, as it may be another thing now.
+	h.pass(time.Second)
+	h.sync(site("a", ten))
+	s, err = h.Site(h.ctx, "a")
+	h.check(err)
+	h.equal("resumed at once", s.Status, sitemon.StatusUnknown)
+	h.sync(site("a", ten, disabled))
 	h.set(slots[20])
 	changes, err := h.Tick(h.ctx, h.clock())
 	h.check(err)
