@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"sitemon"
+	"sitemon/internal/testkit"
 	"sitemon/web"
 )
 
@@ -42,41 +40,6 @@ func (f liveStore) Running() (sitemon.Generation, *sitemon.Reload) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.apiStore.Running()
-}
-
-// browserPath is the browser to test with. Without one the test is skipped, and
-// fails in CI.
-func browserPath(t *testing.T) string {
-	t.Helper()
-	names := []string{"chromium", "chromium-browser", "google-chrome", "chrome"}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	missing := "no browser is installed; looked for " + strings.Join(names, ", ")
-	if os.Getenv("CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
-
-// startBrowser starts a browser that ends with the test.
-func startBrowser(t *testing.T) context.Context {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(browserPath(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-component-update", true))
-	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start the browser: %v", err)
-	}
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // before its folder is removed
-	return ctx
 }
 
 // tab is one page of the browser on a server of its own.
@@ -186,7 +149,7 @@ func goDown(b *tab) {
 }
 
 func TestBrowser(t *testing.T) {
-	browser := startBrowser(t)
+	browser := testkit.Browser(t)
 	for _, c := range []struct {
 		name string
 		test func(*testing.T, context.Context)
