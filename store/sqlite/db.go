@@ -59,7 +59,8 @@ type DB struct {
 	read *sql.DB
 	pool *sql.DB // the one connection of conn, and the one that empties the WAL
 
-	rollup sync.Mutex // held while rolling up; taken before mu
+	rollup   sync.Mutex // held while rolling up and deleting; taken before mu
+	retained time.Time  // what is older has been deleted; guarded by rollup
 
 	mu     sync.Mutex // held while writing; guards what follows
 	conn   *sql.Conn  // nil: read only

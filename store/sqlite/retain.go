@@ -15,6 +15,7 @@ const (
 
 // Retain deletes the raw reports and gaps that are older than the retention, and
 // sums of hours older than two years. What is deleted has been rolled up before.
+// It deletes whole hours, so that most calls find nothing to do.
 func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "delete what is older than the retention")
 	if err := db.Rollup(ctx, now); err != nil {
@@ -27,6 +28,11 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	until := now.Add(-db.retention).UTC().Truncate(time.Hour)
 	if p.hours.Before(until) {
 		until = p.hours
+	}
+	db.rollup.Lock()
+	defer db.rollup.Unlock()
+	if !until.After(db.retained) {
+		return nil // whole hours go, and none has since the last time
 	}
 	var locations []int64
 	err = each(ctx, db.read, "SELECT id FROM site_locations ORDER BY id", nil, func(row scanner) error {
@@ -47,6 +53,7 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	if err := db.retainHours(ctx, earlier(now.Add(-hoursKept).UTC().Truncate(day), p.days)); err != nil {
 		return fmt.Errorf("hours: %w", err)
 	}
+	db.retained = until
 	return nil
 }
 
