@@ -25,7 +25,7 @@ type draft struct {
 	site    sitemon.Site
 	request sitemon.Request
 	expect  sitemon.Expect
-	// What are looked at again once the whole site is known.
+	// What is looked at again once the whole site is known.
 	name, body            *yaml.Node
 	method, auth, latency field
 }

@@ -18,14 +18,8 @@ func syntaxFault(content []byte, err error) (offset int, message string) {
 	if i := bytes.Index(append([]byte("\n"), content...), []byte("\n<<<<<<< ")); i >= 0 {
 		return i, "a merge conflict begins here; resolve it and take out the lines <<<<<<<, ======= and >>>>>>>"
 	}
-	problem := strings.TrimPrefix(err.Error(), "yaml: ")
-	reported := 0
-	if rest, ok := strings.CutPrefix(problem, "line "); ok {
-		number, text, _ := strings.Cut(rest, ": ")
-		reported, _ = strconv.Atoi(number)
-		problem = text
-	}
-	s := syntax{content: content, problem: problem, line: reported}
+	line, problem := parserSays(err)
+	s := syntax{content: content, problem: problem, line: line}
 	s.read = s.consumed(content)
 	if f := syntaxFaults[problem]; f != nil {
 		return f(&s)
@@ -38,6 +32,17 @@ func syntaxFault(content []byte, err error) (offset int, message string) {
 	return s.failing(), "this is not valid YAML: " + problem
 }
 
+// parserSays takes the parser's message apart.
+func parserSays(err error) (line int, problem string) {
+	problem = strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(problem, "line "); ok {
+		number, text, _ := strings.Cut(rest, ": ")
+		line, _ = strconv.Atoi(number)
+		return line, text
+	}
+	return 0, problem
+}
+
 // syntax is a text that is no YAML.
 type syntax struct {
 	content []byte
@@ -45,6 +50,9 @@ type syntax struct {
 	line    int    // the line it named, 0 if none
 	read    int    // how many bytes it had read by then
 }
+
+// openQuote is the parser's message for a quote without its end.
+const openQuote = "found unexpected end of stream"
 
 // syntaxFaults explains the parser's messages.
 var syntaxFaults = map[string]func(s *syntax) (int, string){
@@ -60,7 +68,7 @@ var syntaxFaults = map[string]func(s *syntax) (int, string){
 	"did not find expected ',' or '}'":                             func(s *syntax) (int, string) { return s.unclosed("{", "}") },
 	"did not find expected node content":                           (*syntax).noContent,
 	"did not find expected alphabetic or numeric character":        (*syntax).anchor,
-	"found unexpected end of stream":                               (*syntax).openQuote,
+	openQuote: (*syntax).unclosedQuote,
 	"block sequence entries are not allowed in this context": func(s *syntax) (int, string) {
 		return s.back(4), "a list can't begin on the line of its key; write each `- entry` on a line of its own, or [entry, entry]"
 	},
@@ -150,12 +158,18 @@ func (s *syntax) failing() int {
 }
 
 func (s *syntax) sameFault(content []byte) bool {
+	_, problem := parserSays(firstFault(content))
+	return problem == s.problem
+}
+
+// firstFault is the parser's error for a text; [io.EOF] if it has none.
+func firstFault(content []byte) error {
 	dec := yaml.NewDecoder(bytes.NewReader(content))
-	var err error
-	for err == nil {
-		err = decode(dec, new(yaml.Node))
+	for {
+		if err := decode(dec, new(yaml.Node)); err != nil {
+			return err
+		}
 	}
-	return strings.Contains(err.Error(), s.problem)
 }
 
 var missingSpace = regexp.MustCompile(`^ *(?:- +)?[A-Za-z_]+:[^ ]`)
@@ -217,6 +231,11 @@ var (
 func (s *syntax) indentation() (int, string) {
 	at := s.failing()
 	line, start := s.lineAt(at)
+	if number, problem := parserSays(firstFault(s.content[:start])); problem == openQuote {
+		above := syntax{content: s.content, line: number}
+		at, _ = above.unclosedQuote()
+		return at, "this quote is closed only in line " + strconv.Itoa(1+bytes.Count(s.content[:start], []byte("\n"))) + ", where another one was to begin"
+	}
 	if m := afterQuote.FindStringIndex(line); m != nil {
 		return start + m[1] - 1, "the value goes on after its closing quote; put all of it in one pair of quotes"
 	}
@@ -251,7 +270,7 @@ func (s *syntax) noContent() (int, string) {
 	return s.failing(), "a value is missing in this line, or a bracket or comma is one too many"
 }
 
-func (s *syntax) openQuote() (int, string) {
+func (s *syntax) unclosedQuote() (int, string) {
 	line, start := s.lineNumber(s.line)
 	if i := strings.IndexAny(line, `"'`); i >= 0 {
 		return start + i, "this quote is never closed"
