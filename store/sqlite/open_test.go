@@ -136,6 +136,19 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+func TestRecordBeyondKey(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "sitemon.db"), sqlite.Options{})
+	for year, want := range map[int]error{2108: nil, 2110: sitemon.ErrInvalid} {
+		r := sitemon.Report{
+			Site: "a", Location: "default", Slot: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC),
+			Interval: time.Minute, Outcome: sitemon.OutcomeUp,
+		}
+		if _, err := db.Record(t.Context(), []sitemon.Report{r}); !errors.Is(err, want) {
+			t.Errorf("a slot in %d: %v, want %v", year, err, want)
+		}
+	}
+}
+
 // TestViews asks as a person with a shell does.
 func TestViews(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sitemon.db")

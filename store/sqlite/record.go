@@ -14,7 +14,9 @@ import (
 // duplicate; one older than the retention counts as expired. A site that no
 // document defines has its reports recorded too, and is not shown.
 //
-// After an error nothing was recorded, and the same batch may be given again.
+// After an error nothing was recorded, and the same batch may be given again. An
+// error that wraps [sitemon.ErrInvalid] is about one of the reports: its name is
+// not UTF-8, or its slot lies after 2109.
 func (db *DB) Record(ctx context.Context, reports []sitemon.Report) (rec sitemon.Recorded, err error) {
 	defer wrap(&err, "record %d reports", len(reports))
 	if len(reports) == 0 {
@@ -33,6 +35,9 @@ func (db *DB) Record(ctx context.Context, reports []sitemon.Report) (rec sitemon
 			if r.Slot.Before(oldest) {
 				rec.Expired++
 				continue
+			}
+			if r.Slot.UnixMilli() > slotMask {
+				return fmt.Errorf("%w: site %q, slot %s is beyond what the store can hold", sitemon.ErrInvalid, r.Site, r.Slot)
 			}
 			if err := b.record(ctx, r); err != nil {
 				return fmt.Errorf("site %q, slot %s: %w", r.Site, r.Slot.UTC().Format(sitemon.SlotFormat), err)

@@ -94,6 +94,32 @@ func testExpired(h *harness) {
 	h.equal("expired", []any{rec.Expired, rec.New}, []any{1, []sitemon.Report{edge}})
 }
 
+// testRefused: a batch with a report that cannot be recorded leaves nothing
+// behind, neither in the store nor in what it remembers.
+func testRefused(h *harness) {
+	h.sync(site("a", 10*time.Second))
+	slots := grid("a", 10*time.Second, epoch, 4)
+	h.set(slots[3])
+	h.record(report("a", slots[0], sitemon.OutcomeUp))
+	good := report("a", slots[3], sitemon.OutcomeDown)
+	bad := report("not \xff UTF-8", slots[3], sitemon.OutcomeUp)
+	for range 2 {
+		rec, err := h.Record(h.ctx, []sitemon.Report{good, bad})
+		if err == nil {
+			h.Fatalf("a name that is not UTF-8 was recorded: %+v", rec)
+		}
+		h.equal("what is recorded of a refused batch", rec, sitemon.Recorded{})
+	}
+	s, err := h.Site(h.ctx, "a")
+	h.check(err)
+	h.equal("status", []any{s.Status, s.LastReport.Slot}, []any{sitemon.StatusUp, slots[0]})
+	rec := h.record(good)
+	h.equal("the good one alone", []any{len(rec.New), len(rec.Changes)}, []any{1, 1})
+	gaps, err := h.Gaps(h.ctx, "a", epoch, h.clock())
+	h.check(err)
+	h.equal("gaps", gaps, []sitemon.Gap{{Site: "a", Location: "default", From: slots[1], To: slots[2], Slots: 2}})
+}
+
 func testLate(h *harness) {
 	h.sync(site("a", 10*time.Second))
 	slots := grid("a", 10*time.Second, epoch, 3)

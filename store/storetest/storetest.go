@@ -68,6 +68,7 @@ func stateful() []test {
 		{"record/identity", testIdentity},
 		{"record/waiting for a definition", testUndefined},
 		{"record/late", testLate},
+		{"record/refused", testRefused},
 		{"status/thresholds", testThresholds},
 		{"status/locations", testLocations},
 		{"status/silence", testSilence},
