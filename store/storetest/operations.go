@@ -42,6 +42,8 @@ func testMonitors(h *harness) {
 	r := report("a", epoch, sitemon.OutcomeUp)
 	r.Monitor = "host-2"
 	h.record(r)
+	// One that said so before its first report is the same monitor.
+	h.record(report("a", epoch.Add(10*time.Second), sitemon.OutcomeUp))
 	got, err := h.Monitors(h.ctx, epoch.Add(45*time.Second))
 	h.check(err)
 	h.equal("monitors", got, []sitemon.Monitor{other, m})
