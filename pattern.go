@@ -83,7 +83,7 @@ type stoppable struct {
 
 // ReadRune implements [io.RuneReader].
 func (s *stoppable) ReadRune() (r rune, size int, err error) {
-	if s.n++; s.n&1023 == 0 && s.stop() {
+	if s.n++; s.n&63 == 0 && s.stop() {
 		s.stopped = true
 	}
 	if s.stopped || len(s.b) == 0 {

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func (a *attempt) decoded(dst []byte, ans *answer, limit int64) ([]byte, bool, e
 	if encoding != "gzip" && encoding != "x-gzip" && encoding != "deflate" {
 		return a.readUpTo(dst, ans.resp.Body, limit)
 	}
-	raw := &cappedReader{r: ans.resp.Body, left: limit + wireSlack}
+	raw := &cappedReader{ctx: a.ctx, r: ans.resp.Body, left: limit + wireSlack}
 	var (
 		r   io.Reader
 		err error
@@ -104,8 +105,11 @@ func inflater(r io.Reader) (io.Reader, error) {
 	return flate.NewReader(br), nil
 }
 
-// cappedReader reads up to a limit and remembers how reading ended.
+// cappedReader reads up to a limit, not beyond the end of its context, and
+// remembers how reading ended. So a decoder that reads much to give little (a
+// body of empty gzip members) ends in time too.
 type cappedReader struct {
+	ctx  context.Context
 	r    io.Reader
 	left int64
 	n    int64
@@ -117,6 +121,9 @@ func (c *cappedReader) Read(p []byte) (int, error) {
 	if c.left <= 0 {
 		c.full = true
 		return 0, io.ErrUnexpectedEOF
+	}
+	if c.err = c.ctx.Err(); c.err != nil {
+		return 0, c.err
 	}
 	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)

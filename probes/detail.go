@@ -3,7 +3,6 @@ package probes
 import (
 	"crypto/tls"
 	"net/http"
-	"strings"
 	"time"
 
 	"sitemon"
@@ -71,13 +70,11 @@ func (d *Detail) recordHop(a *attempt, r *request, resp *http.Response) {
 	headers := make(http.Header, len(resp.Header))
 	for name, values := range resp.Header {
 		for _, value := range values {
-			if name == "Location" {
-				value = a.redact(value)
-			}
 			if sensitive(name) {
 				value = sitemon.Redacted
 			}
-			headers.Add(visible(name), strings.Trim(a.seen([]byte(value)), `"`))
+			value = a.seen([]byte(value))
+			headers.Add(visible(name), value[1:len(value)-1])
 		}
 	}
 	d.Hops = append(d.Hops, Hop{r.method, visible(a.cleanURL(r.url)), a.report.RemoteAddr, resp.Proto, resp.StatusCode, headers})

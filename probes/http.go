@@ -123,11 +123,16 @@ func (ans *answer) discard() {
 // answer was read to its end.
 func (ans *answer) done(complete bool) {
 	a, c := ans.attempt, ans.conn
-	if !complete || !a.site.Request.KeepAlive || ans.resp.Close || !c.idle(a.bufs) {
+	switch {
+	case !complete:
 		c.close()
-		return
+	case !a.site.Request.KeepAlive || ans.resp.Close:
+		c.end()
+	case !c.idle(a.bufs):
+		c.close()
+	default:
+		a.set.kept.put(a.site, c)
 	}
-	a.set.kept.put(a.site, c)
 }
 
 // phase adds the time since start to a phase and returns the present.

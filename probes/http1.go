@@ -54,10 +54,14 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cause is why reading headers failed: their size, where that is what cut them.
+// cause is why reading headers failed: what cut them short, where something did,
+// rather than what the parser makes of the rest.
 func (w *wire) cause(err error) error {
-	if w.left <= 0 {
+	switch {
+	case w.left <= 0:
 		return errHeaderSize
+	case w.err != nil && w.err != io.EOF:
+		return w.err
 	}
 	return err
 }
@@ -94,10 +98,8 @@ func (a *attempt) release() {
 // roundTrip1 speaks HTTP/1.1: it writes r and reads the answer's headers. The
 // time is that of the first byte of the answer.
 func (a *attempt) roundTrip1(c *httpConn, r *request) (*http.Response, time.Time, error) {
-	if c.kept {
-		if err := c.arm(a); err != nil {
-			return nil, time.Now(), err
-		}
+	if err := c.arm(a); err != nil {
+		return nil, time.Now(), err
 	}
 	b := a.buffers()
 	b.wire = wire{conn: c.Conn, left: maxHeader}

@@ -59,10 +59,8 @@ func (a *attempt) startHTTP2(conn *tls.Conn) (*http.ClientConn, error) {
 
 // roundTrip2 speaks HTTP/2: it sends r and reads the answer's headers.
 func (a *attempt) roundTrip2(c *httpConn, r *request) (*http.Response, error) {
-	if c.kept {
-		if err := c.arm(a); err != nil {
-			return nil, err
-		}
+	if err := c.arm(a); err != nil {
+		return nil, err
 	}
 	req := &http.Request{
 		Method: r.method, URL: r.url, Host: r.host, Header: http.Header{},

@@ -85,7 +85,11 @@ func (a *attempt) secure(c *httpConn, host string) error {
 
 // arm gives a kept connection the deadline of the probe that uses it now.
 func (c *httpConn) arm(a *attempt) error {
+	if !c.kept {
+		return nil // it has it
+	}
 	if err := c.SetDeadline(a.deadline); err != nil {
+		c.stale = true // HTTP/2 closes a connection by itself
 		return failf(sitemon.ReasonInternal, err, "set the deadline: %s", words(err))
 	}
 	c.stop = a.onCancel(c.Conn)
@@ -105,16 +109,30 @@ func (c *httpConn) idle(b *buffers) bool {
 	return b.br.Buffered() == 0 // the server must not speak unasked
 }
 
+// end closes c after a good answer, and says good-bye where TLS has a word for it.
+func (c *httpConn) end() {
+	switch {
+	case c.h2 != nil:
+		_ = c.h2.Close()
+	default:
+		_ = c.Conn.Close()
+	}
+	if c.stop != nil {
+		c.stop()
+	}
+}
+
+// close ends c at once. Saying good-bye could wait for a peer that does not read.
 func (c *httpConn) close() {
 	if c.stop != nil {
 		c.stop()
 	}
+	if tc, ok := c.Conn.(*tls.Conn); ok {
+		_ = tc.NetConn().Close()
+	} else {
+		_ = c.Conn.Close()
+	}
 	if c.h2 != nil {
 		_ = c.h2.Close()
 	}
-	if tc, ok := c.Conn.(*tls.Conn); ok {
-		_ = tc.NetConn().Close() // without waiting to say good-bye
-		return
-	}
-	_ = c.Conn.Close()
 }

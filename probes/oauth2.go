@@ -219,6 +219,6 @@ func (a *attempt) postForm(form *tokenRequest) ([]byte, int, error) {
 		return nil, 0, err
 	}
 	body, err := a.readBody(ans)
-	ans.done(false)
+	ans.done(err == nil && !a.report.BodyTruncated)
 	return body, ans.resp.StatusCode, err
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"sitemon"
@@ -106,10 +108,23 @@ func (a *attempt) lookupFailure(network, host string, err error) *failure {
 		return a.noAnswer(sitemon.ReasonDNSTimeout, err, "looking up "+host)
 	case timedOut(err):
 		return failf(sitemon.ReasonDNSTimeout, err, "no answer from the name server within %s (looking up %s)", shortly(a.report.Phases.Resolve), host)
+	case ok && ownLimit(dns.Err):
+		return failf(sitemon.ReasonMonitorOverloaded, err, "this monitor can't look up a name: %s", dns.Err)
 	case ok:
 		return failf(sitemon.ReasonDNSError, err, "looking up %s: %s", host, dns.Err)
 	}
 	return failf(sitemon.ReasonDNSError, err, "looking up %s: %s", host, words(err))
+}
+
+// ownLimit reports whether a look-up failed for want of something here. The
+// resolver tells in words only.
+func ownLimit(text string) bool {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if strings.Contains(text, errno.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 // portNumber reads the port of a URL; service is used where it has none.

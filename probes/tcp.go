@@ -33,10 +33,13 @@ func probeTLS(a *attempt) error {
 	}
 	defer conn.Close()
 	defer a.onCancel(conn)()
-	if _, err := a.handshake(conn, host, nil); err != nil {
+	tc, err := a.handshake(conn, host, nil)
+	if err != nil {
 		return err
 	}
-	return a.judge(nil)
+	err = a.judge(nil)
+	_ = tc.Close() // says good-bye
+	return err
 }
 
 // hostPort reads the target of a site whose URL is scheme://host:port.

@@ -149,6 +149,9 @@ func (a *attempt) tlsFailure(name string, err error) *failure {
 		}
 		return failf(sitemon.ReasonTLSUntrusted, err, "the certificate was issued by %s", issuer)
 	}
+	if roots, ok := errors.AsType[x509.SystemRootsError](err); ok {
+		return failf(sitemon.ReasonInternal, err, "this monitor's own certificate authorities can't be read: %v", roots.Err)
+	}
 	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return failf(sitemon.ReasonTLSError, err, "the server does not speak TLS: its answer begins with %q", record.RecordHeader[:])
 	}
