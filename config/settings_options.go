@@ -44,30 +44,54 @@ func options() []option {
 
 func flagOptions() []option {
 	return []option{
-		{key: "role", flag: "role", variable: "SITEMON_ROLE", usage: "`role` of this process: all; monitor, writer and web alone need Kafka and Postgres, which are not built yet",
-			value: func(s *Settings) value { return rolesValue(&s.Role) }},
-		{key: "sites", flag: "sites", variable: "SITEMON_SITES", usage: "sites `file`, or a folder whose *.yaml and *.yml are read together",
-			value: func(s *Settings) value { return sitesValue(&s.Sites) }},
-		{key: "listen", flag: "listen", variable: "SITEMON_LISTEN", usage: "`address` of the page, the API, /metrics, /healthz and /readyz",
-			value: func(s *Settings) value { return addressValue(&s.Listen) }},
-		{key: "data_dir", flag: "data-dir", variable: "SITEMON_DATA_DIR", usage: "`folder` of the database; under systemd the default is $STATE_DIRECTORY",
-			value: func(s *Settings) value { return filledValue(&s.DataDir) }},
-		{key: "source", flag: "source", variable: "SITEMON_SOURCE", unset: "base name of --sites", usage: "`name` under which the sites are stored",
-			value: func(s *Settings) value { return nameValue(&s.Source) }},
-		{key: "location", flag: "location", variable: "SITEMON_LOCATION", usage: "`name` of the place where this monitor stands",
-			value: func(s *Settings) value { return nameValue(&s.Location) }},
-		{key: "instance", flag: "instance", variable: "SITEMON_INSTANCE", unset: "host name and a short hash of the data folder", usage: "`name` of this monitor in its reports",
-			value: func(s *Settings) value { return nameValue(&s.Instance) }},
-		{key: "config", flag: "config", variable: "SITEMON_CONFIG", notInFile: true, unset: "sitemon.yaml where it exists", usage: "`file` of the daemon's own settings; '' reads none",
-			value: func(s *Settings) value { return textValue(&s.Config) }},
-		{key: "env_file", flag: "env-file", notInFile: true, unset: ".env where it exists", usage: "`file` of environment variables, NAME=value a line; '' reads none",
-			value: func(s *Settings) value { return textValue(&s.EnvFile) }},
-		{key: "insecure_no_auth", flag: "insecure-no-auth", variable: "SITEMON_INSECURE_NO_AUTH", usage: "allow a --listen beyond loopback, where everybody who reaches it may read and change everything",
-			value: func(s *Settings) value { return boolValue(&s.InsecureNoAuth) }},
-		{key: "log.level", flag: "log-level", variable: "SITEMON_LOG_LEVEL", usage: "least `level` of what is logged: debug, info, warn or error",
-			value: func(s *Settings) value { return levelValue(&s.Log.Level) }},
-		{key: "log.format", flag: "log-format", variable: "SITEMON_LOG_FORMAT", usage: "`form` of the log on stderr: text, json, or auto (text on a terminal, else json)",
-			value: func(s *Settings) value { return choiceValue(&s.Log.Format, LogText, LogJSON, LogAuto) }},
+		{
+			key: "role", flag: "role", variable: "SITEMON_ROLE", usage: "`role` of this process: all; monitor, writer and web alone need Kafka and Postgres, which are not built yet",
+			value: func(s *Settings) value { return rolesValue(&s.Role) },
+		},
+		{
+			key: "sites", flag: "sites", variable: "SITEMON_SITES", usage: "sites `file`, or a folder whose *.yaml and *.yml are read together",
+			value: func(s *Settings) value { return sitesValue(&s.Sites) },
+		},
+		{
+			key: "listen", flag: "listen", variable: "SITEMON_LISTEN", usage: "`address` of the page, the API, /metrics, /healthz and /readyz",
+			value: func(s *Settings) value { return addressValue(&s.Listen) },
+		},
+		{
+			key: "data_dir", flag: "data-dir", variable: "SITEMON_DATA_DIR", usage: "`folder` of the database; under systemd the default is $STATE_DIRECTORY",
+			value: func(s *Settings) value { return filledValue(&s.DataDir) },
+		},
+		{
+			key: "source", flag: "source", variable: "SITEMON_SOURCE", unset: "base name of --sites", usage: "`name` under which the sites are stored",
+			value: func(s *Settings) value { return nameValue(&s.Source) },
+		},
+		{
+			key: "location", flag: "location", variable: "SITEMON_LOCATION", usage: "`name` of the place where this monitor stands",
+			value: func(s *Settings) value { return nameValue(&s.Location) },
+		},
+		{
+			key: "instance", flag: "instance", variable: "SITEMON_INSTANCE", unset: "host name and a short hash of the data folder", usage: "`name` of this monitor in its reports",
+			value: func(s *Settings) value { return nameValue(&s.Instance) },
+		},
+		{
+			key: "config", flag: "config", variable: "SITEMON_CONFIG", notInFile: true, unset: "sitemon.yaml where it exists", usage: "`file` of the daemon's own settings; '' reads none",
+			value: func(s *Settings) value { return textValue(&s.Config) },
+		},
+		{
+			key: "env_file", flag: "env-file", notInFile: true, unset: ".env where it exists", usage: "`file` of environment variables, NAME=value a line; '' reads none",
+			value: func(s *Settings) value { return textValue(&s.EnvFile) },
+		},
+		{
+			key: "insecure_no_auth", flag: "insecure-no-auth", variable: "SITEMON_INSECURE_NO_AUTH", usage: "allow a --listen beyond loopback, where everybody who reaches it may read and change everything",
+			value: func(s *Settings) value { return boolValue(&s.InsecureNoAuth) },
+		},
+		{
+			key: "log.level", flag: "log-level", variable: "SITEMON_LOG_LEVEL", usage: "least `level` of what is logged: debug, info, warn or error",
+			value: func(s *Settings) value { return levelValue(&s.Log.Level) },
+		},
+		{
+			key: "log.format", flag: "log-format", variable: "SITEMON_LOG_FORMAT", usage: "`form` of the log on stderr: text, json, or auto (text on a terminal, else json)",
+			value: func(s *Settings) value { return choiceValue(&s.Log.Format, LogText, LogJSON, LogAuto) },
+		},
 	}
 }
 
@@ -75,30 +99,52 @@ func flagOptions() []option {
 func serviceOptions() []option {
 	const kafka, postgres = "Kafka", "Postgres"
 	return []option{
-		{key: "scan_interval", variable: "SCAN_INTERVAL", usage: "interval of sites that name none and have none in defaults: seconds, or a duration with a unit",
-			value: func(s *Settings) value { return intervalValue(&s.ScanInterval) }},
-		{key: "kafka.broker", variable: "KAFKA_BROKER", notBuilt: kafka, usage: "brokers, `kafka://host:port[,host:port…]`; the scheme may be missing",
-			value: func(s *Settings) value { return brokersValue(&s.Kafka.Brokers) }},
-		{key: "kafka.topic", variable: "KAFKA_TOPIC", notBuilt: kafka, usage: "topic of the reports",
-			value: func(s *Settings) value { return topicValue(&s.Kafka.Topic) }},
-		{key: "kafka.tls.enabled", variable: "KAFKA_TLS", notBuilt: kafka, usage: "TLS without a client certificate",
-			value: func(s *Settings) value { return boolValue(&s.Kafka.TLS.Enabled) }},
-		{key: "kafka.tls.ca", variable: "KAFKA_AUTH_CA", notBuilt: kafka, usage: "certificates that sign the brokers', as PEM or the path of a PEM file; with key and certificate, or none of them",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.CA) }},
-		{key: "kafka.tls.key", variable: "KAFKA_ACCESS_KEY", notBuilt: kafka, secret: true, usage: "key of the client certificate, likewise",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.Key) }},
-		{key: "kafka.tls.cert", variable: "KAFKA_ACCESS_CRT", notBuilt: kafka, usage: "client certificate, likewise",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.Cert) }},
-		{key: "kafka.sasl.mechanism", variable: "KAFKA_SASL_MECHANISM", notBuilt: kafka, usage: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with user name and password, or none of them",
+		{
+			key: "scan_interval", variable: "SCAN_INTERVAL", usage: "interval of sites that name none and have none in defaults: seconds, or a duration with a unit",
+			value: func(s *Settings) value { return intervalValue(&s.ScanInterval) },
+		},
+		{
+			key: "kafka.broker", variable: "KAFKA_BROKER", notBuilt: kafka, usage: "brokers, `kafka://host:port[,host:port…]`; the scheme may be missing",
+			value: func(s *Settings) value { return brokersValue(&s.Kafka.Brokers) },
+		},
+		{
+			key: "kafka.topic", variable: "KAFKA_TOPIC", notBuilt: kafka, usage: "topic of the reports",
+			value: func(s *Settings) value { return topicValue(&s.Kafka.Topic) },
+		},
+		{
+			key: "kafka.tls.enabled", variable: "KAFKA_TLS", notBuilt: kafka, usage: "TLS without a client certificate",
+			value: func(s *Settings) value { return boolValue(&s.Kafka.TLS.Enabled) },
+		},
+		{
+			key: "kafka.tls.ca", variable: "KAFKA_AUTH_CA", notBuilt: kafka, usage: "certificates that sign the brokers', as PEM or the path of a PEM file; with key and certificate, or none of them",
+			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.CA) },
+		},
+		{
+			key: "kafka.tls.key", variable: "KAFKA_ACCESS_KEY", notBuilt: kafka, secret: true, usage: "key of the client certificate, likewise",
+			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.Key) },
+		},
+		{
+			key: "kafka.tls.cert", variable: "KAFKA_ACCESS_CRT", notBuilt: kafka, usage: "client certificate, likewise",
+			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.Cert) },
+		},
+		{
+			key: "kafka.sasl.mechanism", variable: "KAFKA_SASL_MECHANISM", notBuilt: kafka, usage: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with user name and password, or none of them",
 			value: func(s *Settings) value {
 				return choiceValue(&s.Kafka.SASL.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-			}},
-		{key: "kafka.sasl.username", variable: "KAFKA_SASL_USERNAME", notBuilt: kafka, usage: "user name",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.SASL.Username) }},
-		{key: "kafka.sasl.password", variable: "KAFKA_SASL_PASSWORD", notBuilt: kafka, secret: true, usage: "password",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.SASL.Password) }},
-		{key: "postgres.dsn", variable: "POSTGRES_DSN", notBuilt: postgres, secret: true, usage: "`postgres://user:password@host:port/database`; ssl is accepted beside sslmode",
-			value: func(s *Settings) value { return dsnValue(&s.Postgres.DSN) }},
+			},
+		},
+		{
+			key: "kafka.sasl.username", variable: "KAFKA_SASL_USERNAME", notBuilt: kafka, usage: "user name",
+			value: func(s *Settings) value { return filledValue(&s.Kafka.SASL.Username) },
+		},
+		{
+			key: "kafka.sasl.password", variable: "KAFKA_SASL_PASSWORD", notBuilt: kafka, secret: true, usage: "password",
+			value: func(s *Settings) value { return filledValue(&s.Kafka.SASL.Password) },
+		},
+		{
+			key: "postgres.dsn", variable: "POSTGRES_DSN", notBuilt: postgres, secret: true, usage: "`postgres://user:password@host:port/database`; ssl is accepted beside sslmode",
+			value: func(s *Settings) value { return dsnValue(&s.Postgres.DSN) },
+		},
 	}
 }
 
@@ -106,28 +152,46 @@ func serviceOptions() []option {
 func fileOptions() []option {
 	const tls = "TLS of page and API"
 	return []option{
-		{key: "web.hosts", unset: "none", usage: "further host names under which page and API answer; localhost, 127.0.0.1 and [::1] always do",
-			value: func(s *Settings) value { return hostsValue(&s.Web.Hosts) }},
+		{
+			key: "web.hosts", unset: "none", usage: "further host names under which page and API answer; localhost, 127.0.0.1 and [::1] always do",
+			value: func(s *Settings) value { return hostsValue(&s.Web.Hosts) },
+		},
 		{key: "web.tls_cert_file", notBuilt: tls, usage: "certificate of page and API", value: discard(filled)},
 		{key: "web.tls_key_file", notBuilt: tls, usage: "its key", value: discard(filled)},
-		{key: "scheduler.concurrency", usage: "probes at a time",
-			value: func(s *Settings) value { return countValueOf(&s.Scheduler.Concurrency) }},
-		{key: "scheduler.per_host", usage: "probes at a time towards one host",
-			value: func(s *Settings) value { return countValueOf(&s.Scheduler.PerHost) }},
-		{key: "scheduler.canaries", unset: "none", usage: "URLs that alone decide whether the monitor's own network is there; without them that is concluded from the sites",
-			value: func(s *Settings) value { return canariesValue(&s.Scheduler.Canaries) }},
-		{key: "probes.deny", usage: "addresses and networks that are never probed",
-			value: func(s *Settings) value { return prefixesValue(&s.Probes.Deny) }},
-		{key: "probes.allow", unset: "none", usage: "addresses and networks that are probed although probes.deny has them",
-			value: func(s *Settings) value { return prefixesValue(&s.Probes.Allow) }},
-		{key: "retention.reports", usage: "how long reports are kept",
-			value: func(s *Settings) value { return retentionValue(&s.Retention.Reports) }},
-		{key: "retention.availability_1h", usage: "how long the sums of each hour are kept",
-			value: func(s *Settings) value { return retentionValue(&s.Retention.Availability1h) }},
+		{
+			key: "scheduler.concurrency", usage: "probes at a time",
+			value: func(s *Settings) value { return countValueOf(&s.Scheduler.Concurrency) },
+		},
+		{
+			key: "scheduler.per_host", usage: "probes at a time towards one host",
+			value: func(s *Settings) value { return countValueOf(&s.Scheduler.PerHost) },
+		},
+		{
+			key: "scheduler.canaries", unset: "none", usage: "URLs that alone decide whether the monitor's own network is there; without them that is concluded from the sites",
+			value: func(s *Settings) value { return canariesValue(&s.Scheduler.Canaries) },
+		},
+		{
+			key: "probes.deny", usage: "addresses and networks that are never probed",
+			value: func(s *Settings) value { return prefixesValue(&s.Probes.Deny) },
+		},
+		{
+			key: "probes.allow", unset: "none", usage: "addresses and networks that are probed although probes.deny has them",
+			value: func(s *Settings) value { return prefixesValue(&s.Probes.Allow) },
+		},
+		{
+			key: "retention.reports", usage: "how long reports are kept",
+			value: func(s *Settings) value { return retentionValue(&s.Retention.Reports) },
+		},
+		{
+			key: "retention.availability_1h", usage: "how long the sums of each hour are kept",
+			value: func(s *Settings) value { return retentionValue(&s.Retention.Availability1h) },
+		},
 		{key: "retention.availability_5m", notBuilt: "retention of sums of 5 minutes", usage: "how long the sums of 5 minutes are kept", value: discard(retentionText)},
 		{key: "retention.max_size", notBuilt: "a bound of the database's size", usage: "size of the database at which the oldest reports go", value: discard(sizeText)},
-		{key: "metrics.per_site", usage: "metrics of each site; false for very many sites",
-			value: func(s *Settings) value { return boolValue(&s.Metrics.PerSite) }},
+		{
+			key: "metrics.per_site", usage: "metrics of each site; false for very many sites",
+			value: func(s *Settings) value { return boolValue(&s.Metrics.PerSite) },
+		},
 	}
 }
 

@@ -119,7 +119,8 @@ func (w *watcher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hints:
-		case <-faults: // events may have been lost, which is a hint too
+		case err := <-faults: // events may have been lost, which is a hint too
+			w.logger.Debug("the watch of the sites file has a fault", "err", err)
 		case <-tick.C:
 			w.look(WatchPoll)
 			continue

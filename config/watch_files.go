@@ -47,7 +47,7 @@ func addFile(w io.Writer, file string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // Only read.
+	defer f.Close()
 	_, err = io.Copy(w, f)
 	return err
 }

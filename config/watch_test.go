@@ -262,7 +262,7 @@ func TestWatchSeesContentThatWentAndCameBack(t *testing.T) {
 		check(t, os.Chtimes(path, time.Time{}, time.Unix(1, 0)))
 		time.Sleep(5 * time.Second)
 		cancel()
-		<-done
+		check(t, <-done)
 		if calls != 2 {
 			t.Errorf("got %d calls, want 2: at the start and after the edits", calls)
 		}

@@ -44,7 +44,6 @@ type world struct {
 	mu      sync.Mutex
 	disk    text
 	readErr error
-	parsed  int
 
 	// the store
 	stored  []sitemon.Site

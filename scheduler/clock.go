@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -50,7 +51,11 @@ func (w *clockWatch) step() (time.Duration, bool) {
 // cronLogger passes gocron's log on; what it calls information is detail here.
 type cronLogger struct{ log *slog.Logger }
 
-func (l cronLogger) Debug(msg string, args ...any) { l.log.Debug(msg, args...) }
-func (l cronLogger) Info(msg string, args ...any)  { l.log.Debug(msg, args...) }
-func (l cronLogger) Warn(msg string, args ...any)  { l.log.Warn(msg, args...) }
-func (l cronLogger) Error(msg string, args ...any) { l.log.Error(msg, args...) }
+func (l cronLogger) Debug(msg string, args ...any) { l.pass(slog.LevelDebug, msg, args) }
+func (l cronLogger) Info(msg string, args ...any)  { l.pass(slog.LevelDebug, msg, args) }
+func (l cronLogger) Warn(msg string, args ...any)  { l.pass(slog.LevelWarn, msg, args) }
+func (l cronLogger) Error(msg string, args ...any) { l.pass(slog.LevelError, msg, args) }
+
+func (l cronLogger) pass(level slog.Level, msg string, args []any) {
+	l.log.Log(context.Background(), level, msg, args...) //nolint:sloglint // The message is gocron's, and constant there.
+}

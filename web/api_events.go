@@ -39,7 +39,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(s.streams, cancel)()
+	defer context.AfterFunc(s.streams, cancel)() //nolint:contextcheck // It ends all streams, whoever asked.
 	if err := st.run(ctx); errors.Is(err, errBehind) {
 		s.log.Info("event stream ended", "err", err, "remote", r.RemoteAddr)
 	}

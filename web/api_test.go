@@ -175,9 +175,13 @@ func TestSearchDoesNotGuessSecrets(t *testing.T) {
 		q    string
 		want []string
 	}{
-		{"hunter2", nil}, {"k3y", nil}, {"HUNTER", nil},
+		{"hunter2", nil},
+		{"k3y", nil},
+		{"HUNTER", nil},
 		{"example.org", []string{"docs", "new", "shop/checkout"}},
-		{"Lang=EN", []string{"shop/checkout"}}, {"probe", []string{"shop/checkout"}}, {"PUBLIC", []string{"docs", "shop/checkout"}},
+		{"Lang=EN", []string{"shop/checkout"}},
+		{"probe", []string{"shop/checkout"}},
+		{"PUBLIC", []string{"docs", "shop/checkout"}},
 	} {
 		t.Run(c.q, func(t *testing.T) {
 			w := ask(s, "GET", "/api/v1/sites?limit=3&q="+c.q)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,10 +134,8 @@ func (ps partSet) has(names ...string) bool {
 		return true
 	}
 	for _, p := range ps {
-		for _, n := range names {
-			if p == n {
-				return true
-			}
+		if slices.Contains(names, p) {
+			return true
 		}
 	}
 	return false

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sitemon"
@@ -255,13 +254,14 @@ func groupNote(sites []*sitemon.SiteState) string {
 	for _, st := range sites {
 		counts[st.Status]++
 	}
-	note := plural(len(sites), "site")
+	var note strings.Builder
+	note.WriteString(plural(len(sites), "site"))
 	for _, st := range []sitemon.Status{sitemon.StatusDown, sitemon.StatusDegraded, sitemon.StatusUnknown} {
 		if n := counts[st]; n > 0 {
-			note += ", " + strconv.Itoa(n) + " " + string(st)
+			fmt.Fprintf(&note, ", %d %s", n, st)
 		}
 	}
-	return note
+	return note.String()
 }
 
 // newSentence says how all sites are.

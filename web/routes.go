@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -149,8 +150,8 @@ func (s *Server) serve(class routeClass, h handler) http.Handler {
 
 // panicked answers for a handler that panicked: the process goes on.
 func (s *Server) panicked(rec *recorder, r *http.Request, class routeClass, v any) {
-	if v == http.ErrAbortHandler {
-		panic(v)
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(v) // net/http's own way to cut a connection
 	}
 	s.log.Error("handler panicked", "path", r.URL.Path, "err", v, "stack", stack())
 	if rec.code != 0 {

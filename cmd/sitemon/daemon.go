@@ -105,11 +105,13 @@ func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err er
 // there.
 func somethingToRun(s config.Settings) error {
 	_, err := readDocument(s)
-	var missing noSitesFileError
-	if _, statErr := os.Stat(databasePath(s)); errors.As(err, &missing) && statErr != nil {
-		return err
+	if _, missing := errors.AsType[noSitesFileError](err); !missing {
+		return nil // another fault: the store may know sites from before
 	}
-	return nil
+	if _, statErr := os.Stat(databasePath(s)); statErr == nil {
+		return nil
+	}
+	return err
 }
 
 // build makes all parts in the order of their dependencies. It is one straight
@@ -117,7 +119,9 @@ func somethingToRun(s config.Settings) error {
 // rest starts nothing.
 func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon, err error) {
 	d := &daemon{settings: s, log: log, registry: newRegistry(), hub: web.NewHub()}
-	if d.db, err = sqlite.Open(ctx, databasePath(s), sqlite.Options{Logger: log, Retention: s.Retention.Reports}); err != nil {
+	if d.db, err = sqlite.Open(ctx, databasePath(s), sqlite.Options{
+		Logger: log, Retention: s.Retention.Reports, HourRetention: s.Retention.Availability1h,
+	}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -159,6 +163,7 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listener) error {
 	life.onStop("store", 0, func(context.Context) error { return d.db.Close() })
 	life.start("housekeeping", budgetShort, d.keepHouse)
+	life.start("rollups and retention", budgetShort, d.tidy)
 	life.start("http server", budgetShort, func(ctx context.Context) error { return d.server.Serve(ctx, listener) })
 	life.onStop("last reports", budgetFlush, d.sink.Flush)
 	life.start("sink", budgetFlush, d.sink.Run)

@@ -55,8 +55,7 @@ func (a *app) check(s config.Settings) (valid bool) {
 	}
 	if err != nil {
 		fmt.Fprintln(a.err, err)
-		var problems sitemon.Problems
-		if errors.As(err, &problems) {
+		if problems, ok := errors.AsType[sitemon.Problems](err); ok {
 			fmt.Fprintf(a.err, "sitemon: %s is not valid: %s\n", s.Sites, count(len(problems), "error"))
 		}
 		return false

@@ -16,13 +16,13 @@ const (
 	stuckAfter = 10 * time.Second
 )
 
-// keepHouse does what the store needs from time to time: each second it looks
-// for sites that fell silent, now and then it says that this process lives, sums
-// finished hours up and deletes what is too old.
+// keepHouse does the small things that the store needs from time to time: each
+// second it looks for sites that fell silent, now and then it says that this
+// process lives.
 func (d *daemon) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var beat, tidied time.Time
+	var beat time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,11 +37,21 @@ func (d *daemon) keepHouse(ctx context.Context) error {
 				beat = now
 				d.keep(ctx, "say that this process lives", func() error { return d.heartbeat(ctx, now) })
 			}
-			if now.Sub(tidied) >= tidyEvery {
-				tidied = now
-				d.keep(ctx, "sum up finished hours", func() error { return d.db.Rollup(ctx, now) })
-				d.keep(ctx, "delete old reports", func() error { return d.db.Retain(ctx, now) })
-			}
+		}
+	}
+}
+
+// tidy does what may take seconds in a large store: it sums finished hours up
+// and deletes what is too old.
+func (d *daemon) tidy(ctx context.Context) error {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			d.keep(ctx, "sum up finished hours and delete what is too old", func() error { return d.db.Retain(ctx, now) })
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -74,8 +75,7 @@ func (l *lifecycle) wait(ctx context.Context) error {
 // stop ends all parts, the last started first. It goes on after an error.
 func (l *lifecycle) stop() error {
 	var errs []error
-	for i := len(l.steps) - 1; i >= 0; i-- {
-		s := l.steps[i]
+	for _, s := range slices.Backward(l.steps) {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), s.budget)
 		if err := s.stop(ctx); err != nil {

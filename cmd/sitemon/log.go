@@ -24,7 +24,7 @@ func newLogger(w io.Writer, s config.LogSettings) *slog.Logger {
 	if format == config.LogJSON {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: s.Level, ReplaceAttr: readableDuration}))
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: s.Level, TimeFormat: time.TimeOnly, NoColor: !colourful(w)}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: s.Level, TimeFormat: time.TimeOnly, NoColor: !colourful(w)}))
 }
 
 // readableDuration writes durations as "1.5s": slog's own JSON has nanoseconds.

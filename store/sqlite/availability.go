@@ -18,7 +18,7 @@ func (db *DB) tiers(ctx context.Context, q querier) (t tiers, err error) {
 	}
 	now := db.clock().UTC()
 	t.raw = earlier(now.Add(-db.retention).Truncate(time.Hour).Add(time.Hour), p.hours)
-	t.hours = earlier(now.Add(-hoursKept).Truncate(day).Add(day), p.days)
+	t.hours = earlier(now.Add(-db.hourRetention).Truncate(day).Add(day), p.days)
 	return t, nil
 }
 

@@ -20,6 +20,9 @@ import (
 // otherwise.
 const DefaultRetention = 30 * 24 * time.Hour
 
+// DefaultHourRetention is the same for the sums of hours.
+const DefaultHourRetention = 730 * 24 * time.Hour
+
 const (
 	readers = 4
 	// busyTimeout is how long a statement waits for a lock that another process
@@ -42,6 +45,9 @@ type Options struct {
 	Logger *slog.Logger // nil: nothing is logged
 	// Retention is how long raw reports are kept; 0 is [DefaultRetention].
 	Retention time.Duration
+	// HourRetention is how long sums of hours are kept; those of days stay for
+	// ever. 0 is [DefaultHourRetention].
+	HourRetention time.Duration
 	// ReadOnly opens the file without migrating it or writing to it, also while
 	// another process has it open. What would write gives an error.
 	ReadOnly bool
@@ -51,10 +57,11 @@ type Options struct {
 
 // DB is an open store. Its methods are safe for concurrent use.
 type DB struct {
-	path      string
-	log       *slog.Logger
-	retention time.Duration
-	clock     func() time.Time
+	path          string
+	log           *slog.Logger
+	retention     time.Duration // of raw reports
+	hourRetention time.Duration
+	clock         func() time.Time
 
 	read *sql.DB
 	pool *sql.DB // the one connection of conn, and the one that empties the WAL
@@ -87,6 +94,9 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	}
 	if db.retention <= 0 {
 		db.retention = DefaultRetention
+	}
+	if db.hourRetention = opts.HourRetention; db.hourRetention == 0 {
+		db.hourRetention = DefaultHourRetention
 	}
 	if db.clock == nil {
 		db.clock = time.Now

@@ -6,15 +6,11 @@ import (
 	"time"
 )
 
-const (
-	// deletedRows is how many rows a transaction deletes, so that none takes long.
-	deletedRows = 5000
-	// hoursKept is how long the sums of hours are kept; those of days stay.
-	hoursKept = 730 * day
-)
+// deletedRows is how many rows a transaction deletes, so that none takes long.
+const deletedRows = 5000
 
 // Retain deletes the raw reports and gaps that are older than the retention, and
-// sums of hours older than two years. What is deleted has been rolled up before.
+// sums of hours older than theirs. What is deleted has been rolled up before.
 // It deletes whole hours, so that most calls find nothing to do.
 func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "delete what is older than the retention")
@@ -50,7 +46,7 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	if err := db.retainGaps(ctx, locations, until); err != nil {
 		return fmt.Errorf("gaps: %w", err)
 	}
-	if err := db.retainHours(ctx, earlier(now.Add(-hoursKept).UTC().Truncate(day), p.days)); err != nil {
+	if err := db.retainHours(ctx, earlier(now.Add(-db.hourRetention).UTC().Truncate(day), p.days)); err != nil {
 		return fmt.Errorf("hours: %w", err)
 	}
 	db.retained = until

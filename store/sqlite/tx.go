@@ -68,7 +68,7 @@ func (db *DB) exec(ctx context.Context, query string, args ...any) error {
 }
 
 func (db *DB) execResult(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := db.stmt(ctx, query)
+	s, err := db.stmt(ctx, query) //nolint:sqlclosecheck // It is kept, and closed with the store.
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (db *DB) execResult(ctx context.Context, query string, args ...any) (sql.Re
 
 // queryRow runs a prepared query for one row within [DB.write].
 func (db *DB) queryRow(ctx context.Context, query string, args ...any) scanner {
-	s, err := db.stmt(ctx, query)
+	s, err := db.stmt(ctx, query) //nolint:sqlclosecheck // It is kept, and closed with the store.
 	if err != nil {
 		return failedRow{err}
 	}
