@@ -166,16 +166,3 @@ func TestPreferredIPProtocol(t *testing.T) {
 		})
 	}
 }
-
-// The second address of a name is tried while the first one keeps silent: an
-// address for documentation, from which nothing ever comes.
-func TestTheNextAddressDoesNotWait(t *testing.T) {
-	_, port, _ := net.SplitHostPort(listen(t, func(net.Conn) {}))
-	set := newSet(t, probes.Options{Resolver: nameServer(t, records("192.0.2.77", "127.0.0.1"))})
-	site := newSite(t, "tcp://two.example.org:"+port)
-	r := set.Probe(t.Context(), site)
-	wantReport(t, r, sitemon.OutcomeUp, "", "")
-	if r.RemoteAddr != "127.0.0.1:"+port {
-		t.Errorf("connected to %s", r.RemoteAddr)
-	}
-}

@@ -22,7 +22,7 @@ type verdict struct {
 	attempt *attempt
 	late    error           // the deadline came before all was judged
 	outcome sitemon.Outcome // "" while all are met
-	reason  sitemon.Reason  // of the first that was not met, "down" before "degraded"
+	reason  sitemon.Reason  // of the first that was not met
 	texts   []string
 }
 
@@ -64,7 +64,7 @@ func (v *verdict) note(ok bool, bad sitemon.Outcome, reason sitemon.Reason, c Ch
 	if ok {
 		return
 	}
-	if v.outcome == "" || v.outcome == sitemon.OutcomeDegraded && bad == sitemon.OutcomeDown {
+	if v.outcome == "" { // what makes a site down is judged before what degrades it
 		v.outcome, v.reason = bad, reason
 	}
 	v.texts = append(v.texts, text)

@@ -82,6 +82,28 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// The deadline of a probe does not stay on the connection that it leaves behind:
+// HTTP/2 reads on while nobody asks.
+func TestKeptBeyondTheDeadline(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	server, conns := counted(t, true, true, ca)
+	set := newSet(t, probes.Options{Roots: ca.pool()})
+	site := newSite(t, server.URL)
+	site.Request.KeepAlive = true
+	for _, timeout := range []time.Duration{ampleTimeout, time.Second, ampleTimeout} {
+		ctx := deadline(t, timeout)
+		wantReport(t, set.Probe(ctx, site), sitemon.OutcomeUp, "", "")
+		if timeout == time.Second {
+			<-ctx.Done()
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
+
 // A connection that can't be used again is not kept.
 func TestNotKept(t *testing.T) {
 	tests := []struct{ name, answer string }{

@@ -119,6 +119,7 @@ var httpPeers = []peer{
 	{"headers a byte at a time", answer("HTTP/1.1 200 OK\r\n", drip("X-A: yyyyyyyyyyyyyyyyyyyy\r\n")), sitemon.ReasonTransferTimeout, "receiving the headers"},
 	{"body a byte at a time", answer(okHead+"Content-Length: 100000\r\n\r\n", drip("x")), sitemon.ReasonTransferTimeout, "receiving the body"},
 	{"stops amid the headers", answer(okHead, silent), sitemon.ReasonTransferTimeout, "receiving the headers"},
+	{"stops amid a header", answer("HTTP/1.1 200 OK\r\nX-A", silent), sitemon.ReasonTransferTimeout, "receiving the headers"},
 	{"stops amid the body", answer(okHead+"Content-Length: 10\r\n\r\nabc", silent), sitemon.ReasonTransferTimeout, "3 bytes so far"},
 	{"endless headers", answer(okHead, endless("X-A: y\r\n")), sitemon.ReasonProtocol, "the headers are larger than 128 KiB"},
 	{"one endless header", answer(okHead+"X: ", endless("yyyyyyyy")), sitemon.ReasonProtocol, "larger than 128 KiB"},

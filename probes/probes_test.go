@@ -47,7 +47,11 @@ func TestCancelledProbe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			time.AfterFunc(50*time.Millisecond, cancel)
+			start := time.Now()
 			wantReport(t, set.Probe(ctx, newSite(t, target)), sitemon.OutcomeUnknown, sitemon.ReasonInternal, "the probe was cancelled")
+			if took := time.Since(start); took > 30*time.Second {
+				t.Errorf("ended after %s only", took)
+			}
 		})
 	}
 }

@@ -106,6 +106,7 @@ func TestProxies(t *testing.T) {
 		{"http by socks5", plain.URL, "socks5://" + socks, "up", "", "GET /"},
 		{"https by socks5", secure.URL, "socks5://" + socks, "up", "", "GET /"},
 		{"wrong credentials", secure.URL, "http://joe:wrong@" + httpProxy, "down", "connect_error", `refused to connect: "407 Proxy Authentication Required"`},
+		{"wrong credentials by https", secure.URL, "https://joe:wrong@" + tlsProxy, "down", "connect_error", `refused to connect: "407 Proxy Authentication Required"`},
 		{"a target that refuses", "https://127.0.0.1:9", "http://joe:secret@" + httpProxy, "down", "connect_error", `refused to connect: "502 Bad Gateway"`},
 		{"a target that refuses, by socks5", "https://127.0.0.1:9", "socks5://" + socks, "down", "connect_error", "did not connect"},
 		{"a proxy that refuses", plain.URL, "http://127.0.0.1:9", "down", "connect_refused", "connection refused by 127.0.0.1:9"},

@@ -3,11 +3,13 @@
 package probes_test
 
 import (
-	"fmt"
 	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 	"time"
+
+	"sitemon/probes"
 )
 
 // cpuTime is the processor time that this process has used.
@@ -22,27 +24,29 @@ func cpuTime() time.Duration {
 // fullBacklog returns an address whose connections nobody accepts.
 func fullBacklog(t *testing.T) string {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	addr, err := probes.FullBacklog(t, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
+	return addr
+}
+
+// The next address of a name is tried while the one before keeps silent.
+func TestTheNextAddressDoesNotWait(t *testing.T) {
+	_, port, _ := net.SplitHostPort(listen(t, func(net.Conn) {}))
+	silent, err := probes.FullBacklog(t, "127.0.0.77:"+port)
+	if err != nil {
+		t.Skipf("no silent address to be had: %v", err)
 	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	sa, err := syscall.Getsockname(fd)
+	set := newSet(t, probes.Options{})
+	target := netip.MustParseAddrPort(silent)
+	conn, err := set.Race(deadline(t, ampleTimeout), newSite(t, "tcp://two.example.org"),
+		[]netip.Addr{target.Addr(), netip.MustParseAddr("127.0.0.1")}, target.Port())
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := fmt.Sprintf("127.0.0.1:%d", sa.(*syscall.SockaddrInet4).Port)
-	for {
-		c, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
-		if err != nil {
-			return addr
-		}
-		t.Cleanup(func() { c.Close() })
+	defer conn.Close()
+	if got := conn.RemoteAddr().String(); got != "127.0.0.1:"+port {
+		t.Errorf("connected to %s", got)
 	}
 }
