@@ -151,17 +151,18 @@ func (s *Scheduler) Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sit
 		}
 		seen[site.Name] = true
 		e, running := s.entries[site.Name]
+		fresh := !running || e.grid.Interval != site.Interval
 		switch {
-		case !running:
-			e = s.add(site)
-		case e.grid.Interval != site.Interval:
+		case fresh && running:
 			s.remove(e)
+			e = s.add(site)
+		case fresh:
 			e = s.add(site)
 		case !bytes.Equal(e.target.Load().site.Definition, site.Definition):
 			e.target.Store(newTarget(site))
 		}
 		if due[site.Name] {
-			s.addExtra(e, gen.LoadedAt, len(due))
+			s.addExtra(e, gen.LoadedAt, len(due), fresh)
 		}
 	}
 	for name, e := range s.entries {
@@ -215,10 +216,15 @@ func (s *Scheduler) schedule(e *entry, now time.Time) {
 }
 
 // addExtra makes an entry due at its slot off the grid, unless a slot of the grid
-// comes first or the moment is more than a time-out ago.
-func (s *Scheduler) addExtra(e *entry, loadedAt time.Time, n int) {
+// comes first or the moment is more than a time-out ago. A fresh entry has a job
+// from now on: a slot of the grid that has come since the generation was loaded
+// is made up for here.
+func (s *Scheduler) addExtra(e *entry, loadedAt time.Time, n int, fresh bool) {
 	at, ok := slot.Extra(e.name, e.grid, loadedAt, n)
 	now := s.now()
+	if passed := e.grid.AtOrBefore(now); fresh && passed.After(loadedAt) {
+		at, ok = passed, true
+	}
 	if !ok || now.Sub(at) > e.target.Load().site.Timeout {
 		return
 	}

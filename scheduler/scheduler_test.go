@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -177,6 +178,40 @@ func TestNewSiteIsDueAtOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Storing a large document takes a while. A slot that comes meanwhile is probed
+// when the sites are there, by those that are new or have another interval.
+func TestSlotWhileAGenerationIsStored(t *testing.T) {
+	for name, before := range map[string][]sitemon.Site{
+		"new":              {},
+		"another interval": {site("a", time.Hour)},
+		"enabled again":    {site("a", time.Minute, func(s *sitemon.Site) { s.Enabled = false })},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t, up)
+				f.restart(before...)
+				due := slot.NewGrid("a", time.Minute).After(time.Now().Add(time.Minute))
+				loaded := due.Add(-20 * time.Millisecond)
+				time.Sleep(time.Until(due.Add(300 * time.Millisecond)))
+				after := []sitemon.Site{site("a", time.Minute)}
+				// 1,000 sites in all: the extra slot of this one comes after that of the grid.
+				plan := sitemon.Diff(before, after)
+				for i := range 999 {
+					plan.Added = append(plan.Added, fmt.Sprint("other", i))
+				}
+				if _, ok := slot.Extra("a", slot.NewGrid("a", time.Minute), loaded, 1000); ok {
+					t.Fatal("the extra slot comes first")
+				}
+				f.Apply(sitemon.Generation{Number: 8, LoadedAt: loaded}, plan, after)
+				time.Sleep(time.Minute)
+				if got, want := slots(f.sink.of("a")), []time.Time{due, due.Add(time.Minute)}; !slices.Equal(got, want) {
+					t.Errorf("slots %v, want %v", got, want)
+				}
+			})
+		})
+	}
 }
 
 func TestReloadAppliesOnlyDifferences(t *testing.T) {
