@@ -112,13 +112,20 @@ func TestReportsAreRecordedInOrderWithinAMoment(t *testing.T) {
 func TestFailingRecorderLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{fail: errors.New("disk full")}
-		l, _ := run(t, rec, nil)
+		reg := prometheus.NewPedanticRegistry()
+		l, _ := run(t, rec, reg)
 		for range 60 {
 			write(l, "a", 10)
 			time.Sleep(time.Second)
 		}
 		if n, oldest := l.Waiting(); n == 0 || oldest == 0 {
 			t.Errorf("waiting: %d reports for %s, want some", n, oldest)
+		}
+		n, _ := l.Waiting()
+		want := "# HELP sitemon_writer_lag Reports that the writer has yet to record: inside one process those of the spool.\n" +
+			"# TYPE sitemon_writer_lag gauge\nsitemon_writer_lag " + fmt.Sprint(n) + "\n"
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "sitemon_writer_lag"); err != nil {
+			t.Error(err)
 		}
 		rec.set(nil)
 		time.Sleep(10 * time.Second)

@@ -38,6 +38,9 @@ func newLocalMetrics(reg prometheus.Registerer, l *Local) *localMetrics {
 			Name: "sitemon_spool_reports", Help: "Reports that wait to be recorded.",
 		}, func() float64 { n, _ := l.Waiting(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sitemon_writer_lag", Help: "Reports that the writer has yet to record: inside one process those of the spool.",
+		}, func() float64 { n, _ := l.Waiting(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sitemon_spool_oldest_seconds", Help: "How long the oldest waiting report has waited.",
 		}, func() float64 { _, d := l.Waiting(); return d.Seconds() }))
 	return m
