@@ -75,11 +75,11 @@ func (a *attempt) decoded(dst []byte, ans *answer, limit int64) ([]byte, bool, e
 		dst, truncated, err = a.readUpTo(dst, r, limit)
 	}
 	switch {
-	case errors.Is(err, io.EOF) && raw.n == 0 && raw.err == io.EOF:
+	case errors.Is(err, io.EOF) && raw.n == 0 && errors.Is(raw.err, io.EOF):
 		return dst, false, nil // no body at all, as after HEAD
 	case raw.full:
 		return dst, true, nil
-	case raw.err != nil && raw.err != io.EOF:
+	case raw.err != nil && !errors.Is(raw.err, io.EOF):
 		return dst, truncated, raw.err // the connection's fault, not the encoding's
 	case err != nil:
 		return dst, truncated, errors.Join(errEncoding, err)

@@ -25,7 +25,7 @@ func connectTCP(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
 	switch err := syscall.Connect(fd, addr); err {
 	case nil, syscall.EINPROGRESS, syscall.EINTR, syscall.EALREADY:
 	default:
-		syscall.Close(fd)
+		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("connect", err)
 	}
 	s := &socket{os.NewFile(uintptr(fd), "tcp"), target}

@@ -90,10 +90,10 @@ func (a *attempt) exchange(c *httpConn, r *request) (*answer, error) {
 	start := time.Now()
 	first := start
 	if c.h2 != nil {
-		resp, err = a.roundTrip2(c, r)
+		resp, err = a.roundTrip2(c, r) //nolint:bodyclose // Its body ends with the connection, which answer.done sees to.
 		first = time.Now()
 	} else {
-		resp, first, err = a.roundTrip1(c, r)
+		resp, first, err = a.roundTrip1(c, r) //nolint:bodyclose // As above.
 	}
 	a.report.Phases.Processing += first.Sub(start)
 	if err != nil {

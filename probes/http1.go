@@ -60,7 +60,7 @@ func (w *wire) cause(err error) error {
 	switch {
 	case w.left <= 0:
 		return errHeaderSize
-	case w.err != nil && w.err != io.EOF:
+	case w.err != nil && !errors.Is(w.err, io.EOF):
 		return w.err
 	}
 	return err

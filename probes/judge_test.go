@@ -169,7 +169,7 @@ func jsonExpectation(t *testing.T, path string, op sitemon.JSONOperator, value s
 }
 
 func TestBodyLimit(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"ok":1,"rest":"`+strings.Repeat("x", 100)+`needle"}`)
 	}))
 	defer server.Close()

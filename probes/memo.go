@@ -29,7 +29,7 @@ const memoIdle = time.Hour
 
 // value returns what is kept under key, made anew when it is older than fresh (0:
 // never). Errors are kept like values.
-func (m *memo[V]) value(key string, fresh time.Duration, make func() (V, error)) (V, error) {
+func (m *memo[V]) value(key string, fresh time.Duration, build func() (V, error)) (V, error) {
 	now := time.Now()
 	m.mu.Lock()
 	e, ok := m.entries[key]
@@ -40,7 +40,7 @@ func (m *memo[V]) value(key string, fresh time.Duration, make func() (V, error))
 		return v, err
 	}
 	m.mu.Unlock()
-	v, err := make()
+	v, err := build()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.entries == nil {

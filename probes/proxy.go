@@ -90,7 +90,8 @@ func (a *attempt) tunnel(c *httpConn, target string) error {
 		// What a server behind the proxy says waits for us to speak TLS first, so
 		// nothing of it is lost in this reader.
 		w := &wire{conn: c.Conn, left: maxHeader}
-		if resp, err = http.ReadResponse(bufio.NewReaderSize(w, 1024), &http.Request{Method: http.MethodConnect}); err != nil {
+		resp, err = http.ReadResponse(bufio.NewReaderSize(w, 1024), &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // CONNECT has none.
+		if err != nil {
 			err = w.cause(err)
 		}
 	}
