@@ -142,19 +142,21 @@ func SiteFromURL(address string) (sitemon.Site, error) {
 	return site, err
 }
 
-// Hash is the SHA-256 of a document. A file by itself counts by its content, the
-// files of a folder by their base names too, so that it does not matter where
-// the document lies.
+// Hash is the SHA-256 of a document in hexadecimal: of a file by itself what
+// sha256sum prints; the files of a folder count by their base names too. It does
+// not matter where the document lies.
 func Hash(files []File) string {
 	h := sha256.New()
+	if len(files) == 1 {
+		h.Write(files[0].Content)
+		return hex.EncodeToString(h.Sum(nil))
+	}
 	part := func(b []byte) {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
 		h.Write(b)
 	}
 	for _, f := range files {
-		if len(files) > 1 {
-			part([]byte(filepath.Base(f.Name)))
-		}
+		part([]byte(filepath.Base(f.Name)))
 		part(f.Content)
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -103,6 +103,11 @@ func TestFolder(t *testing.T) {
 }
 
 func TestHash(t *testing.T) {
+	// printf 'sites: []' | sha256sum
+	const want = "7e048d651c7b6ab10ac52dec15a5f8684041f0f779c6f659345e273fe9f069c3"
+	if got := config.Hash([]config.File{{Name: "a.yaml", Content: []byte("sites: []")}}); got != want {
+		t.Errorf("hash of a file %s, want %s", got, want)
+	}
 	hash := func(files []config.File) string {
 		doc, _, err := config.Parse(files, options())
 		if err != nil {
