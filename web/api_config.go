@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"io"
 	"net/http"
 
 	"sitemon"
@@ -41,6 +42,10 @@ func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
 
 // postReload applies the sites file now, as SIGHUP does.
 func (s *Server) postReload(w http.ResponseWriter, r *http.Request) error {
+	// There is nothing to say in a body, but one that is too long is refused.
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return bodyError(err)
+	}
 	plan, err := s.Reloader.Reload(r.Context())
 	if err != nil {
 		if _, ok := errors.AsType[sitemon.Problems](err); ok || r.Context().Err() != nil {

@@ -40,6 +40,14 @@ func badParameter(name, format string, args ...any) problem {
 	return p
 }
 
+// bodyError is the answer to a body that could not be read.
+func bodyError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return err
+	}
+	return problemf(http.StatusBadRequest, "the body of the request could not be read")
+}
+
 var errNoRoute = problem{Status: http.StatusNotFound, Detail: "there is nothing at this address"}
 
 const internalDetail = "the request could not be answered; the log says why"
@@ -56,6 +64,9 @@ func toProblem(err error) (p problem, logged bool) {
 	}
 	if ps, ok := errors.AsType[sitemon.Problems](err); ok {
 		return problem{Status: http.StatusUnprocessableEntity, Detail: "the sites file has faults; what ran before goes on", Errors: ps}, false
+	}
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return problemf(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", e.Limit), false
 	}
 	switch {
 	case errors.Is(err, sitemon.ErrNotFound):

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -71,6 +72,32 @@ func TestOrigins(t *testing.T) {
 			wantStatus(t, w, c.want)
 			// Reading is not what Origin is about.
 			wantStatus(t, ask(s, "GET", "/api/v1/sites", headers...), 200)
+		})
+	}
+}
+
+func TestBodiesAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		bytes int
+		size  int64 // as the request says
+		want  int
+	}{
+		{"none", 0, 0, 200},
+		{"as long as may be", 1 << 20, 1 << 20, 200},
+		{"a byte longer", 1<<20 + 1, 1<<20 + 1, 413},
+		{"longer, in chunks", 3 << 20, -1, 413},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newAPIStore()
+			r := httptest.NewRequest("POST", "http://localhost:8080/api/v1/config/reload", strings.NewReader(strings.Repeat("x", c.bytes)))
+			r.ContentLength = c.size
+			w := httptest.NewRecorder()
+			newServer(t, f).Handler().ServeHTTP(w, r)
+			wantStatus(t, w, c.want)
+			if c.want != 200 {
+				wantProblem(t, w.Header().Get("Content-Type"), w.Body.Bytes(), c.want)
+			}
 		})
 	}
 }
