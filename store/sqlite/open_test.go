@@ -136,6 +136,49 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestCancelledWrite ends the context of a write at any moment of it.
+func TestCancelledWrite(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "sitemon.db"), sqlite.Options{})
+	for i := range 500 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*time.Microsecond)
+		first := db.Heartbeat(ctx, sitemon.Monitor{ID: "host-1"})
+		cancel()
+		if err := db.Heartbeat(t.Context(), sitemon.Monitor{ID: "host-1"}); err != nil {
+			t.Fatalf("after a write that ended with %v: %v", first, err)
+		}
+	}
+}
+
+// TestSilenceAfterStart: a site that fell silent while the store was closed is
+// found, although another one goes on.
+func TestSilenceAfterStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sitemon.db")
+	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	opts := sqlite.Options{Clock: func() time.Time { return now }}
+	db := open(t, path, opts)
+	if _, _, err := db.SyncSites(t.Context(), fleet(2, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	record := func(site string) {
+		t.Helper()
+		r := sitemon.Report{Site: site, Location: "default", Slot: now, Interval: time.Minute, Outcome: sitemon.OutcomeUp}
+		if _, err := db.Record(t.Context(), []sitemon.Report{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record("site-00000")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour)
+	db = open(t, path, opts)
+	record("site-00001")
+	changes, err := db.Tick(t.Context(), now)
+	if err != nil || len(changes) != 1 || changes[0].Site != "site-00000" || changes[0].Status != sitemon.StatusUnknown {
+		t.Errorf("changes %+v, %v, want that site-00000 is unknown", changes, err)
+	}
+}
+
 func TestRecordBeyondKey(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "sitemon.db"), sqlite.Options{})
 	for year, want := range map[int]error{2108: nil, 2110: sitemon.ErrInvalid} {

@@ -29,7 +29,8 @@ type state struct {
 
 	// claimed is availability_progress.claimed.
 	claimed int64
-	// silence is the moment before which no location falls silent.
+	// silence is the moment before which no location falls silent; zero: nobody has
+	// looked yet.
 	silence time.Time
 }
 

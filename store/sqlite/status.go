@@ -13,8 +13,8 @@ import (
 func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
 	before := l.track
 	l.track.Advance(*r, s.thresholds)
-	if before.Silent.IsZero() || l.track.Silent.Before(b.db.state.silence) {
-		b.db.state.silence = earlier(b.db.state.silence, l.track.Silent)
+	if silent := l.track.Silent; !silent.IsZero() && silent.Before(b.db.state.silence) {
+		b.db.state.silence = silent
 	}
 	if !steady(&before, &l.track) {
 		if b.locations == nil {

@@ -20,19 +20,20 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context) error) (err
 	if db.conn == nil {
 		return errReadOnly
 	}
-	if _, err := db.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
+	begin := ctx
 	// A context that can end costs a goroutine for every statement.
 	ctx = context.WithoutCancel(ctx)
+	if _, err := db.conn.ExecContext(begin, "BEGIN IMMEDIATE"); err != nil {
+		// Where the context ended just now, the transaction may have begun all the same.
+		_, _ = db.conn.ExecContext(ctx, "ROLLBACK")
+		return err
+	}
 	committed := false
 	defer func() {
 		if !committed { // also where f panics
 			db.state = nil
-			_, rerr := db.conn.ExecContext(ctx, "ROLLBACK")
-			if rerr != nil {
-				db.log.Debug("rolling back", "err", rerr) // an error that ended the transaction by itself
-			}
+			// After some errors SQLite has ended the transaction by itself.
+			_, _ = db.conn.ExecContext(ctx, "ROLLBACK")
 		}
 	}()
 	if db.state == nil {
