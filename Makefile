@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits check-config ci ci-steps clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits check-config ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-peers: build ## Measure the daemon against a bare client loop (SITES, INTE
 
 bench-limits: build ## Measure the daemon at rising rates: 10,000 sites down to 1 s, 100,000 at 5 m.
 	$(RIG) limits -duration $(DURATION) -keep-alive=$(KEEP_ALIVE)
+
+bench-edits: build ## Measure how edits of the sites file reach the running daemon, and that no other site loses a slot.
+	$(RIG) edits -sites $(SITES) -interval $(INTERVAL)
 
 check-config: ## Validate sites.yaml as the daemon would.
 	$(GO) run ./cmd/sitemon check sites.yaml

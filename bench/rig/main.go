@@ -4,6 +4,7 @@
 //
 //	go run ./bench/rig peers  -sites 10000 -interval 10s    the daemon and a bare client loop at one rate
 //	go run ./bench/rig limits                               the highest rates
+//	go run ./bench/rig edits  -sites 10000 -interval 10s    edits of the running daemon's sites file
 //	go run ./bench/rig sites  -sites 10 -base URL           print a sites.yaml
 //	go run ./bench/rig target -addr 127.0.0.1:8070          serve the sites for a run by hand
 //
@@ -46,7 +47,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: rig peers|limits|sites|target|raw [flags]")
+		return fmt.Errorf("usage: rig peers|limits|edits|sites|target|raw [flags]")
 	}
 	var o options
 	f := flag.NewFlagSet("rig", flag.ContinueOnError)
@@ -67,6 +68,8 @@ func run(ctx context.Context, args []string) error {
 		return peers(ctx, o)
 	case "limits":
 		return limits(ctx, o)
+	case "edits":
+		return edits(ctx, o)
 	case "sites":
 		_, err := os.Stdout.Write(sitemonFile(o))
 		return err

@@ -83,71 +83,90 @@ type measured struct {
 	metrics string // URL of its metrics, read at the end
 }
 
-// measure runs one program against t, and ends it.
-func measure(ctx context.Context, o options, t *target, m measured) (res result, err error) {
-	t.mu.Lock()
-	clear(t.arrivals)
-	t.mu.Unlock()
-	cmd := exec.Command(m.command[0], m.command[1:]...)
-	if o.log != "" {
-		f, err := os.OpenFile(o.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			return res, fmt.Errorf("open the log: %w", err)
-		}
-		defer f.Close()
-		cmd.Stdout, cmd.Stderr = f, f
-	}
-	if err := cmd.Start(); err != nil {
-		return res, fmt.Errorf("start %s: %w", m.name, err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	defer func() { err = errors.Join(err, end(cmd, ended)) }()
+// running is a program that was started.
+type running struct {
+	name  string
+	cmd   *exec.Cmd
+	ended chan error
+	log   *os.File
+}
 
-	if err := wait(ctx, o.warmUp(), ended); err != nil {
-		return res, fmt.Errorf("%s: %w", m.name, err)
-	}
-	res.name = m.name
-	from, before := time.Now(), tree(cmd.Process.Pid)
-	for time.Since(from) < o.dur {
-		if err := wait(ctx, min(time.Second, o.dur-time.Since(from)), ended); err != nil {
-			return res, fmt.Errorf("%s: %w", m.name, err)
+// start starts a program, with its output in the file log, or nowhere.
+func start(m measured, log string) (*running, error) {
+	p := &running{name: m.name, cmd: exec.Command(m.command[0], m.command[1:]...), ended: make(chan error, 1)}
+	if log != "" {
+		f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("open the log: %w", err)
 		}
-		res.rss = max(res.rss, tree(cmd.Process.Pid).rss)
+		p.log, p.cmd.Stdout, p.cmd.Stderr = f, f, f
 	}
-	res.cpu = tree(cmd.Process.Pid).cpu - before.cpu
-	if err := wait(ctx, min(o.interval, 2*time.Second), ended); err != nil { // the last slots' probes arrive
-		return res, fmt.Errorf("%s: %w", m.name, err)
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", m.name, err)
 	}
-	res.kept = t.judge(o, from, m.slots)
-	if m.metrics != "" {
-		res.metrics, err = ownMetrics(m.metrics)
-	}
-	return res, err
+	go func() { p.ended <- p.cmd.Wait() }()
+	return p, nil
 }
 
 // wait lets d pass; it is an error if ctx or the process ends first.
-func wait(ctx context.Context, d time.Duration, ended chan error) error {
+func (p *running) wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case err := <-ended:
-		ended <- nil // for end
-		return fmt.Errorf("ended by itself: %w", errors.Join(err, errors.New("see its output with -log FILE")))
+	case err := <-p.ended:
+		p.ended <- nil // for end
+		return fmt.Errorf("%s ended by itself: %w", p.name, errors.Join(err, errors.New("see its output with -log FILE")))
 	case <-time.After(d):
 		return nil
 	}
 }
 
 // end asks the process to end, and kills it after ten seconds.
-func end(cmd *exec.Cmd, ended chan error) error {
-	if err := cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("end the process: %w", err)
+func (p *running) end() error {
+	if p.log != nil {
+		defer p.log.Close()
+	}
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("end %s: %w", p.name, err)
 	}
 	select {
-	case <-ended:
+	case <-p.ended:
 		return nil
 	case <-time.After(10 * time.Second):
-		return cmd.Process.Kill()
+		return p.cmd.Process.Kill()
 	}
+}
+
+// usage is what the process and those below it have used.
+func (p *running) usage() usage { return tree(p.cmd.Process.Pid) }
+
+// measure runs one program against t, and ends it.
+func measure(ctx context.Context, o options, t *target, m measured) (res result, err error) {
+	t.forget()
+	p, err := start(m, o.log)
+	if err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, p.end()) }()
+
+	if err := p.wait(ctx, o.warmUp()); err != nil {
+		return res, err
+	}
+	res.name = m.name
+	from, before := time.Now(), p.usage()
+	for time.Since(from) < o.dur {
+		if err := p.wait(ctx, min(time.Second, o.dur-time.Since(from))); err != nil {
+			return res, err
+		}
+		res.rss = max(res.rss, p.usage().rss)
+	}
+	res.cpu = p.usage().cpu - before.cpu
+	if err := p.wait(ctx, min(o.interval, 2*time.Second)); err != nil { // the last slots' probes arrive
+		return res, err
+	}
+	res.kept = t.judge(o, from, m.slots, -1)
+	if m.metrics != "" {
+		res.metrics, err = ownMetrics(m.metrics)
+	}
+	return res, err
 }

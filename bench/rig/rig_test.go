@@ -54,7 +54,7 @@ func TestJudge(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			target := &target{arrivals: map[int][]time.Time{0: tt.arrivals}}
-			if got := target.judge(o, from, tt.slots); got != tt.want {
+			if got := target.judge(o, from, tt.slots, -1); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})

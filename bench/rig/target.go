@@ -105,6 +105,13 @@ func (t *target) note(id int) {
 	t.mu.Unlock()
 }
 
+// forget empties the record of arrivals.
+func (t *target) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.arrivals)
+}
+
 // kept is how a monitor kept its schedule in a window, seen from the target.
 type kept struct {
 	probes   int
@@ -116,14 +123,18 @@ type kept struct {
 
 // judge looks at the sites' arrivals in the window that begins at from. With
 // slots each planned slot of a site must see one arrival before the next;
-// without, two arrivals must not be more than 1.5 intervals apart.
-func (t *target) judge(o options, from time.Time, slots bool) kept {
+// without, two arrivals must not be more than 1.5 intervals apart. One site may
+// be left out.
+func (t *target) judge(o options, from time.Time, slots bool, except int) kept {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to := from.Add(o.dur)
 	var k kept
 	var late []time.Duration
 	for id := range o.sites {
+		if id == except {
+			continue
+		}
 		if slots {
 			late = append(late, k.bySlot(slot.NewGrid(siteName(id), o.interval), t.arrivals[id], from, to)...)
 		} else {
