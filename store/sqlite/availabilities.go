@@ -44,7 +44,7 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 	now = now.UTC().Truncate(time.Microsecond)
 	l := listing{
 		now: now, windows: windows, sums: sums,
-		hours: t.hours, rolled: earlierOf(p.hours, now.Truncate(time.Hour)), days: p.days,
+		hours: t.hours, rolled: earlier(p.hours, now.Truncate(time.Hour)), days: p.days,
 	}
 	if err := l.addRolled(ctx, tx); err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (l *listing) parts() []part {
 		}
 		from, to := cuts[k], cuts[k+1]
 		firstDay := from.Add(day - time.Microsecond).Truncate(day)
-		lastDay := earlierOf(to.Truncate(day), l.days)
+		lastDay := earlier(to.Truncate(day), l.days)
 		if !firstDay.Before(lastDay) {
 			parts = append(parts, part{"availability_1h", from, to, weights})
 			continue
@@ -197,7 +197,7 @@ func (p preparedQuery) QueryContext(ctx context.Context, _ string, args ...any) 
 func (l *listing) addRaw(ctx context.Context, tx *sql.Tx) error {
 	edges := []time.Time{l.now}
 	for _, w := range l.windows {
-		if start := laterOf(l.now.Add(-w), l.rolled); start.Before(l.now) {
+		if start := later(l.now.Add(-w), l.rolled); start.Before(l.now) {
 			edges = append(edges, start)
 		}
 	}

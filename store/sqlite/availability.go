@@ -115,7 +115,7 @@ UNION ALL
 SELECT start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us
 FROM availability_1h WHERE site_id = ?1 AND start >= ?4 AND start < ?5
 ORDER BY start`, []any{
-		site, micros(from), micros(earlierOf(to, t.hours)), micros(laterOf(from, t.hours)), micros(earlierOf(to, t.raw)),
+		site, micros(from), micros(earlier(to, t.hours)), micros(later(from, t.hours)), micros(earlier(to, t.raw)),
 	}, func(row scanner) error {
 		start, sum, err := scanSum(row)
 		if err != nil {
@@ -148,7 +148,7 @@ func addRaw(ctx context.Context, q querier, site int64, t tiers, spans []availab
 	for !spans[first].To.After(t.raw) {
 		first++
 	}
-	edges := []time.Time{laterOf(spans[first].From, t.raw)}
+	edges := []time.Time{later(spans[first].From, t.raw)}
 	for _, s := range spans[first:] {
 		edges = append(edges, s.To)
 	}
@@ -159,18 +159,4 @@ func addRaw(ctx context.Context, q querier, site int64, t tiers, spans []availab
 			s.P50, s.P95, s.P99 = raw.P50, raw.P95, raw.P99
 		}
 	})
-}
-
-func earlierOf(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func laterOf(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

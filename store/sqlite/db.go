@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -16,12 +17,11 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// DefaultRetention is how long raw reports are kept unless [Options] say
-// otherwise.
-const DefaultRetention = 30 * 24 * time.Hour
-
-// DefaultHourRetention is the same for the sums of hours.
-const DefaultHourRetention = 730 * 24 * time.Hour
+// How long what is recorded is kept unless [Options] say otherwise.
+const (
+	DefaultRetention     = 30 * day  // raw reports
+	DefaultHourRetention = 730 * day // sums of hours
+)
 
 const (
 	readers = 4
@@ -70,7 +70,7 @@ type DB struct {
 	retained time.Time  // what is older has been deleted; guarded by rollup
 
 	mu     sync.Mutex // held while writing; guards what follows
-	conn   *sql.Conn  // nil: read only
+	conn   *sql.Conn  // nil: read only, or closed
 	stmts  map[string]*sql.Stmt
 	insert driver.StmtExecContext // of a report
 	args   []driver.NamedValue    // of insert
@@ -78,7 +78,7 @@ type DB struct {
 	state  *state                 // nil: to be read again
 }
 
-var errReadOnly = errors.New("the store is open for reading only")
+var errReadOnly = errors.New("the store is open for reading only, or closed")
 
 // Open opens the store in the file at path, which it creates or migrates where
 // that is needed, and reads the state of the present sites. A file that a newer
@@ -86,17 +86,12 @@ var errReadOnly = errors.New("the store is open for reading only")
 func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	defer wrap(&err, "open store %s", path)
 	db := &DB{
-		path: path, log: opts.Logger, retention: opts.Retention, clock: opts.Clock,
-		stmts: map[string]*sql.Stmt{},
-	}
-	if db.log == nil {
-		db.log = slog.New(slog.DiscardHandler)
-	}
-	if db.retention <= 0 {
-		db.retention = DefaultRetention
-	}
-	if db.hourRetention = opts.HourRetention; db.hourRetention == 0 {
-		db.hourRetention = DefaultHourRetention
+		path:          path,
+		log:           cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
+		retention:     cmp.Or(opts.Retention, DefaultRetention),
+		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
+		clock:         opts.Clock,
+		stmts:         map[string]*sql.Stmt{},
 	}
 	if db.clock == nil {
 		db.clock = time.Now
@@ -114,7 +109,7 @@ func (db *DB) open(ctx context.Context, readOnly bool) (err error) {
 		}
 		return requireSchema(ctx, db.read)
 	}
-	if _, err := Migrate(ctx, db.path, db.log); err != nil {
+	if _, err := migrate(ctx, db.path, db.log); err != nil {
 		return err
 	}
 	if err := db.openWriter(ctx); err != nil {

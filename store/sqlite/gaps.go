@@ -1,11 +1,9 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"time"
 
 	"sitemon"
@@ -20,19 +18,20 @@ func (b *batch) gapBefore(ctx context.Context, s *site, l *location, r *sitemon.
 	if l.track.Status == "" { // the first report: there is nothing before it
 		return nil
 	}
-	// Without a change of plan since the report before, every slot up to the next
-	// one of the grid is its direct successor.
-	samePlan := s.present && s.enabled && !s.planFrom.IsZero() && !prev.Before(s.planFrom)
-	if samePlan && !r.Slot.After(s.grid().After(prev)) {
-		return nil
-	}
-	if samePlan {
-		plan := slot.Plan{From: s.planFrom, Grid: s.grid(), Enabled: true}
-		return b.insertGaps(ctx, l, []slot.Plan{plan}, prev, r.Slot, r.Gap)
-	}
-	plans, err := sitePlans(ctx, b.db.conn, s.id, s.name)
-	if err != nil {
-		return err
+	var plans []slot.Plan
+	if s.present && s.enabled && !s.planFrom.IsZero() && !prev.Before(s.planFrom) {
+		// Without a change of plan since the report before, every slot up to the next
+		// one of the grid is its direct successor.
+		grid := s.grid()
+		if !r.Slot.After(grid.After(prev)) {
+			return nil
+		}
+		plans = []slot.Plan{{From: s.planFrom, Grid: grid, Enabled: true}}
+	} else {
+		var err error
+		if plans, err = sitePlans(ctx, b.db.conn, s.id, s.name); err != nil {
+			return err
+		}
 	}
 	return b.insertGaps(ctx, l, plans, prev, r.Slot, r.Gap)
 }
@@ -150,12 +149,4 @@ func (db *DB) openGaps(ctx context.Context, q querier, siteID int64, name string
 		}
 	})
 	return gaps, err
-}
-
-// sortGaps orders gaps by location and slot.
-func sortGaps(gaps []sitemon.Gap) []sitemon.Gap {
-	slices.SortFunc(gaps, func(a, b sitemon.Gap) int {
-		return cmp.Or(cmp.Compare(a.Location, b.Location), a.From.Compare(b.From))
-	})
-	return gaps
 }

@@ -21,10 +21,14 @@ import (
 // where it is missing, and returns how many migrations it applied. A schema that
 // is newer than this program knows is an error that names both versions.
 func Migrate(ctx context.Context, path string, logger *slog.Logger) (applied int, err error) {
-	defer wrap(&err, "migrate")
+	defer wrap(&err, "migrate %s", path)
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
+	return migrate(ctx, path, logger)
+}
+
+func migrate(ctx context.Context, path string, logger *slog.Logger) (applied int, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return 0, err
 	}

@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"sitemon"
@@ -134,7 +136,7 @@ func (db *DB) Gaps(ctx context.Context, name string, from, to time.Time) (gaps [
 	}
 	err = each(ctx, tx, `SELECT l.location, g.from_slot, g.to_slot, g.slots, r.name
 FROM site_locations l JOIN site_gaps g ON g.site_location_id = l.id LEFT JOIN reasons r ON r.id = g.reason_id
-WHERE l.site_id = ? AND g.to_slot >= ? AND g.from_slot < ? ORDER BY l.location, g.from_slot`,
+WHERE l.site_id = ? AND g.to_slot >= ? AND g.from_slot < ?`,
 		[]any{id, micros(from), micros(to)}, func(row scanner) error {
 			g := sitemon.Gap{Site: name}
 			var first, last int64
@@ -148,5 +150,9 @@ WHERE l.site_id = ? AND g.to_slot >= ? AND g.from_slot < ? ORDER BY l.location, 
 		return nil, err
 	}
 	open, err := db.openGaps(ctx, tx, id, name, from, to)
-	return sortGaps(append(gaps, open...)), err
+	gaps = append(gaps, open...)
+	slices.SortFunc(gaps, func(a, b sitemon.Gap) int {
+		return cmp.Or(cmp.Compare(a.Location, b.Location), a.From.Compare(b.From))
+	})
+	return gaps, err
 }

@@ -22,9 +22,10 @@ func (db *DB) Record(ctx context.Context, reports []sitemon.Report) (rec sitemon
 	if len(reports) == 0 {
 		return rec, nil
 	}
+	var b *batch
 	err = db.write(ctx, func(ctx context.Context) error {
-		b := batch{db: db, now: db.clock(), rec: &rec}
-		rec.New = make([]sitemon.Report, 0, len(reports))
+		b = db.newBatch(db.clock())
+		b.rec.New = make([]sitemon.Report, 0, len(reports))
 		oldest := b.now.Add(-db.retention)
 		for i := range reports {
 			r := &reports[i]
@@ -33,11 +34,8 @@ func (db *DB) Record(ctx context.Context, reports []sitemon.Report) (rec sitemon
 				c.Slot, r = ms, &c
 			}
 			if r.Slot.Before(oldest) {
-				rec.Expired++
+				b.rec.Expired++
 				continue
-			}
-			if r.Slot.UnixMilli() > slotMask {
-				return fmt.Errorf("%w: site %q, slot %s is beyond what the store can hold", sitemon.ErrInvalid, r.Site, r.Slot)
 			}
 			if err := b.record(ctx, r); err != nil {
 				return fmt.Errorf("site %q, slot %s: %w", r.Site, r.Slot.UTC().Format(sitemon.SlotFormat), err)
@@ -48,20 +46,27 @@ func (db *DB) Record(ctx context.Context, reports []sitemon.Report) (rec sitemon
 	if err != nil {
 		return sitemon.Recorded{}, err
 	}
-	return rec, nil
+	return b.rec, nil
 }
 
-// batch is a transaction that records reports.
+// batch is a transaction that changes the states of sites.
 type batch struct {
 	db  *DB
 	now time.Time
-	rec *sitemon.Recorded
+	rec sitemon.Recorded
 
 	locations map[*location]struct{} // whose tracks are to be written
 	sites     map[*site]struct{}     // whose status is to be written
 }
 
+func (db *DB) newBatch(now time.Time) *batch {
+	return &batch{db: db, now: now, locations: map[*location]struct{}{}, sites: map[*site]struct{}{}}
+}
+
 func (b *batch) record(ctx context.Context, r *sitemon.Report) error {
+	if r.Slot.UnixMilli() > slotMask {
+		return fmt.Errorf("%w: the store holds no slots after 2109", sitemon.ErrInvalid)
+	}
 	s, err := b.db.siteNamed(ctx, r.Site)
 	if err != nil {
 		return err

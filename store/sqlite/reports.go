@@ -89,13 +89,7 @@ func (db *DB) reportPage(ctx context.Context, siteID int64, q sitemon.ReportQuer
 	if q.Outcome != "" {
 		where, args = " AND r.outcome = ?", []any{outcomeNumber(q.Outcome)}
 	}
-	var locations []int64
-	err := each(ctx, db.read, "SELECT id FROM site_locations WHERE site_id = ? ORDER BY id DESC", []any{siteID}, func(row scanner) error {
-		var id int64
-		err := row.Scan(&id)
-		locations = append(locations, id)
-		return err
-	})
+	locations, err := numbers(ctx, db.read, "SELECT id FROM site_locations WHERE site_id = ?", siteID)
 	if err != nil {
 		return nil, err
 	}

@@ -14,29 +14,17 @@ const deletedRows = 5000
 // It deletes whole hours, so that most calls find nothing to do.
 func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "delete what is older than the retention")
-	if err := db.Rollup(ctx, now); err != nil {
-		return err
-	}
-	p, err := readProgress(ctx, db.read)
-	if err != nil {
-		return err
-	}
-	until := now.Add(-db.retention).UTC().Truncate(time.Hour)
-	if p.hours.Before(until) {
-		until = p.hours
-	}
 	db.rollup.Lock()
 	defer db.rollup.Unlock()
+	p, err := db.rollUp(ctx, now)
+	if err != nil {
+		return fmt.Errorf("roll up: %w", err)
+	}
+	until := earlier(now.Add(-db.retention).UTC().Truncate(time.Hour), p.hours)
 	if !until.After(db.retained) {
 		return nil // whole hours go, and none has since the last time
 	}
-	var locations []int64
-	err = each(ctx, db.read, "SELECT id FROM site_locations ORDER BY id", nil, func(row scanner) error {
-		var id int64
-		err := row.Scan(&id)
-		locations = append(locations, id)
-		return err
-	})
+	locations, err := numbers(ctx, db.read, "SELECT id FROM site_locations ORDER BY id")
 	if err != nil {
 		return err
 	}
@@ -55,7 +43,7 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 
 // retainReports deletes the reports of slots before until.
 func (db *DB) retainReports(ctx context.Context, locations []int64, until time.Time) error {
-	return db.inSteps(ctx, locations, func(ctx context.Context, l int64, limit int64) (int64, error) {
+	return db.inSteps(ctx, locations, func(ctx context.Context, l, limit int64) (int64, error) {
 		return db.deleted(ctx, `DELETE FROM site_reports WHERE id IN
  (SELECT id FROM site_reports WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)`, firstID(l), firstID(l)+ceilMilli(until), limit)
 	})
@@ -63,7 +51,7 @@ func (db *DB) retainReports(ctx context.Context, locations []int64, until time.T
 
 // retainGaps deletes the gaps that end before until.
 func (db *DB) retainGaps(ctx context.Context, locations []int64, until time.Time) error {
-	return db.inSteps(ctx, locations, func(ctx context.Context, l int64, limit int64) (int64, error) {
+	return db.inSteps(ctx, locations, func(ctx context.Context, l, limit int64) (int64, error) {
 		return db.deleted(ctx, `DELETE FROM site_gaps WHERE site_location_id = ?1 AND from_slot IN
  (SELECT from_slot FROM site_gaps WHERE site_location_id = ?1 AND from_slot < ?2 AND to_slot < ?2 LIMIT ?3)`, l, micros(until), limit)
 	})
@@ -72,7 +60,7 @@ func (db *DB) retainGaps(ctx context.Context, locations []int64, until time.Time
 // retainHours deletes the sums of hours before until.
 func (db *DB) retainHours(ctx context.Context, until time.Time) error {
 	return db.eachSlice(ctx, func(ids []int64) error {
-		return db.inSteps(ctx, ids, func(ctx context.Context, site int64, limit int64) (int64, error) {
+		return db.inSteps(ctx, ids, func(ctx context.Context, site, limit int64) (int64, error) {
 			return db.deleted(ctx, `DELETE FROM availability_1h WHERE site_id = ?1 AND start IN
  (SELECT start FROM availability_1h WHERE site_id = ?1 AND start < ?2 LIMIT ?3)`, site, micros(until), limit)
 		})
@@ -108,9 +96,6 @@ func (db *DB) inSteps(ctx context.Context, keys []int64, remove func(ctx context
 			return nil
 		})
 		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}

@@ -30,33 +30,36 @@ func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "roll up")
 	db.rollup.Lock()
 	defer db.rollup.Unlock()
+	_, err = db.rollUp(ctx, now)
+	return err
+}
+
+// rollUp is [DB.Rollup] with the lock held, and says how far the sums are.
+func (db *DB) rollUp(ctx context.Context, now time.Time) (progress, error) {
 	p, err := db.claim(ctx, now.Add(-rollupDelay).UTC().Truncate(time.Hour))
 	if err != nil {
-		return err
+		return p, err
 	}
 	for p.hours.Before(p.claimed) {
-		end := p.hours.Add(rollupHours * time.Hour)
-		if end.After(p.claimed) {
-			end = p.claimed
-		}
+		end := earlier(p.hours.Add(rollupHours*time.Hour), p.claimed)
 		if err := db.rollHours(ctx, p.hours, end); err != nil {
-			return err
+			return p, err
 		}
 		if err := db.advanceProgress(ctx, "UPDATE availability_progress SET hours = ?", end); err != nil {
-			return err
+			return p, err
 		}
 		p.hours = end
 	}
 	for next := p.days.Add(day); !next.After(p.hours); next = p.days.Add(day) {
 		if err := db.rollDay(ctx, p.days); err != nil {
-			return err
+			return p, err
 		}
 		if err := db.advanceProgress(ctx, "UPDATE availability_progress SET days = ?", next); err != nil {
-			return err
+			return p, err
 		}
 		p.days = next
 	}
-	return db.rollMarks(ctx, p, now)
+	return p, db.rollMarks(ctx, p, now)
 }
 
 // claim makes every report of an hour before the given one leave a mark from now
@@ -139,19 +142,15 @@ func (db *DB) rollHours(ctx context.Context, from, to time.Time) error {
 func (db *DB) eachSlice(ctx context.Context, f func(ids []int64) error) error {
 	last := int64(0)
 	for {
-		var ids []int64
-		err := each(ctx, db.read, "SELECT DISTINCT site_id FROM site_locations WHERE site_id > ? ORDER BY site_id LIMIT ?",
-			[]any{last, rollupSites}, func(row scanner) error {
-				err := row.Scan(&last)
-				ids = append(ids, last)
-				return err
-			})
+		ids, err := numbers(ctx, db.read, "SELECT DISTINCT site_id FROM site_locations WHERE site_id > ? ORDER BY site_id LIMIT ?",
+			last, rollupSites)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		if err := f(ids); err != nil {
 			return err
 		}
+		last = ids[len(ids)-1]
 	}
 }
 

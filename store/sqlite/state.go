@@ -66,8 +66,9 @@ func (s *site) location(name string) *location {
 	return nil
 }
 
-// combine returns the site's state at a moment.
-func (s *site) combine(now time.Time, pausedAt time.Time) status.State {
+// combine returns the site's state at a moment, from which on it is paused if it
+// is.
+func (s *site) combine(now time.Time) status.State {
 	var few [4]status.Located
 	located := few[:0]
 	for _, l := range s.locations {
@@ -75,7 +76,7 @@ func (s *site) combine(now time.Time, pausedAt time.Time) status.State {
 	}
 	st := status.Combine(now, s.enabled, located)
 	if st.Status == sitemon.StatusPaused {
-		st.Since = pausedAt
+		st.Since = now
 	}
 	return st
 }
@@ -181,7 +182,7 @@ LEFT JOIN site_reports r ON r.id = (SELECT max(id) FROM site_reports WHERE id >=
 		t.Slot, t.Interval = moment(at), time.Duration(ms)*time.Millisecond
 		t.Silent, t.Row, t.Since = momentOrZero(silent), momentOrZero(rowSlot), momentOrZero(since)
 		if at := time.UnixMilli(newest.Int64).UTC(); newest.Valid && at.After(t.Slot) {
-			// Reports that said the same as the one before: see location.steady.
+			// Reports that said the same as the one before: see steady.
 			t.Slot, t.Interval = at, time.Duration(newestMS.Int64)*time.Millisecond
 			if outcomeOf(newestOutcome.Int64) != sitemon.OutcomeUnknown {
 				t.Silent = t.Slot.Add(t.Interval + status.Grace(t.Interval))

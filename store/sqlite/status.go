@@ -17,14 +17,11 @@ func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
 		b.db.state.silence = silent
 	}
 	if !steady(&before, &l.track) {
-		if b.locations == nil {
-			b.locations = map[*location]struct{}{}
-		}
 		b.locations[l] = struct{}{}
 	} else if before.At(b.now) == l.track.At(b.now) {
 		return
 	}
-	b.judge(s, time.Time{})
+	b.judge(s)
 }
 
 // steady reports whether a track says what it said before, so that its row may
@@ -39,22 +36,13 @@ func steady(a, b *status.Track) bool {
 	return b.Failures == 0 && b.Successes == 0 || b.Failures > 0 && down || b.Successes > 0 && !down
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // judge puts together a site's state over its locations and notes what changed.
-func (b *batch) judge(s *site, pausedAt time.Time) {
-	if !s.present {
+// A site is paused from the moment on at which that is seen first.
+func (b *batch) judge(s *site) {
+	if !s.present || !s.enabled && s.state.Status == sitemon.StatusPaused {
 		return
 	}
-	if !s.enabled && s.state.Status == sitemon.StatusPaused {
-		return
-	}
-	st := s.combine(b.now, pausedAt)
+	st := s.combine(b.now)
 	if st.Status == s.state.Status && st.Since.Equal(s.state.Since) && st.Reason == s.state.Reason && st.Error == s.state.Error {
 		return
 	}
@@ -64,9 +52,6 @@ func (b *batch) judge(s *site, pausedAt time.Time) {
 		})
 	}
 	s.state = st
-	if b.sites == nil {
-		b.sites = map[*site]struct{}{}
-	}
 	b.sites[s] = struct{}{}
 }
 
@@ -76,10 +61,10 @@ func (b *batch) judge(s *site, pausedAt time.Time) {
 func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.StatusChange, err error) {
 	defer wrap(&err, "tick")
 	if db.silenceDue(now) {
-		var rec sitemon.Recorded
+		var b *batch
 		err := db.write(ctx, func(ctx context.Context) error {
-			b := batch{db: db, now: now, rec: &rec}
-			next := time.Time{}
+			b = db.newBatch(now)
+			next := now.Add(time.Hour) // a new location makes it earlier
 			for _, s := range db.state.sites {
 				due := false
 				for _, l := range s.locations {
@@ -92,11 +77,8 @@ func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.Status
 					}
 				}
 				if due {
-					b.judge(s, time.Time{})
+					b.judge(s)
 				}
-			}
-			if next.IsZero() {
-				next = now.Add(time.Hour) // a new location makes it earlier
 			}
 			db.state.silence = next
 			return b.finish(ctx)
@@ -104,7 +86,7 @@ func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.Status
 		if err != nil {
 			return nil, err
 		}
-		changes = rec.Changes
+		changes = b.rec.Changes
 	}
 	return changes, db.checkpoint(ctx)
 }

@@ -21,7 +21,8 @@ import (
 func (db *DB) SyncSites(ctx context.Context, doc sitemon.Document) (g sitemon.Generation, p sitemon.Plan, err error) {
 	defer wrap(&err, "sync %d sites of %s", len(doc.Sites), doc.Source)
 	err = db.write(ctx, func(ctx context.Context) error {
-		y := syncing{db: db, doc: doc, now: db.clock().UTC().Truncate(time.Microsecond)}
+		now := db.clock().UTC().Truncate(time.Microsecond)
+		y := syncing{db: db, doc: doc, now: now, batch: db.newBatch(now)}
 		g, p, err = y.run(ctx)
 		return err
 	})
@@ -37,7 +38,7 @@ type syncing struct {
 
 	order   []int64 // site ids, as in the document
 	changed map[string]sitemon.Change
-	batch   batch // collects the tracks and statuses to be written
+	batch   *batch // collects the tracks and statuses to be written
 }
 
 func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, error) {
@@ -53,7 +54,6 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 		g.LoadedAt = y.now
 	}
 	plan.Generation = y.gen
-	y.batch = batch{db: y.db, now: y.now, rec: &sitemon.Recorded{}}
 	if err := y.apply(ctx, plan); err != nil {
 		return g, plan, err
 	}
@@ -63,10 +63,11 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 		return g, plan, nil
 	}
 	if g.Source != st.generation.Source {
-		for _, q := range []string{"DELETE FROM documents", "UPDATE sites SET source = ?1 WHERE source <> ?1"} {
-			if err := y.db.exec(ctx, q, g.Source); err != nil {
-				return g, plan, err
-			}
+		if err := y.db.exec(ctx, "DELETE FROM documents"); err != nil {
+			return g, plan, err
+		}
+		if err := y.db.exec(ctx, "UPDATE sites SET source = ?1 WHERE source <> ?1", g.Source); err != nil {
+			return g, plan, err
 		}
 	}
 	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order) VALUES (?, ?, ?, ?, ?, ?)
@@ -181,10 +182,10 @@ ON CONFLICT DO UPDATE SET source = excluded.source, url = excluded.url, kind = e
 		}
 		l.track.Judge(s.thresholds)
 		if before != l.track {
-			y.touch(l)
+			y.batch.locations[l] = struct{}{}
 		}
 	}
-	y.batch.judge(s, y.now)
+	y.batch.judge(s)
 	return nil
 }
 
@@ -219,17 +220,10 @@ func (y *syncing) remove(ctx context.Context, s *site) error {
 	}
 	for _, l := range s.locations {
 		l.track.Forget(y.now)
-		y.touch(l)
+		y.batch.locations[l] = struct{}{}
 	}
 	*s = site{id: s.id, name: s.name, locations: s.locations}
 	return nil
-}
-
-func (y *syncing) touch(l *location) {
-	if y.batch.locations == nil {
-		y.batch.locations = map[*location]struct{}{}
-	}
-	y.batch.locations[l] = struct{}{}
 }
 
 // Known returns the stored definitions of the present sites in the order of

@@ -113,6 +113,17 @@ func each(ctx context.Context, q querier, query string, args []any, f func(scann
 	return rows.Err()
 }
 
+// numbers runs a query whose rows are one integer each.
+func numbers(ctx context.Context, q querier, query string, args ...any) (list []int64, err error) {
+	err = each(ctx, q, query, args, func(row scanner) error {
+		var n int64
+		err := row.Scan(&n)
+		list = append(list, n)
+		return err
+	})
+	return list, err
+}
+
 // reading bounds a read in time.
 func reading(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, readTimeout)
@@ -181,4 +192,18 @@ func momentOrZero(us sql.NullInt64) time.Time {
 		return time.Time{}
 	}
 	return moment(us.Int64)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
