@@ -7,6 +7,11 @@
 // site (some 400 bytes a site) and writes it through; after a transaction that
 // failed it is read again.
 //
+// [DB.Record] stores reports and is where to begin reading (record.go): a report
+// becomes one row (pack.go) and moves its site's status (status.go), gaps and sums
+// of hours follow (gaps.go, rollup.go). [DB.SyncSites] stores the sites (sync.go).
+// The tables are in schema/sqlite.
+//
 // A report costs one row. Its key packs the location of the site and the slot
 // into one integer, so that the identity is the row's place in the file, the
 // newest report of a site is one seek, and its history is one range.
