@@ -26,6 +26,9 @@ type Generation struct {
 	Source   string
 	Hash     string
 	Sites    int
+	// Unstored: the document runs, and is not in the store yet. Number is then that
+	// of the generation before it.
+	Unstored bool
 }
 
 // Problem is one fault of a sites file, or with Warning set something that is
@@ -73,7 +76,7 @@ type Reload struct {
 	Removed    int       `json:"removed"`
 	Unchanged  int       `json:"unchanged"`
 	DurationMS float64   `json:"duration_ms"`
-	Errors     []Problem `json:"errors,omitempty"`
+	Errors     []Problem `json:"errors"`
 }
 
 // Plan is the difference between two sets of sites: what a reload does.

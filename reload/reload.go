@@ -31,6 +31,8 @@ const startPatience = 2 * time.Second
 const (
 	retryMin = time.Second
 	retryMax = 30 * time.Second
+	// maxHistory is how many reloads wait for a store that does not answer.
+	maxHistory = 100
 )
 
 // Content is what was read from disk, not parsed yet.
@@ -85,6 +87,9 @@ type Reloader struct {
 	lastSeen string // hash of the content that was last applied or refused
 	unstored *unstored
 	patience time.Duration // with the store
+	// history are the newest reloads that the store does not have yet.
+	history     []sitemon.Reload
+	historyLate bool // the store failed to take one
 
 	mu      sync.Mutex // guards what Running returns
 	gen     sitemon.Generation
@@ -171,9 +176,11 @@ func (r *Reloader) Run(ctx context.Context) error {
 	defer r.awaitStore()
 	for {
 		var stored <-chan synced
-		var retry <-chan time.Time
+		var retry, history <-chan time.Time
 		if u := r.unstored; u != nil {
 			stored, retry = u.running, u.retry
+		} else if len(r.history) > 0 {
+			history = time.After(retryMin)
 		}
 		select {
 		case <-ctx.Done():
@@ -184,7 +191,9 @@ func (r *Reloader) Run(ctx context.Context) error {
 			plan, err := r.reload(ctx, true)
 			req.answer <- answer{plan, err}
 		case res := <-stored:
-			r.storedLater(res)
+			r.storedLater(ctx, res)
+		case <-history:
+			r.addHistory(ctx)
 		case <-retry:
 			r.unstored.retry = nil
 			r.unstored.running = r.sync(ctx, r.unstored.doc)
@@ -282,10 +291,10 @@ func (r *Reloader) done(ctx context.Context, rl sitemon.Reload) {
 		r.log.Info("sites file applied", "generation", rl.Generation, "added", rl.Added, "changed", rl.Changed,
 			"removed", rl.Removed, "unchanged", rl.Unchanged, "duration", time.Since(rl.At).Round(time.Millisecond))
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := r.opts.Store.AddReload(ctx, rl); err != nil && ctx.Err() == nil {
-		r.log.Warn("the reload is not in the history", "err", err)
+	r.history = append(r.history, rl)
+	r.history = r.history[max(0, len(r.history)-maxHistory):]
+	if r.unstored == nil { // else the store has enough to do
+		r.addHistory(ctx)
 	}
 	if r.opts.Reloaded != nil {
 		r.opts.Reloaded(rl)

@@ -51,6 +51,7 @@ type world struct {
 	syncErr error
 	delay   time.Duration
 	history []sitemon.Reload
+	synced  []string // the hashes of the documents that it took
 
 	// the scheduler
 	running []string
@@ -83,10 +84,22 @@ func (w *world) SyncSites(ctx context.Context, doc sitemon.Document) (sitemon.Ge
 		w.gen = sitemon.Generation{Number: w.gen.Number + 1, LoadedAt: time.Now(), Source: doc.Source, Hash: doc.Hash, Sites: len(doc.Sites)}
 	}
 	w.stored = doc.Sites
+	w.synced = append(w.synced, doc.Hash)
 	return w.gen, plan, nil
 }
 
-func (w *world) AddReload(_ context.Context, r sitemon.Reload) error {
+func (w *world) AddReload(ctx context.Context, r sitemon.Reload) error {
+	w.mu.Lock()
+	delay, err := w.delay, w.syncErr
+	w.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.history = append(w.history, r)
@@ -292,17 +305,30 @@ func TestSlowOrBrokenStoreDelaysNoEdit(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.set(breakIt)
-				w.save("a=1 b=1")
-				time.Sleep(600 * time.Millisecond)
-				w.wantRunning(t, 1, "a b")
-				if p := w.plans[len(w.plans)-1]; !reflect.DeepEqual(p.Added, []string{"b"}) {
-					t.Errorf("plan %+v, want b added although it is not stored", p)
+				sites, added := "a", ""
+				for _, added = range []string{"b", "c", "d"} {
+					sites += " " + added
+					w.save(text(strings.ReplaceAll(sites+" ", " ", "=1 ")))
+					time.Sleep(600 * time.Millisecond)
+					w.wantRunning(t, 1, sites)
+					if p := w.plans[len(w.plans)-1]; p.Generation != 1 || !reflect.DeepEqual(p.Added, []string{added}) {
+						t.Errorf("plan %+v, want %s added under generation 1 although it is not stored", p, added)
+					}
+					if gen, _ := w.Running(); !gen.Unstored || gen.Sites != len(strings.Fields(sites)) {
+						t.Errorf("running %+v, want it to say that it is not stored", gen)
+					}
 				}
 				w.set(func(w *world) { w.syncErr, w.delay = nil, 0 })
 				time.Sleep(2 * time.Minute)
-				w.wantRunning(t, 2, "a b")
-				if gen, _ := w.Running(); gen.Number != 2 {
-					t.Errorf("generation %d, want 2 once it is stored", gen.Number)
+				synctest.Wait()
+				if gen, _ := w.Running(); gen.Number < 2 || gen.Unstored || gen.Hash != w.disk.Hash() || w.runGen != gen.Number {
+					t.Errorf("running %+v, want the newest document once it is stored", gen)
+				}
+				if newest := w.synced[len(w.synced)-1]; newest != w.disk.Hash() {
+					t.Errorf("the store has %s, want the newest document", newest)
+				}
+				if len(w.history) != 4 {
+					t.Errorf("history %+v, want all four reloads once the store answers", w.history)
 				}
 			})
 		})

@@ -11,6 +11,7 @@ import (
 type unstored struct {
 	doc     sitemon.Document
 	running chan synced      // the attempt in progress; nil between two
+	behind  bool             // that attempt is about an older document
 	retry   <-chan time.Time // when the next attempt begins; nil during one
 	wait    time.Duration    // before the next attempt
 	told    bool             // a failure has been logged
@@ -39,10 +40,18 @@ func (r *Reloader) sync(ctx context.Context, doc sitemon.Document) chan synced {
 // difference to what runs is returned under the generation that runs, and the
 // document is stored later.
 func (r *Reloader) store(ctx context.Context, doc sitemon.Document) (sitemon.Generation, sitemon.Plan) {
-	r.awaitStore() // an older document must not come in after this one
-	u := &unstored{doc: doc, running: r.sync(ctx, doc), wait: retryMin}
 	timer := time.NewTimer(r.patience)
 	defer timer.Stop()
+	if u := r.unstored; u != nil && u.running != nil { // an older document must not come in after this one
+		select {
+		case <-u.running:
+		case <-timer.C:
+			u.doc, u.behind = doc, true
+			return r.runUnstored(doc)
+		}
+	}
+	u := &unstored{doc: doc, running: r.sync(ctx, doc), wait: retryMin}
+	r.unstored = nil
 	select {
 	case s := <-u.running:
 		if s.err == nil {
@@ -53,9 +62,18 @@ func (r *Reloader) store(ctx context.Context, doc sitemon.Document) (sitemon.Gen
 		r.log.Warn("the store is slow: the sites file is applied and will be stored later", "source", doc.Source)
 	}
 	r.unstored = u
+	return r.runUnstored(doc)
+}
+
+// runUnstored returns the generation under which a document runs that is not
+// stored yet, and its difference to what runs.
+func (r *Reloader) runUnstored(doc sitemon.Document) (sitemon.Generation, sitemon.Plan) {
 	gen, _ := r.Running()
 	gen.LoadedAt, gen.Source, gen.Hash, gen.Sites = time.Now().UTC(), doc.Source, doc.Hash, len(doc.Sites)
-	return gen, sitemon.Diff(r.sites, doc.Sites)
+	gen.Unstored = true
+	plan := sitemon.Diff(r.sites, doc.Sites)
+	plan.Generation = gen.Number
+	return gen, plan
 }
 
 // failed plans the next attempt.
@@ -69,8 +87,12 @@ func (u *unstored) failed(r *Reloader, err error) {
 }
 
 // storedLater takes the answer to a document that runs already.
-func (r *Reloader) storedLater(s synced) {
+func (r *Reloader) storedLater(ctx context.Context, s synced) {
 	u := r.unstored
+	if u.behind { // whatever became of it, a newer document runs
+		u.behind, u.running = false, r.sync(ctx, u.doc)
+		return
+	}
 	if s.err != nil {
 		u.failed(r, s.err)
 		return
@@ -81,6 +103,25 @@ func (r *Reloader) storedLater(s synced) {
 	r.gen = s.gen
 	r.mu.Unlock()
 	r.opts.Scheduler.Apply(s.gen, sitemon.Plan{}, r.sites)
+	r.addHistory(ctx)
+}
+
+// addHistory writes the reloads that are not in the store's history yet. A store
+// that does not answer gets them later.
+func (r *Reloader) addHistory(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for len(r.history) > 0 {
+		if err := r.opts.Store.AddReload(ctx, r.history[0]); err != nil {
+			if !r.historyLate && ctx.Err() == nil {
+				r.log.Warn("the reload is not in the history yet", "err", err)
+			}
+			r.historyLate = true
+			return
+		}
+		r.history = r.history[1:]
+	}
+	r.historyLate = false
 }
 
 // awaitStore waits for an attempt in progress and gives up further ones.

@@ -21,7 +21,7 @@ func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
 	}
 	g, failed := s.Reloader.Running()
 	answer := configJSON{
-		Generation: g.Number, Hash: g.Hash, Source: g.Source, Sites: g.Sites,
+		Generation: g.Number, Hash: g.Hash, Source: g.Source, Sites: g.Sites, Stored: isStored(g),
 		Reloads: make([]sitemon.Reload, len(reloads)),
 	}
 	if !g.LoadedAt.IsZero() {
@@ -39,6 +39,9 @@ func (s *Server) getConfig(w http.ResponseWriter, r *http.Request) error {
 	}
 	return answerJSON(w, answer)
 }
+
+// isStored reports whether the generation that runs is in the store.
+func isStored(g sitemon.Generation) bool { return g.Number > 0 && !g.Unstored }
 
 // postReload applies the sites file now, as SIGHUP does.
 func (s *Server) postReload(w http.ResponseWriter, r *http.Request) error {

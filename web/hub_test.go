@@ -47,7 +47,7 @@ data: {"site":"a","status":"down","since":"2026-11-24T10:00:00.000Z","reason":"b
 
 config 
 event: config
-data: {"generation":3,"at":"2026-11-24T10:00:00Z","source":"","hash":"","applied":false,"added":0,"changed":0,"removed":0,"unchanged":0,"duration_ms":0}
+data: {"generation":3,"at":"2026-11-24T10:00:00Z","source":"","hash":"","applied":false,"added":0,"changed":0,"removed":0,"unchanged":0,"duration_ms":0,"errors":[]}
 
 `
 	if got.String() != want {

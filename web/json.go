@@ -143,6 +143,7 @@ type configJSON struct {
 	LoadedAt   *time.Time       `json:"loaded_at"`
 	Source     string           `json:"source"`
 	Sites      int              `json:"sites"`
+	Stored     bool             `json:"stored"`
 	LastError  *lastErrorJSON   `json:"last_error,omitempty"`
 	Reloads    []sitemon.Reload `json:"reloads"`
 }
@@ -152,9 +153,12 @@ type lastErrorJSON struct {
 	Errors []sitemon.Problem `json:"errors"`
 }
 
-// newReloadJSON is the reload as it is shown: its time in UTC.
+// newReloadJSON is the reload as it is shown: its time in UTC, its errors a list.
 func newReloadJSON(r sitemon.Reload) sitemon.Reload {
 	r.At = r.At.UTC()
+	if r.Errors == nil {
+		r.Errors = []sitemon.Problem{}
+	}
 	return r
 }
 

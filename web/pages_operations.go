@@ -47,7 +47,8 @@ type configPage struct {
 }
 
 type generationView struct {
-	Number   int64 // 0: not stored yet
+	Number   int64
+	Stored   bool
 	Hash     string
 	LoadedAt timeView
 	Source   string
@@ -55,7 +56,7 @@ type generationView struct {
 }
 
 func newGenerationView(g sitemon.Generation) generationView {
-	return generationView{g.Number, shortHash(g.Hash), newTimeView(g.LoadedAt), g.Source, g.Sites}
+	return generationView{g.Number, isStored(g), shortHash(g.Hash), newTimeView(g.LoadedAt), g.Source, g.Sites}
 }
 
 // reloadView is one attempt to apply a sites file.

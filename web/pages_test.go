@@ -364,3 +364,18 @@ func BenchmarkSitesPage(b *testing.B) {
 		})
 	}
 }
+
+func TestConfigPageSaysWhatIsNotStored(t *testing.T) {
+	f := newAPIStore()
+	if text := words(page(t, newServer(t, f), "/config", 200)); !strings.Contains(text, "Generation 17 ") {
+		t.Errorf("the running generation is not in %q", text)
+	}
+	f.running.Unstored = true
+	s := newServer(t, f)
+	if text := words(page(t, s, "/config", 200)); !strings.Contains(text, "Generation not stored yet") {
+		t.Errorf("that it is not stored is not in %q", text)
+	}
+	if text := body(ask(s, "GET", "/api/v1/config")); !strings.Contains(text, `"stored":false`) {
+		t.Errorf("that it is not stored is not in %s", text)
+	}
+}
