@@ -146,6 +146,10 @@ func testSyncPaused(h *harness) {
 	s, err := h.Site(h.ctx, "a")
 	h.check(err)
 	h.equal("paused", []any{s.Status, s.Since, s.Reason, s.Enabled}, []any{sitemon.StatusPaused, h.clock(), sitemon.Reason(""), false})
+	h.sync(site("a", ten, disabled), site("new", ten, disabled))
+	s, err = h.Site(h.ctx, "new")
+	h.check(err)
+	h.equal("paused before its first report", []any{s.Status, s.Since}, []any{sitemon.StatusPaused, time.Time{}})
 	// Even after a moment nothing is known of it, as it may be another thing now.
 	h.pass(time.Second)
 	h.sync(site("a", ten))
