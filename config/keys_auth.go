@@ -165,11 +165,6 @@ func httpURL(w *walker, name string, n *yaml.Node) string { return w.address(nam
 func (w *walker) proxy(n *yaml.Node) string {
 	s := w.address("proxy_url", n, "http", "https", "socks5", "socks5h")
 	w.out = appendJSON(w.out, s)
-	if u, err := url.Parse(s); err == nil && u.User != nil {
-		if _, has := u.User.Password(); has {
-			w.literalCredential("the password in proxy_url", n, s)
-		}
-	}
 	return s
 }
 
@@ -183,7 +178,9 @@ func (w *walker) address(name string, n *yaml.Node, schemes ...string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme) {
 		w.fail(n, "%s must be an address that begins with %s", name, strings.Join(schemes, ":// or ")+"://")
+		return s
 	}
+	w.credentialIn(name, n, s)
 	return s
 }
 

@@ -154,7 +154,7 @@ func (w *walker) headers(name string, f field, fault func(name string) string) [
 	w.table(name, f, fault, func(key string, n *yaml.Node) {
 		what := name + "." + key
 		value := w.referenceLine(what, n)
-		if isCredentialName(key) {
+		if sitemon.CredentialName(key) {
 			w.literalCredential(what, n, value)
 		}
 		w.out = appendJSON(w.out, value)
@@ -233,14 +233,4 @@ func headerFault(name string) string {
 		return name + " is set by the connection itself and can't be chosen"
 	}
 	return headerNameFault(name)
-}
-
-// isCredentialName reports whether a value of this name is most likely secret.
-func isCredentialName(name string) bool {
-	switch name = strings.ToLower(name); name {
-	case "authorization", "proxy-authorization", "cookie":
-		return true
-	}
-	return slices.ContainsFunc([]string{"token", "secret", "password", "api-key", "apikey", "api_key"},
-		func(word string) bool { return strings.Contains(name, word) })
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"slices"
 	"time"
 
@@ -89,18 +88,20 @@ func identityKeys() []key[draft] {
 		},
 		{
 			keyInfo: keyInfo{
-				name: "group", value: typeLine, example: "public",
-				doc: "The heading under which the site is listed.",
+				name: "group", value: typeGroup, example: "public",
+				doc: "The heading under which the site is listed. An empty one takes that of `defaults` away.",
 			},
 			read: func(w *walker, f field, d *draft) {
-				d.site.Group = w.shortLine("group", f.value)
+				if v := deref(f.value); v.Tag != "!!str" || v.Value != "" {
+					d.site.Group = w.shortLine("group", f.value)
+				}
 				w.out = appendJSON(w.out, d.site.Group)
 			},
 		},
 		{
 			keyInfo: keyInfo{
-				name: "tags", value: typeLines, example: "[docs, emea]",
-				doc: "Words by which sites can be found and filtered.",
+				name: "tags", value: typeTags, example: "[docs, emea]",
+				doc: "Words by which sites can be found and filtered. An empty list takes those of `defaults` away.",
 			},
 			read: func(w *walker, f field, d *draft) { d.site.Tags = w.tags(f.value) },
 		},
@@ -179,6 +180,10 @@ func (w *walker) shortLine(name string, n *yaml.Node) string {
 }
 
 func (w *walker) tags(n *yaml.Node) []string {
+	if v := deref(n); v.Kind == yaml.SequenceNode && len(v.Content) == 0 {
+		w.out = append(w.out, "[]"...)
+		return nil
+	}
 	var tags []string
 	w.items("tags", n, func(n *yaml.Node) {
 		tag := w.shortLine("tags", n)
@@ -244,10 +249,6 @@ func (w *walker) url(n *yaml.Node) string {
 			return ""
 		}
 	}
-	if u, err := url.Parse(s); err == nil && u.User != nil {
-		if _, has := u.User.Password(); has {
-			w.literalCredential("the password in url", n, s)
-		}
-	}
+	w.credentialIn("url", n, s)
 	return s
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"sitemon"
 )
 
 // reference reads a text in which references may stand, and checks them.
@@ -78,10 +80,28 @@ func (w *walker) credential(name string, n *yaml.Node) string {
 	return s
 }
 
+// literalCredential warns if a secret is written out, also as the default of a
+// reference.
 func (w *walker) literalCredential(name string, n *yaml.Node, s string) {
-	if s != "" && !strings.Contains(s, "${") {
-		w.warn(n, "%s is written out in the file; ${NAME} or ${file:PATH} keeps it elsewhere", name)
+	written := s != "" && !strings.Contains(s, "${")
+	_ = eachReference(s, func(string) {}, func(r reference) error { // its form was judged before
+		written = written || r.fallback != ""
+		return nil
+	})
+	if written {
+		w.writtenOut(name, n)
 	}
+}
+
+// credentialIn warns if an address has a secret that is written out.
+func (w *walker) credentialIn(name string, n *yaml.Node, address string) {
+	if strings.ContainsAny(address, "@?") && sitemon.RedactURL(address) != address {
+		w.writtenOut("a credential in "+name, n)
+	}
+}
+
+func (w *walker) writtenOut(name string, n *yaml.Node) {
+	w.warn(n, "%s is written out in the file; ${NAME} or ${file:PATH} keeps it elsewhere", name)
 }
 
 // path reads the name of a file and checks that the file can be read.

@@ -10,9 +10,10 @@ type schema map[string]any
 var (
 	typeText     = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}}}
 	typeName     = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}, "minLength": 1, "maxLength": maxName}}
-	typeLine     = typeName
+	typeGroup    = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}, "maxLength": maxName}}
 	typeURL      = valueInfo{name: "address", schema: schema{"type": "string", "pattern": `^([hH][tT][tT][pP][sS]?|[tT][cC][pP]|[tT][lL][sS])://|^\$\{`}}
 	typeLines    = valueInfo{name: "list of texts", schema: oneOrMore(schema{"type": []string{"string", "number", "boolean"}, "minLength": 1})}
+	typeTags     = valueInfo{name: "list of texts", schema: schema{"anyOf": []schema{typeName.schema, {"type": "array", "items": typeName.schema}}}}
 	typeBool     = valueInfo{name: "true or false", schema: schema{"type": "boolean"}}
 	typeDuration = valueInfo{name: "duration", schema: schema{"type": "string", "pattern": durationPattern}}
 	typeSize     = valueInfo{name: "size", schema: schema{"anyOf": []schema{

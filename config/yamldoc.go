@@ -25,8 +25,7 @@ func (w *walker) parseYAML(content []byte) *yaml.Node {
 	err := decode(dec, &doc)
 	switch {
 	case errors.Is(err, io.EOF), err == nil && isNull(&doc):
-		w.fail(&yaml.Node{}, "the file is empty; write a list of sites, or `sites: []` for none")
-		return nil
+		return at(0, "the file is empty; write a list of sites, or `sites: []` for none")
 	case err != nil:
 		return at(syntaxFault(content, err))
 	}

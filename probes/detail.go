@@ -70,8 +70,11 @@ func (d *Detail) recordHop(a *attempt, r *request, resp *http.Response) {
 	headers := make(http.Header, len(resp.Header))
 	for name, values := range resp.Header {
 		for _, value := range values {
-			if sensitive(name) {
+			switch {
+			case sitemon.CredentialName(name):
 				value = sitemon.Redacted
+			case name == "Location":
+				value = sitemon.RedactURL(value)
 			}
 			value = a.seen([]byte(value))
 			headers.Add(visible(name), value[1:len(value)-1])

@@ -118,7 +118,7 @@ func (v *verdict) headers(h http.Header) {
 		seen, expected := "absent", "to match "+strconv.Quote(want.Pattern.String())
 		if len(values) > 0 {
 			seen = sitemon.Redacted
-			if !sensitive(want.Name) {
+			if !sitemon.CredentialName(want.Name) {
 				seen = v.attempt.seen([]byte(strings.Join(values, ", ")))
 			}
 		}
@@ -178,14 +178,16 @@ func (v *verdict) certificate(expires time.Time) {
 		fmt.Sprintf("certificate %s (until %s), expected at least %s", seen, expires.UTC().Format(time.RFC3339), days(want)))
 }
 
-// days writes a long duration as sites.yaml does.
+// days writes a long duration as sites.yaml does, rounded down so that it does not
+// look like more than what was expected.
 func days(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d < day {
-		return d.Round(time.Second).String()
+		return d.Truncate(time.Second).String()
 	}
-	if d%day == 0 {
-		return strconv.Itoa(int(d/day)) + "d"
+	text := strconv.Itoa(int(d/day)) + "d"
+	if hours := d % day / time.Hour; hours > 0 {
+		text += strconv.Itoa(int(hours)) + "h"
 	}
-	return fmt.Sprintf("%dd%s", d/day, strings.TrimSuffix((d%day).Round(time.Hour).String(), "0m0s"))
+	return text
 }

@@ -25,6 +25,9 @@ const (
 	// wordLength is below which a secret is only redacted where it stands alone:
 	// a secret "1" must not take every 1 out of a text.
 	wordLength = 4
+	// minQuerySecret is the length in bytes from which a value in a URL's query is
+	// taken for a credential because of its name.
+	minQuerySecret = 6
 )
 
 // errorText makes a text fit to be shown and stored: no secrets, no control
@@ -154,5 +157,24 @@ func cleanHost(u *url.URL) string {
 	return host
 }
 
-// cleanURL is a URL without its password.
-func (a *attempt) cleanURL(u *url.URL) string { return a.redact(u.Redacted()) }
+// seenURL is seen for an address that a server sent.
+func (a *attempt) seenURL(address string) string { return a.seen([]byte(sitemon.RedactURL(address))) }
+
+// hideQuery hides the credentials in the query of a URL, wherever they show up.
+// Short ones are left out only of the URL itself: taking them out of every text
+// would make it unreadable.
+func (a *attempt) hideQuery(u *url.URL) {
+	if u.RawQuery == "" {
+		return
+	}
+	for name, values := range u.Query() {
+		for _, value := range values {
+			if len(value) >= minQuerySecret && sitemon.CredentialName(name) {
+				a.hide(value)
+			}
+		}
+	}
+}
+
+// cleanURL is a URL without its credentials.
+func (a *attempt) cleanURL(u *url.URL) string { return a.redact(sitemon.RedactURL(u.String())) }

@@ -69,6 +69,40 @@ func TestShortSecrets(t *testing.T) {
 	wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonBody, `"pin=<redacted>, not 77 or a7"`)
 }
 
+// A credential that stands in the query of a URL is seen nowhere, and a short one
+// takes no other text along.
+func TestCredentialsInQueries(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/from" {
+			http.Redirect(w, r, "/to?code=abc&session=fresh-session", http.StatusFound)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "you sent long-token and "+r.URL.RawQuery)
+	}))
+	defer server.Close()
+	site := newSite(t, server.URL+"/from?token=long-token&key=503&lang=english")
+	site.Expect.BodyMatch = []sitemon.Pattern{pattern(t, "never")}
+	site.Request.MaxRedirects = 1
+	r, d := newSet(t, probes.Options{}).Explain(t.Context(), site)
+	wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonStatus, `status 503, expected 200-399; body "you sent <redacted> and `)
+	shown, err := json.Marshal(d.Hops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"long-token", "key=503", "code=abc", "fresh-session"} {
+		if strings.Contains(string(shown), secret) {
+			t.Errorf("shows %q: %s", secret, shown)
+		}
+	}
+	if !strings.Contains(string(shown), "lang=english") {
+		t.Errorf("what is harmless is hidden: %s", shown)
+	}
+	site.Request.MaxRedirects = 0
+	r = newSet(t, probes.Options{}).Probe(t.Context(), site)
+	wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonRedirect, `the last one to "/to?code=<redacted>&session=<redacted>"`)
+}
+
 // FuzzSeen: whatever a server sends, the report can be stored and shown.
 func FuzzSeen(f *testing.F) {
 	f.Add("HTTP/1.1 200 OK\r\n\r\nbody")

@@ -23,14 +23,14 @@ func (a *attempt) redirect(r *request, ans *answer, done int) (*request, error) 
 		return nil, nil // judged as it is
 	}
 	if done >= site.MaxRedirects {
-		return nil, failf(sitemon.ReasonRedirect, nil, "more than %d redirects, the last one to %s", site.MaxRedirects, a.seen([]byte(location)))
+		return nil, failf(sitemon.ReasonRedirect, nil, "more than %d redirects, the last one to %s", site.MaxRedirects, a.seenURL(location))
 	}
 	u, err := r.url.Parse(location)
 	if err != nil || u.Hostname() == "" {
-		return nil, failf(sitemon.ReasonRedirect, nil, "redirected to %s, which is no URL", a.seen([]byte(location)))
+		return nil, failf(sitemon.ReasonRedirect, nil, "redirected to %s, which is no URL", a.seenURL(location))
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return nil, failf(sitemon.ReasonRedirect, nil, "redirected to %s, which is neither http nor https", a.seen([]byte(location)))
+		return nil, failf(sitemon.ReasonRedirect, nil, "redirected to %s, which is neither http nor https", a.seenURL(location))
 	}
 	next := *r
 	next.url = u

@@ -85,7 +85,7 @@ func (a *attempt) prepareHeaders(r *request) error {
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			return failf(sitemon.ReasonInternal, nil, "the header %s holds characters that a header can't carry", h.Name)
 		}
-		f := field{name, value, sensitive(name)}
+		f := field{name, value, sitemon.CredentialName(name)}
 		if f.credential {
 			a.hideCredential(value)
 		}
@@ -152,14 +152,6 @@ func (a *attempt) hideCredential(value string) {
 	if _, credential, ok := strings.Cut(value, " "); ok {
 		a.hide(credential)
 	}
-}
-
-// sensitive reports whether a header's value is, or may well be, a credential.
-func sensitive(name string) bool {
-	lower := strings.ToLower(name)
-	return lower == "cookie" || lower == "set-cookie" || lower == "set-cookie2" || slices.ContainsFunc(
-		[]string{"auth", "token", "secret", "password", "passwd", "credential", "session", "api-key", "apikey", "access-key", "signature"},
-		func(part string) bool { return strings.Contains(lower, part) })
 }
 
 // field returns the value of a header field, and whether the request has it.

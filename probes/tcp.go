@@ -68,6 +68,7 @@ func (a *attempt) target() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.hideQuery(u)
 	return u, nil
 }
 

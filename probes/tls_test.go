@@ -46,7 +46,7 @@ func TestCertificates(t *testing.T) {
 		{name: "an authority of its own", cert: stranger.server(t, nil), tls: &sitemon.TLSConfig{CA: stranger.pem()}, outcome: "up", left: 100 * day},
 		{name: "another server name", cert: ca.server(t, func(c *x509.Certificate) { c.DNSNames = []string{"a.example"} }), tls: &sitemon.TLSConfig{ServerName: "a.example"}, outcome: "up", left: 100 * day},
 		{name: "valid for long enough", cert: ca.server(t, nil), expect: sitemon.Expect{CertificateValidFor: 99 * day}, outcome: "up", left: 100 * day},
-		{name: "not for long", cert: ca.server(t, nil), expect: sitemon.Expect{CertificateValidFor: 101 * day}, outcome: "degraded", reason: "certificate", want: "certificate valid for 99d", left: 100 * day},
+		{name: "not for long", cert: ca.server(t, nil), expect: sitemon.Expect{CertificateValidFor: 101 * day}, outcome: "degraded", reason: "certificate", want: "certificate valid for 99d23h (until", left: 100 * day},
 		{name: "too old a protocol", cert: ca.server(t, nil), tls: &sitemon.TLSConfig{MaxVersion: tls.VersionTLS12}, outcome: "down", reason: "tls_error", want: "the server ended the TLS handshake: protocol version not supported"},
 		{name: "an authority that is none", cert: ca.server(t, nil), tls: &sitemon.TLSConfig{CA: "nonsense"}, outcome: "unknown", reason: "internal", want: "tls_config.ca: no certificate in PEM form found"},
 		{name: "a key that is none", cert: ca.server(t, nil), tls: &sitemon.TLSConfig{Cert: ca.pem(), Key: "nonsense"}, outcome: "unknown", reason: "internal", want: "tls_config.cert: tls: failed to find any PEM data in key input"},

@@ -66,7 +66,7 @@ func (s *Server) listSites(ctx context.Context, q sitemon.SiteQuery, limit int) 
 // shownMatches takes back a match on a part of the URL that is not shown: else
 // a search could guess a secret letter by letter.
 func shownMatches(s *sitemon.SiteState, text string) bool {
-	shown := RedactURL(s.URL)
+	shown := sitemon.RedactURL(s.URL)
 	if shown == s.URL {
 		return true
 	}

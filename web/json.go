@@ -62,7 +62,7 @@ type availabilityJSON struct {
 // rest unknown.
 func newSiteJSON(s sitemon.SiteState, figures []availability.Figure) siteJSON {
 	j := siteJSON{
-		Name: s.Name, URL: RedactURL(s.URL), Kind: s.Kind, Group: s.Group, Tags: s.Tags,
+		Name: s.Name, URL: sitemon.RedactURL(s.URL), Kind: s.Kind, Group: s.Group, Tags: s.Tags,
 		IntervalMS: s.Interval.Milliseconds(), TimeoutMS: s.Timeout.Milliseconds(),
 		Enabled: s.Enabled, Source: s.Source,
 		Status: s.Status, Since: slotTime(s.Since), Reason: s.Reason, Error: s.Error,

@@ -84,7 +84,7 @@ func (f siteFilter) matches(st *sitemon.SiteState) bool {
 	text := strings.ToLower(f.Text)
 	return strings.Contains(strings.ToLower(st.Name), text) ||
 		strings.Contains(strings.ToLower(st.Group), text) ||
-		strings.Contains(strings.ToLower(RedactURL(st.URL)), text)
+		strings.Contains(strings.ToLower(sitemon.RedactURL(st.URL)), text)
 }
 
 // selected lists the sites that the filter selects.

@@ -170,7 +170,7 @@ func (s *Server) latencyOfDay(ctx context.Context, site string) (time.Duration, 
 }
 
 func newSitePage(st sitemon.SiteState, l layout) sitePage {
-	d := sitePage{layout: l, Name: st.Name, Group: st.Group, Tags: st.Tags, Target: RedactURL(st.URL)}
+	d := sitePage{layout: l, Name: st.Name, Group: st.Group, Tags: st.Tags, Target: sitemon.RedactURL(st.URL)}
 	if st.Kind == sitemon.KindHTTP && d.Target == st.URL && !strings.Contains(st.URL, "${") {
 		d.Link = st.URL
 	}

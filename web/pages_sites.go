@@ -185,7 +185,7 @@ func (s *Server) rowsOf(ctx context.Context, sites []*sitemon.SiteState) ([]site
 	rows := make([]siteRow, len(sites))
 	for i, st := range sites {
 		row := siteRow{
-			Name: st.Name, URL: siteURL(st.Name), Target: RedactURL(st.URL),
+			Name: st.Name, URL: siteURL(st.Name), Target: sitemon.RedactURL(st.URL),
 			Status: newStatusView(st.Status), Latency: latencyText(0),
 			Shares: shareViews(figures[st.Name], 3), Since: newAgeView(st.Since, now), Fresh: st.LastReport == nil,
 		}

@@ -1,17 +1,15 @@
-package web
+package sitemon
 
 import (
 	"net/url"
 	"slices"
 	"strings"
 	"unicode"
-
-	"sitemon"
 )
 
 // RedactURL returns a site's URL as everybody may see it: a password or a token
 // before the host, and the values of query parameters that are likely
-// credentials, are replaced by [sitemon.Redacted]. A ${…} reference that stands
+// credentials, are replaced by [Redacted]. A ${…} reference that stands
 // for all of such a text says nothing and stays, without its default.
 func RedactURL(raw string) string {
 	masked := maskReferences(raw)
@@ -75,7 +73,7 @@ func redactUserinfo(raw, masked string) string {
 	return redactValue(raw)
 }
 
-// redactQuery hides the values of parameters whose names are suspicious. A
+// redactQuery hides the values of parameters whose names are those of credentials. A
 // fragment behind the query belongs to its last value.
 func redactQuery(raw, masked string) string {
 	var b strings.Builder
@@ -85,7 +83,7 @@ func redactQuery(raw, masked string) string {
 			end = start + i
 		}
 		part := raw[start:end]
-		if i := strings.IndexByte(masked[start:end], '='); i >= 0 && suspicious(part[:i]) {
+		if i := strings.IndexByte(masked[start:end], '='); i >= 0 && credentialParameter(part[:i]) {
 			part = part[:i+1] + redactValue(part[i+1:])
 		}
 		b.WriteString(part)
@@ -104,31 +102,41 @@ func redactValue(v string) string {
 		return ""
 	}
 	if !strings.HasPrefix(v, "${") || strings.IndexByte(v, '}') != len(v)-1 {
-		return sitemon.Redacted
+		return Redacted
 	}
 	if name, fallback, ok := strings.Cut(v[2:len(v)-1], ":-"); ok && fallback != "" {
-		return "${" + name + ":-" + sitemon.Redacted + "}"
+		return "${" + name + ":-" + Redacted + "}"
 	}
 	return v
 }
 
-// suspicious reports whether a query parameter of this name likely holds a
-// credential.
-func suspicious(name string) bool {
+// credentialParameter reports whether a query parameter of this name, which may be
+// percent-encoded, likely holds a credential.
+func credentialParameter(name string) bool {
 	if decoded, err := url.QueryUnescape(name); err == nil {
 		name = decoded
 	}
+	return CredentialName(name)
+}
+
+// CredentialName reports whether the value of a header or a query parameter of
+// this name is, or may well be, a credential.
+func CredentialName(name string) bool {
 	plain := strings.Map(func(r rune) rune {
 		if strings.ContainsRune("-_.[]", r) {
 			return -1
 		}
 		return unicode.ToLower(r)
 	}, name)
-	if slices.Contains([]string{"key", "sig", "auth", "pass", "pwd", "pw", "jwt", "sid", "code", "hmac"}, plain) {
+	if slices.Contains([]string{"key", "sig", "pass", "pwd", "pw", "jwt", "sid", "code", "hmac"}, plain) {
+		return true
+	}
+	// An author is none, an authorization is.
+	if auth := strings.ReplaceAll(plain, "authorization", "auth"); strings.Contains(strings.ReplaceAll(auth, "author", ""), "auth") {
 		return true
 	}
 	return slices.ContainsFunc([]string{
 		"token", "secret", "passw", "passphrase", "apikey", "appkey", "accesskey", "privatekey", "signature", "credential",
-		"authorization", "authkey", "oauth", "session",
+		"session", "cookie",
 	}, func(part string) bool { return strings.Contains(plain, part) })
 }
