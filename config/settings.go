@@ -3,7 +3,6 @@ package config
 import (
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -163,9 +162,6 @@ const (
 
 // Roles are the parts that one process plays.
 type Roles []Role
-
-// Has reports whether r is played, also as a part of [RoleAll].
-func (rs Roles) Has(r Role) bool { return slices.Contains(rs, r) || slices.Contains(rs, RoleAll) }
 
 // String returns the roles joined by commas.
 func (rs Roles) String() string {

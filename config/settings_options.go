@@ -1,10 +1,13 @@
 package config
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"sitemon"
 )
 
 // option is one setting: where it can be said, and how it is read.
@@ -26,16 +29,6 @@ type option struct {
 	value func(s *Settings) value
 }
 
-// value is a setting that can be read from text and shown as text.
-type value struct {
-	// set reads the text. The error says what the text must be, without the text.
-	set func(text string) error
-	// show returns the value as set reads it.
-	show func() string
-	// clear empties a list, to which set then adds. nil: the value is no list.
-	clear func()
-}
-
 // options lists every setting, in the order in which --help and the docs have
 // them.
 func options() []option {
@@ -46,51 +39,51 @@ func flagOptions() []option {
 	return []option{
 		{
 			key: "role", flag: "role", variable: "SITEMON_ROLE", usage: "`role` of this process: all; monitor, writer and web alone need Kafka and Postgres, which are not built yet",
-			value: func(s *Settings) value { return rolesValue(&s.Role) },
+			value: func(s *Settings) value { return parsed(&s.Role, parseRoles, Roles.String) },
 		},
 		{
 			key: "sites", flag: "sites", variable: "SITEMON_SITES", usage: "sites `file`, or a folder whose *.yaml and *.yml are read together",
-			value: func(s *Settings) value { return sitesValue(&s.Sites) },
+			value: func(s *Settings) value { return checked(&s.Sites, sitesPath) },
 		},
 		{
 			key: "listen", flag: "listen", variable: "SITEMON_LISTEN", usage: "`address` of the page, the API, /metrics, /healthz and /readyz",
-			value: func(s *Settings) value { return addressValue(&s.Listen) },
+			value: func(s *Settings) value { return checked(&s.Listen, hostPort) },
 		},
 		{
 			key: "data_dir", flag: "data-dir", variable: "SITEMON_DATA_DIR", usage: "`folder` of the database; under systemd the default is $STATE_DIRECTORY",
-			value: func(s *Settings) value { return filledValue(&s.DataDir) },
+			value: func(s *Settings) value { return checked(&s.DataDir, filled) },
 		},
 		{
 			key: "source", flag: "source", variable: "SITEMON_SOURCE", unset: "base name of --sites", usage: "`name` under which the sites are stored",
-			value: func(s *Settings) value { return nameValue(&s.Source) },
+			value: func(s *Settings) value { return checked(&s.Source, shortName) },
 		},
 		{
 			key: "location", flag: "location", variable: "SITEMON_LOCATION", usage: "`name` of the place where this monitor stands",
-			value: func(s *Settings) value { return nameValue(&s.Location) },
+			value: func(s *Settings) value { return checked(&s.Location, shortName) },
 		},
 		{
 			key: "instance", flag: "instance", variable: "SITEMON_INSTANCE", unset: "host name and a short hash of the data folder", usage: "`name` of this monitor in its reports",
-			value: func(s *Settings) value { return nameValue(&s.Instance) },
+			value: func(s *Settings) value { return checked(&s.Instance, shortName) },
 		},
 		{
 			key: "config", flag: "config", variable: "SITEMON_CONFIG", notInFile: true, unset: "sitemon.yaml where it exists", usage: "`file` of the daemon's own settings; '' reads none",
-			value: func(s *Settings) value { return textValue(&s.Config) },
+			value: func(s *Settings) value { return checked(&s.Config, anyText) },
 		},
 		{
 			key: "env_file", flag: "env-file", notInFile: true, unset: ".env where it exists", usage: "`file` of environment variables, NAME=value a line; '' reads none",
-			value: func(s *Settings) value { return textValue(&s.EnvFile) },
+			value: func(s *Settings) value { return checked(&s.EnvFile, anyText) },
 		},
 		{
 			key: "insecure_no_auth", flag: "insecure-no-auth", variable: "SITEMON_INSECURE_NO_AUTH", usage: "allow a --listen beyond loopback, where everybody who reaches it may read and change everything",
-			value: func(s *Settings) value { return boolValue(&s.InsecureNoAuth) },
+			value: func(s *Settings) value { return parsed(&s.InsecureNoAuth, parseBool, strconv.FormatBool) },
 		},
 		{
 			key: "log.level", flag: "log-level", variable: "SITEMON_LOG_LEVEL", usage: "least `level` of what is logged: debug, info, warn or error",
-			value: func(s *Settings) value { return levelValue(&s.Log.Level) },
+			value: func(s *Settings) value { return parsed(&s.Log.Level, parseLevel, showLevel) },
 		},
 		{
 			key: "log.format", flag: "log-format", variable: "SITEMON_LOG_FORMAT", usage: "`form` of the log on stderr: text, json, or auto (text on a terminal, else json)",
-			value: func(s *Settings) value { return choiceValue(&s.Log.Format, LogText, LogJSON, LogAuto) },
+			value: func(s *Settings) value { return parsed(&s.Log.Format, oneOf(LogText, LogJSON, LogAuto), asText) },
 		},
 	}
 }
@@ -101,49 +94,49 @@ func serviceOptions() []option {
 	return []option{
 		{
 			key: "scan_interval", variable: "SCAN_INTERVAL", usage: "interval of sites that name none and have none in defaults: seconds, or a duration with a unit",
-			value: func(s *Settings) value { return intervalValue(&s.ScanInterval) },
+			value: func(s *Settings) value { return parsed(&s.ScanInterval, parseScanInterval, FormatDuration) },
 		},
 		{
 			key: "kafka.broker", variable: "KAFKA_BROKER", notBuilt: kafka, usage: "brokers, `kafka://host:port[,host:port…]`; the scheme may be missing",
-			value: func(s *Settings) value { return brokersValue(&s.Kafka.Brokers) },
+			value: func(s *Settings) value { return parsed(&s.Kafka.Brokers, parseBrokers, showBrokers) },
 		},
 		{
 			key: "kafka.topic", variable: "KAFKA_TOPIC", notBuilt: kafka, usage: "topic of the reports",
-			value: func(s *Settings) value { return topicValue(&s.Kafka.Topic) },
+			value: func(s *Settings) value { return checked(&s.Kafka.Topic, kafkaTopic) },
 		},
 		{
 			key: "kafka.tls.enabled", variable: "KAFKA_TLS", notBuilt: kafka, usage: "TLS without a client certificate",
-			value: func(s *Settings) value { return boolValue(&s.Kafka.TLS.Enabled) },
+			value: func(s *Settings) value { return parsed(&s.Kafka.TLS.Enabled, parseBool, strconv.FormatBool) },
 		},
 		{
 			key: "kafka.tls.ca", variable: "KAFKA_AUTH_CA", notBuilt: kafka, usage: "certificates that sign the brokers', as PEM or the path of a PEM file; with key and certificate, or none of them",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.CA) },
+			value: func(s *Settings) value { return checked(&s.Kafka.TLS.CA, filled) },
 		},
 		{
 			key: "kafka.tls.key", variable: "KAFKA_ACCESS_KEY", notBuilt: kafka, secret: true, usage: "key of the client certificate, likewise",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.Key) },
+			value: func(s *Settings) value { return checked(&s.Kafka.TLS.Key, filled) },
 		},
 		{
 			key: "kafka.tls.cert", variable: "KAFKA_ACCESS_CRT", notBuilt: kafka, usage: "client certificate, likewise",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.TLS.Cert) },
+			value: func(s *Settings) value { return checked(&s.Kafka.TLS.Cert, filled) },
 		},
 		{
 			key: "kafka.sasl.mechanism", variable: "KAFKA_SASL_MECHANISM", notBuilt: kafka, usage: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with user name and password, or none of them",
 			value: func(s *Settings) value {
-				return choiceValue(&s.Kafka.SASL.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+				return parsed(&s.Kafka.SASL.Mechanism, oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), asText)
 			},
 		},
 		{
 			key: "kafka.sasl.username", variable: "KAFKA_SASL_USERNAME", notBuilt: kafka, usage: "user name",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.SASL.Username) },
+			value: func(s *Settings) value { return checked(&s.Kafka.SASL.Username, filled) },
 		},
 		{
 			key: "kafka.sasl.password", variable: "KAFKA_SASL_PASSWORD", notBuilt: kafka, secret: true, usage: "password",
-			value: func(s *Settings) value { return filledValue(&s.Kafka.SASL.Password) },
+			value: func(s *Settings) value { return checked(&s.Kafka.SASL.Password, filled) },
 		},
 		{
 			key: "postgres.dsn", variable: "POSTGRES_DSN", notBuilt: postgres, secret: true, usage: "`postgres://user:password@host:port/database`; ssl is accepted beside sslmode",
-			value: func(s *Settings) value { return dsnValue(&s.Postgres.DSN) },
+			value: func(s *Settings) value { return parsed(&s.Postgres.DSN, parseDSN, sitemon.Secret.String) },
 		},
 	}
 }
@@ -154,43 +147,43 @@ func fileOptions() []option {
 	return []option{
 		{
 			key: "web.hosts", unset: "none", usage: "further host names under which page and API answer; localhost, 127.0.0.1 and [::1] always do",
-			value: func(s *Settings) value { return hostsValue(&s.Web.Hosts) },
+			value: func(s *Settings) value { return listed(&s.Web.Hosts, parseHost, asText) },
 		},
-		{key: "web.tls_cert_file", notBuilt: tls, usage: "certificate of page and API", value: discard(filled)},
-		{key: "web.tls_key_file", notBuilt: tls, usage: "its key", value: discard(filled)},
+		{key: "web.tls_cert_file", notBuilt: tls, usage: "certificate of page and API", value: discarded(filled)},
+		{key: "web.tls_key_file", notBuilt: tls, usage: "its key", value: discarded(filled)},
 		{
 			key: "scheduler.concurrency", usage: "probes at a time",
-			value: func(s *Settings) value { return countValueOf(&s.Scheduler.Concurrency) },
+			value: func(s *Settings) value { return parsed(&s.Scheduler.Concurrency, parseCount, strconv.Itoa) },
 		},
 		{
 			key: "scheduler.per_host", usage: "probes at a time towards one host",
-			value: func(s *Settings) value { return countValueOf(&s.Scheduler.PerHost) },
+			value: func(s *Settings) value { return parsed(&s.Scheduler.PerHost, parseCount, strconv.Itoa) },
 		},
 		{
 			key: "scheduler.canaries", unset: "none", usage: "URLs that alone decide whether the monitor's own network is there; without them that is concluded from the sites",
-			value: func(s *Settings) value { return canariesValue(&s.Scheduler.Canaries) },
+			value: func(s *Settings) value { return listed(&s.Scheduler.Canaries, parseCanary, asText) },
 		},
 		{
 			key: "probes.deny", usage: "addresses and networks that are never probed",
-			value: func(s *Settings) value { return prefixesValue(&s.Probes.Deny) },
+			value: func(s *Settings) value { return listed(&s.Probes.Deny, parsePrefix, netip.Prefix.String) },
 		},
 		{
 			key: "probes.allow", unset: "none", usage: "addresses and networks that are probed although probes.deny has them",
-			value: func(s *Settings) value { return prefixesValue(&s.Probes.Allow) },
+			value: func(s *Settings) value { return listed(&s.Probes.Allow, parsePrefix, netip.Prefix.String) },
 		},
 		{
 			key: "retention.reports", usage: "how long reports are kept",
-			value: func(s *Settings) value { return retentionValue(&s.Retention.Reports) },
+			value: func(s *Settings) value { return parsed(&s.Retention.Reports, parseRetention, FormatDuration) },
 		},
 		{
 			key: "retention.availability_1h", usage: "how long the sums of each hour are kept",
-			value: func(s *Settings) value { return retentionValue(&s.Retention.Availability1h) },
+			value: func(s *Settings) value { return parsed(&s.Retention.Availability1h, parseRetention, FormatDuration) },
 		},
-		{key: "retention.availability_5m", notBuilt: "retention of sums of 5 minutes", usage: "how long the sums of 5 minutes are kept", value: discard(retentionText)},
-		{key: "retention.max_size", notBuilt: "a bound of the database's size", usage: "size of the database at which the oldest reports go", value: discard(sizeText)},
+		{key: "retention.availability_5m", notBuilt: "retention of sums of 5 minutes", usage: "how long the sums of 5 minutes are kept", value: discarded(retention)},
+		{key: "retention.max_size", notBuilt: "a bound of the database's size", usage: "size of the database at which the oldest reports go", value: discarded(size)},
 		{
 			key: "metrics.per_site", usage: "metrics of each site; false for very many sites",
-			value: func(s *Settings) value { return boolValue(&s.Metrics.PerSite) },
+			value: func(s *Settings) value { return parsed(&s.Metrics.PerSite, parseBool, strconv.FormatBool) },
 		},
 	}
 }

@@ -12,18 +12,7 @@ import (
 	"sitemon"
 )
 
-// brokersValue takes the seed system's form: one URL with several hosts.
-func brokersValue(at *[]string) value {
-	return value{
-		set: func(text string) error {
-			brokers, err := parseBrokers(text)
-			*at = brokers
-			return err
-		},
-		show: func() string { return strings.Join(*at, ",") },
-	}
-}
-
+// parseBrokers reads the seed system's form: one URL with several hosts.
 func parseBrokers(text string) ([]string, error) {
 	const scheme = "kafka://"
 	if strings.Contains(text, "@") {
@@ -46,37 +35,24 @@ func parseBrokers(text string) ([]string, error) {
 	return brokers, nil
 }
 
-func topicValue(at *string) value {
-	return value{
-		set: func(text string) error {
-			*at = text
-			// Kafka's limit is 249 characters; the names of the other topics are longer by up to 7.
-			ok, err := regexp.MatchString(`^[a-zA-Z0-9._-]{1,242}$`, text)
-			if !ok || err != nil || text == "." || text == ".." {
-				return errors.New("must be 1 to 242 letters, digits, dots, dashes and underscores")
-			}
-			return nil
-		},
-		show: func() string { return *at },
-	}
-}
+func showBrokers(brokers []string) string { return strings.Join(brokers, ",") }
 
-func dsnValue(at *sitemon.Secret) value {
-	return value{
-		set: func(text string) error {
-			dsn, err := parseDSN(text)
-			*at = sitemon.Secret(dsn)
-			return err
-		},
-		show: func() string { return at.String() },
+// topicName leaves room below Kafka's limit of 249 characters: the names of the
+// other topics are longer by up to 7.
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,242}$`)
+
+func kafkaTopic(text string) error {
+	if !topicName.MatchString(text) || text == "." || text == ".." {
+		return errors.New("must be 1 to 242 letters, digits, dots, dashes and underscores")
 	}
+	return nil
 }
 
 // parseDSN checks the URL of a Postgres database and turns the parameter ssl,
 // which other drivers know, into libpq's sslmode: the server refuses ssl, and
 // without sslmode the connection might be in the clear. Errors hold nothing of
 // the text, which may be a password.
-func parseDSN(text string) (string, error) {
+func parseDSN(text string) (sitemon.Secret, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return "", errors.New("must be postgres://user:password@host:port/database (special characters in the password percent-encoded)")
@@ -101,5 +77,5 @@ func parseDSN(text string) (string, error) {
 		query.Del("ssl")
 		u.RawQuery = query.Encode()
 	}
-	return u.String(), nil
+	return sitemon.Secret(u.String()), nil
 }

@@ -14,209 +14,39 @@ import (
 	"time"
 )
 
-var errFilled = errors.New("must not be empty")
-
-func textValue(at *string) value {
-	return value{
-		set:  func(text string) error { *at = text; return nil },
-		show: func() string { return *at },
-	}
+// value is a setting that can be read from text and shown as text.
+type value struct {
+	// set reads the text. The error says what the text must be, without the text.
+	set func(text string) error
+	// show returns the value as set reads it.
+	show func() string
+	// clear empties a list, to which set then adds. nil: the value is no list.
+	clear func()
 }
 
-func filled(text string) error {
-	if text == "" {
-		return errFilled
-	}
-	return nil
-}
-
-// discard is the value of a setting that is checked and then refused.
-func discard(check func(text string) error) func(*Settings) value {
-	return func(*Settings) value { return value{set: check, show: func() string { return "" }} }
-}
-
-func filledValue[S ~string](at *S) value {
-	return value{
-		set:  func(text string) error { *at = S(text); return filled(text) },
-		show: func() string { return string(*at) },
-	}
-}
-
-func rolesValue(at *Roles) value {
-	set := func(text string) error {
-		var roles Roles
-		for name := range strings.SplitSeq(text, ",") {
-			r := Role(strings.TrimSpace(name))
-			if !slices.Contains([]Role{RoleAll, RoleMonitor, RoleWriter, RoleWeb}, r) {
-				return errors.New("must be all, or monitor, writer and web joined by commas")
-			}
-			if !slices.Contains(roles, r) {
-				roles = append(roles, r)
-			}
-		}
-		if slices.Contains(roles, RoleAll) {
-			roles = Roles{RoleAll}
-		}
-		*at = roles
-		return nil
-	}
-	return value{set: set, show: func() string { return at.String() }}
-}
-
-func sitesValue(at *string) value {
+// parsed is the value of a setting that parse reads. It stays as it is after a
+// fault.
+func parsed[T any](at *T, parse func(text string) (T, error), show func(T) string) value {
 	return value{
 		set: func(text string) error {
-			*at = text
-			if text == "" {
-				return errors.New("takes the sites from Postgres alone, which is not built yet; name a sites file or a folder of them")
+			v, err := parse(text)
+			if err == nil {
+				*at = v
 			}
-			return nil
-		},
-		show: func() string { return *at },
-	}
-}
-
-func addressValue(at *string) value {
-	return value{
-		set: func(text string) error {
-			*at = text
-			_, port, err := net.SplitHostPort(text)
-			if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
-				return errors.New("must be host:port, for example 127.0.0.1:8080")
-			}
-			return nil
-		},
-		show: func() string { return *at },
-	}
-}
-
-func nameValue(at *string) value {
-	return value{
-		set: func(text string) error {
-			*at = text
-			if n := len([]rune(text)); n < 1 || n > 200 || !printable(text) {
-				return errors.New("must be 1 to 200 printable characters")
-			}
-			return nil
-		},
-		show: func() string { return *at },
-	}
-}
-
-func boolValue(at *bool) value {
-	return value{
-		set: func(text string) error {
-			switch strings.ToLower(text) {
-			case "true", "yes", "on", "1":
-				*at = true
-			case "false", "no", "off", "0":
-				*at = false
-			default:
-				return errors.New("must be true or false")
-			}
-			return nil
-		},
-		show: func() string { return strconv.FormatBool(*at) },
-	}
-}
-
-func levelValue(at *slog.Level) value {
-	return value{
-		set: func(text string) error {
-			switch strings.ToLower(text) {
-			case "debug", "info", "warn", "error":
-				return at.UnmarshalText([]byte(text))
-			}
-			return errors.New("must be debug, info, warn or error")
-		},
-		show: func() string { return strings.ToLower(at.String()) },
-	}
-}
-
-// choiceValue takes one of the words, in any letter case.
-func choiceValue[S ~string](at *S, words ...S) value {
-	return value{
-		set: func(text string) error {
-			i := slices.IndexFunc(words, func(w S) bool { return strings.EqualFold(string(w), text) })
-			if i < 0 {
-				return fmt.Errorf("must be one of %v", joined(words))
-			}
-			*at = words[i]
-			return nil
-		},
-		show: func() string { return string(*at) },
-	}
-}
-
-func joined[S ~string](words []S) string {
-	texts := make([]string, len(words))
-	for i, w := range words {
-		texts[i] = string(w)
-	}
-	return strings.Join(texts, ", ")
-}
-
-func countValueOf(at *int) value {
-	const most = 1_000_000
-	return value{
-		set: func(text string) (err error) {
-			if *at, err = strconv.Atoi(text); err != nil || *at < 1 || *at > most {
-				return fmt.Errorf("must be a whole number from 1 to %d", most)
-			}
-			return nil
-		},
-		show: func() string { return strconv.Itoa(*at) },
-	}
-}
-
-// intervalValue takes seconds too, as the seed system did.
-func intervalValue(at *time.Duration) value {
-	return value{
-		set: func(text string) error {
-			if isNumber(text) {
-				text += "s"
-			}
-			d, err := ParseDuration(text)
-			if err != nil || d < time.Second || d > 24*time.Hour {
-				return errors.New("must be seconds or a duration with a unit, from 1s to 24h in whole milliseconds, for example 60 or 1m30s")
-			}
-			*at = d
-			return nil
-		},
-		show: func() string { return FormatDuration(*at) },
-	}
-}
-
-func retentionValue(at *time.Duration) value {
-	return value{
-		set: func(text string) error {
-			if err := retentionText(text); err != nil {
-				return err
-			}
-			d, err := ParseDuration(text)
-			*at = d
 			return err
 		},
-		show: func() string { return FormatDuration(*at) },
+		show: func() string { return show(*at) },
 	}
 }
 
-func retentionText(text string) error {
-	if d, err := ParseDuration(text); err != nil || d < time.Hour {
-		return errors.New("must be a duration with a unit, at least 1h, for example 30d")
-	}
-	return nil
+// checked is the value of a setting that is the text itself.
+func checked[S ~string](at *S, check func(text string) error) value {
+	return parsed(at, func(text string) (S, error) { return S(text), check(text) }, asText)
 }
 
-func sizeText(text string) error {
-	if ok, err := regexp.MatchString(`^[0-9]+(\.[0-9]+)? ?[KMGT]?i?B$`, text); !ok || err != nil {
-		return errors.New("must be a size with a unit, for example 50GB")
-	}
-	return nil
-}
-
-// listValue is a list whose items are read one by one.
-func listValue[T any](at *[]T, parse func(text string) (T, error), show func(T) string) value {
+// listed is the value of a setting that is a list, whose items are read one by
+// one.
+func listed[T any](at *[]T, parse func(text string) (T, error), show func(T) string) value {
 	return value{
 		clear: func() { *at = nil },
 		set: func(text string) error {
@@ -226,48 +56,169 @@ func listValue[T any](at *[]T, parse func(text string) (T, error), show func(T) 
 			}
 			return err
 		},
-		show: func() string {
-			items := make([]string, len(*at))
-			for i, item := range *at {
-				items[i] = show(item)
-			}
-			return strings.Join(items, ", ")
-		},
+		show: func() string { return joined(*at, show) },
 	}
 }
 
-func same(s string) string { return s }
-
-func hostsValue(at *[]string) value {
-	return listValue(at, func(text string) (string, error) {
-		bare := strings.Trim(text, "[]")
-		_, err := netip.ParseAddr(bare)
-		if bare == "" || err != nil && strings.ContainsAny(bare, ":/@ \t") {
-			return "", errors.New("must be a host name or an address, without scheme and port")
-		}
-		return strings.ToLower(bare), nil
-	}, same)
+// discarded is the value of a setting that is checked and then refused.
+func discarded(check func(text string) error) func(*Settings) value {
+	return func(*Settings) value { return checked(new(string), check) }
 }
 
-func canariesValue(at *[]string) value {
-	return listValue(at, func(text string) (string, error) {
-		u, err := url.Parse(text)
-		if err == nil && u.Hostname() != "" {
-			switch u.Scheme {
-			case "http", "https":
+func joined[T any](items []T, show func(T) string) string {
+	texts := make([]string, len(items))
+	for i, item := range items {
+		texts[i] = show(item)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func asText[S ~string](s S) string { return string(s) }
+
+func anyText(string) error { return nil }
+
+func filled(text string) error {
+	if text == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+func sitesPath(text string) error {
+	if text == "" {
+		return errors.New("takes the sites from Postgres alone, which is not built yet; name a sites file or a folder of them")
+	}
+	return nil
+}
+
+func hostPort(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
+		return errors.New("must be host:port, for example 127.0.0.1:8080")
+	}
+	return nil
+}
+
+func shortName(text string) error {
+	if n := len([]rune(text)); n < 1 || n > maxName || !printable(text) {
+		return fmt.Errorf("must be 1 to %d printable characters", maxName)
+	}
+	return nil
+}
+
+func size(text string) error {
+	if !byteSize.MatchString(text) {
+		return errors.New("must be a size with a unit, for example 50GB")
+	}
+	return nil
+}
+
+var byteSize = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?[KMGT]?i?B$`)
+
+func parseRoles(text string) (Roles, error) {
+	var roles Roles
+	for name := range strings.SplitSeq(text, ",") {
+		r := Role(strings.TrimSpace(name))
+		if !slices.Contains([]Role{RoleAll, RoleMonitor, RoleWriter, RoleWeb}, r) {
+			return nil, errors.New("must be all, or monitor, writer and web joined by commas")
+		}
+		if !slices.Contains(roles, r) {
+			roles = append(roles, r)
+		}
+	}
+	if slices.Contains(roles, RoleAll) {
+		return Roles{RoleAll}, nil
+	}
+	return roles, nil
+}
+
+func parseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "1":
+		return true, nil
+	case "false", "no", "off", "0":
+		return false, nil
+	}
+	return false, errors.New("must be true or false")
+}
+
+func parseLevel(text string) (l slog.Level, err error) {
+	switch strings.ToLower(text) {
+	case "debug", "info", "warn", "error":
+		return l, l.UnmarshalText([]byte(text))
+	}
+	return l, errors.New("must be debug, info, warn or error")
+}
+
+func showLevel(l slog.Level) string { return strings.ToLower(l.String()) }
+
+// oneOf reads one of the words, in any letter case.
+func oneOf[S ~string](words ...S) func(text string) (S, error) {
+	return func(text string) (S, error) {
+		i := slices.IndexFunc(words, func(w S) bool { return strings.EqualFold(string(w), text) })
+		if i < 0 {
+			return "", errors.New("must be one of " + joined(words, asText))
+		}
+		return words[i], nil
+	}
+}
+
+func parseCount(text string) (int, error) {
+	const most = 1_000_000
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, fmt.Errorf("must be a whole number from 1 to %d", most)
+	}
+	return n, nil
+}
+
+// parseScanInterval takes seconds too, as the seed system did.
+func parseScanInterval(text string) (time.Duration, error) {
+	if isNumber(text) {
+		text += "s"
+	}
+	d, err := ParseDuration(text)
+	if err != nil || d < minInterval || d > maxInterval {
+		return 0, errors.New("must be seconds or a duration with a unit, from 1s to 24h in whole milliseconds, for example 60 or 1m30s")
+	}
+	return d, nil
+}
+
+func parseRetention(text string) (time.Duration, error) {
+	d, err := ParseDuration(text)
+	if err != nil || d < time.Hour {
+		return 0, errors.New("must be a duration with a unit, at least 1h, for example 30d")
+	}
+	return d, nil
+}
+
+func retention(text string) error {
+	_, err := parseRetention(text)
+	return err
+}
+
+func parseHost(text string) (string, error) {
+	bare := strings.Trim(text, "[]")
+	_, err := netip.ParseAddr(bare)
+	if bare == "" || err != nil && strings.ContainsAny(bare, ":/@ \t") {
+		return "", errors.New("must be a host name or an address, without scheme and port")
+	}
+	return strings.ToLower(bare), nil
+}
+
+func parseCanary(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err == nil && u.Hostname() != "" {
+		switch u.Scheme {
+		case "http", "https":
+			return text, nil
+		case "tcp", "tls":
+			if u.Port() != "" {
 				return text, nil
-			case "tcp", "tls":
-				if u.Port() != "" {
-					return text, nil
-				}
 			}
 		}
-		return "", errors.New("must be a URL: http://, https://, tcp://host:port or tls://host:port")
-	}, same)
-}
-
-func prefixesValue(at *[]netip.Prefix) value {
-	return listValue(at, parsePrefix, netip.Prefix.String)
+	}
+	return "", errors.New("must be a URL: http://, https://, tcp://host:port or tls://host:port")
 }
 
 // parsePrefix reads a network, or an address as the network of it alone. An IPv4
