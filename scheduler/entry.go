@@ -41,7 +41,7 @@ type entry struct {
 	waiting time.Time // the slot to be run as soon as the running one ends
 	gap     string    // why the slots before the next report are missing
 
-	report atomic.Pointer[sitemon.Report] // the newest, for the metrics
+	sample atomic.Pointer[sample] // of the newest report, for the metrics
 }
 
 // target is what an entry probes: a site, and the host that its probes count
@@ -202,7 +202,7 @@ func (e *entry) send(at time.Time, r sitemon.Report) {
 	e.mu.Unlock()
 	s.metrics.count(r.Outcome)
 	if s.opts.SiteMetrics {
-		e.report.Store(&r)
+		e.sample.Store(newSample(&r))
 	}
 	if err := s.opts.Sink.Write(s.probeCtx, r); err != nil && s.probeCtx.Err() == nil {
 		s.log.Error("a report could not be handed on", "site", e.name, "slot", at, "err", err)

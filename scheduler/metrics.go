@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sitemon"
@@ -81,31 +83,51 @@ func (c siteCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	c.s.mu.Unlock()
 	for _, e := range entries {
-		if r := e.report.Load(); r != nil && r.Outcome != sitemon.OutcomeUnknown {
-			collectReport(ch, e.target.Load().site, r)
+		if m := e.sample.Load(); m != nil && m.known {
+			m.collect(ch, e.target.Load().site, c.s.opts.Location)
 		}
 	}
 }
 
-// collectReport sends the series of one report.
-func collectReport(ch chan<- prometheus.Metric, site *sitemon.Site, r *sitemon.Report) {
+// sample is what the metrics keep of a report: a fifth of its memory.
+type sample struct {
+	known, good bool
+	status      int
+	duration    time.Duration
+	phases      [5]time.Duration
+	expires     int64 // Unix time of the certificate's end; 0: there is none
+}
+
+func newSample(r *sitemon.Report) *sample {
+	m := &sample{
+		known: r.Outcome != sitemon.OutcomeUnknown, good: r.Outcome.Good(),
+		status: r.StatusCode, duration: r.Duration, phases: r.Phases.All(),
+	}
+	if !r.CertificateExpiresAt.IsZero() {
+		m.expires = r.CertificateExpiresAt.Unix()
+	}
+	return m
+}
+
+// collect sends the series of one site.
+func (m *sample) collect(ch chan<- prometheus.Metric, site *sitemon.Site, location string) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append(labels, r.Site, site.Group, r.Location)...)
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append(labels, site.Name, site.Group, location)...)
 	}
 	success := 0.0
-	if r.Outcome.Good() {
+	if m.good {
 		success = 1
 	}
 	gauge(descSuccess, success)
-	gauge(descDuration, r.Duration.Seconds())
-	if !r.CertificateExpiresAt.IsZero() {
-		gauge(descExpiry, float64(r.CertificateExpiresAt.Unix()))
+	gauge(descDuration, m.duration.Seconds())
+	if m.expires != 0 {
+		gauge(descExpiry, float64(m.expires))
 	}
 	if site.Kind != sitemon.KindHTTP {
 		return
 	}
-	gauge(descStatus, float64(r.StatusCode))
-	for i, d := range r.Phases.All() {
+	gauge(descStatus, float64(m.status))
+	for i, d := range m.phases {
 		gauge(descHTTPPhase, d.Seconds(), sitemon.PhaseNames[i])
 	}
 }
