@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -46,6 +47,39 @@ func (w *clockWatch) step() (time.Duration, bool) {
 	}
 	w.lastWall, w.lastMono = wall, mono
 	return d, true
+}
+
+// standstill is how long nothing has happened when the process as a whole must
+// have stood still: [Scheduler.Run] gives a pulse each second.
+const standstill = 3 * time.Second
+
+// pulse knows when the process stood still, as one that was stopped by a signal
+// or by a debugger. Whoever runs first afterwards, the pulse or a job, it knows.
+type pulse struct {
+	mu       sync.Mutex
+	last     time.Time // with its monotonic part
+	from, to time.Time // the newest standstill
+}
+
+// beat says that the process runs.
+func (p *pulse) beat() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if !p.last.IsZero() && now.Sub(p.last) > standstill {
+		p.from, p.to = p.last, now
+	}
+	p.last = now
+}
+
+// stood reports whether the process stood still at a moment.
+func (p *pulse) stood(at time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.last.IsZero() && time.Since(p.last) > standstill && at.After(p.last) {
+		return true
+	}
+	return at.After(p.from) && at.Before(p.to)
 }
 
 // cronLogger passes gocron's log on; what it calls information is detail here.

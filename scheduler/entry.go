@@ -21,7 +21,8 @@ const (
 	// jobs are planned anew. A job's timer may so fire that much before its slot.
 	clockTolerance = 50 * time.Millisecond
 	// maxMissed is how many skipped slots are each reported as missed. More at
-	// once means that the whole process stood still, which is a gap.
+	// once means that the whole process stood still, which is a gap; so are fewer
+	// while it is known to have done that, see [pulse].
 	maxMissed = 5
 )
 
@@ -93,7 +94,11 @@ func (e *entry) due() {
 		e.gap = sitemon.GapMonitorStopped
 	} else {
 		for t := e.grid.After(e.last); t.Before(at); t = e.grid.After(t) {
-			missed = append(missed, t)
+			if e.s.pulse.stood(t) {
+				e.gap = sitemon.GapMonitorStopped
+			} else {
+				missed = append(missed, t)
+			}
 		}
 	}
 	e.last = at

@@ -73,6 +73,7 @@ type Scheduler struct {
 	guard   *guard
 	metrics *metrics
 	late    lateness
+	pulse   pulse
 
 	generation atomic.Int64
 	probes     sync.WaitGroup // runs in flight
@@ -115,6 +116,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	s.cron.Start()
 	watch := clockWatch{wall: s.now, mono: time.Now}
 	watch.start()
+	s.pulse.beat()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -122,6 +124,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			s.pulse.beat()
 			if step, ok := watch.step(); ok {
 				s.log.Warn("the clock was stepped, planning all slots anew", "step", step)
 				s.replan(step)
