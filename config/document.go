@@ -35,7 +35,7 @@ func (w *walker) document(files []File) []sitemon.Site {
 	lists := make([]source, 0, len(files))
 	for _, f := range files {
 		w.file = f.Name
-		if root := w.parseYAML(f.Content); root != nil {
+		if root := w.parse(f.Content); root != nil {
 			if list := w.root(root, len(files) > 1); list != nil {
 				lists = append(lists, source{f.Name, list})
 			}

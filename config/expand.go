@@ -25,8 +25,8 @@ const (
 	minSecret = 3
 )
 
-// reservedPrefixes begin the names that no document can see: SiteMon's own
-// settings, with their credentials.
+// reservedPrefixes begin the names that no document of sites can see: SiteMon's
+// own settings, with their credentials.
 var reservedPrefixes = []string{"SITEMON_", "KAFKA_", "POSTGRES_"}
 
 // Expander replaces the references in the texts of a site: ${NAME} and
@@ -37,8 +37,9 @@ type Expander struct {
 	lookup   func(name string) (string, bool)
 	readFile func(path string) ([]byte, error)
 	now      func() time.Time
+	own      bool // the program's own variables can be used too
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards files
 	files map[string]fileContent
 }
 
@@ -69,6 +70,15 @@ func NewExpander(lookup func(name string) (string, bool), readFile func(path str
 // are not among them. Values are not expanded again. The error names the reference that can't be
 // replaced, never a value, and wraps [sitemon.ErrInvalid].
 func (e *Expander) Expand(text string) (expanded string, secrets []string, err error) {
+	expanded, secrets, err = e.expand(text)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w", sitemon.ErrInvalid, err)
+	}
+	return expanded, secrets, nil
+}
+
+// expand is Expand with the error as it is.
+func (e *Expander) expand(text string) (expanded string, secrets []string, err error) {
 	if !strings.Contains(text, "${") {
 		return text, nil, nil
 	}
@@ -81,13 +91,13 @@ func (e *Expander) Expand(text string) (expanded string, secrets []string, err e
 		}
 		return err
 	})
-	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", sitemon.ErrInvalid, err)
-	}
-	return b.String(), secrets, nil
+	return b.String(), secrets, err
 }
 
 func (e *Expander) value(r reference) (string, error) {
+	if err := r.reserved(); err != nil && !e.own {
+		return "", err
+	}
 	if r.file != "" {
 		return e.content(r.file)
 	}
@@ -101,14 +111,24 @@ func (e *Expander) value(r reference) (string, error) {
 	return value, nil
 }
 
-// content returns the text of a file, from memory if it was read a moment ago.
+// content returns the text of a file, from memory if it was read a moment ago. A
+// file that is slow to read holds up nobody who needs another.
 func (e *Expander) content(path string) (string, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	now := e.now()
-	if c, ok := e.files[path]; ok && now.Sub(c.readAt) < rereadAfter && !now.Before(c.readAt) {
-		return c.text, c.err
+	e.mu.Lock()
+	c, ok := e.files[path]
+	e.mu.Unlock()
+	if !ok || now.Sub(c.readAt) >= rereadAfter || now.Before(c.readAt) {
+		c = e.read(path)
+		c.readAt = now
+		e.mu.Lock()
+		e.files[path] = c
+		e.mu.Unlock()
 	}
+	return c.text, c.err
+}
+
+func (e *Expander) read(path string) fileContent {
 	b, err := e.readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -118,9 +138,7 @@ func (e *Expander) content(path string) (string, error) {
 	case len(b) > maxReferencedFile:
 		b, err = nil, fmt.Errorf("the file %s is longer than 1 MiB", quote(path))
 	}
-	c := fileContent{strings.TrimRight(string(b), "\r\n"), err, now}
-	e.files[path] = c
-	return c.text, c.err
+	return fileContent{text: strings.TrimRight(string(b), "\r\n"), err: err}
 }
 
 // reference is one ${…}.
@@ -131,8 +149,15 @@ type reference struct {
 	file        string // for ${file:PATH}
 }
 
-// eachReference takes a text apart. Its errors are about the form of references,
-// and about names that no document may use.
+// reserved is an error if the reference is to a variable that is the program's own.
+func (r reference) reserved() error {
+	if slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(r.name, p) }) {
+		return fmt.Errorf("${%s}: variables that begin with SITEMON_, KAFKA_ or POSTGRES_ are the program's own and are not put into sites", r.name)
+	}
+	return nil
+}
+
+// eachReference takes a text apart. Its errors are about the form of references.
 func eachReference(text string, literal func(string), refer func(reference) error) error {
 	for {
 		i := strings.Index(text, "${")
@@ -175,8 +200,6 @@ func parseReference(inner string) (reference, error) {
 		return reference{}, errors.New("a reference can't hold another one: " + shown)
 	case !isVariableName(name):
 		return reference{}, fmt.Errorf("%s is no reference; write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the characters ${", shown)
-	case slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }):
-		return reference{}, fmt.Errorf("${%s}: variables that begin with SITEMON_, KAFKA_ or POSTGRES_ are the program's own and are not put into sites", name)
 	}
 	return reference{name: name, fallback: fallback, hasFallback: has}, nil
 }

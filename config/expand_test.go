@@ -95,6 +95,31 @@ func TestExpandConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
+// TestExpandSlowFile: whoever needs another file need not wait.
+func TestExpandSlowFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		e := config.NewExpander(lookup, func(path string) ([]byte, error) {
+			if path == "/slow" {
+				<-answer
+			}
+			return []byte(path), nil
+		}, nil)
+		var slow string
+		var wg sync.WaitGroup
+		wg.Go(func() { slow, _, _ = e.Expand("${file:/slow}") })
+		synctest.Wait()
+		if got, _, err := e.Expand("${file:/quick}"); err != nil || got != "/quick" {
+			t.Errorf("beside a slow file: got %q, %v", got, err)
+		}
+		close(answer)
+		wg.Wait()
+		if slow != "/slow" {
+			t.Errorf("the slow file: got %q", slow)
+		}
+	})
+}
+
 func TestExpandErrorsHoldNoValues(t *testing.T) {
 	e := config.NewExpander(lookup, readFile, nil)
 	_, secrets, err := e.Expand("${TOKEN} ${UNSET}")

@@ -29,7 +29,7 @@ func (w *walker) reference(name string, n *yaml.Node) (string, bool) {
 func (w *walker) referenceFault(s string) string {
 	err := eachReference(s, func(string) {}, func(r reference) error {
 		if w.expander == nil {
-			return nil
+			return r.reserved()
 		}
 		_, err := w.expander.value(r)
 		return err

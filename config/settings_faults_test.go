@@ -49,7 +49,7 @@ func TestLoadRefusesBadFiles(t *testing.T) {
 		{"mapping in a list", file("web: { hosts: [a, {b: c}] }\n"), []string{"sitemon.yaml:1:19: web.hosts must hold texts"}},
 		{"text for a section", file("log: info\n"), []string{"sitemon.yaml:1:6: log must be a mapping of keys to values"}},
 		{"list for the file", file("- a\n"), []string{"sitemon.yaml:1:1: the file must be a mapping of keys to values"}},
-		{"two documents", file("role: all\n---\nrole: all\n"), []string{"sitemon.yaml:2:1: a second document begins here; the file can have one"}},
+		{"two documents", file("role: all\n---\nrole: all\n"), []string{"sitemon.yaml:2:1: a second document begins here; a file can have one, so take out the line ---"}},
 		{"columns count characters", file("x-ä: { ö: ü }\nlog: { x-ä: 1, levle: info }\n"), []string{
 			`sitemon.yaml:2:8: unknown key "log.x-ä"; known here: format, level`,
 			`sitemon.yaml:2:16: unknown key "log.levle"; did you mean "level"?`,
@@ -65,8 +65,8 @@ func TestLoadRefusesBadFiles(t *testing.T) {
 		{"a host with a port", file("web: { hosts: ['example.org:80'] }\n"), []string{`sitemon.yaml:1:16: web.hosts: "example.org:80" must be a host name or an address, without scheme and port`}},
 		{"sums that go before the reports", file("retention: { availability_1h: 1d }\n"), []string{"sitemon.yaml:1:31: retention.availability_1h: 1d is less than retention.reports, 30d; the sums must outlive what they sum up"}},
 		{"a reference to nothing", file("source: ${NONE}\ninstance: ${a b}\nlocation: ${open\n"), []string{
-			"sitemon.yaml:1:9: source: the variable NONE is not set",
-			"sitemon.yaml:2:11: instance: ${a b} is no reference; write ${NAME}, ${NAME:-default} or ${file:PATH}",
+			"sitemon.yaml:1:9: source: the variable NONE is not set; set it, or write a default: ${NONE:-default}",
+			`sitemon.yaml:2:11: instance: "${a b}" is no reference; write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the characters ${`,
 			"sitemon.yaml:3:11: location: a ${ is never closed; close it with }, or write $${ for the characters ${",
 		}},
 		{"a bad value from a reference is not shown", said{env: []string{"X=hunter2"}, file: "listen: ${X}\n"}, []string{

@@ -1,13 +1,8 @@
 package config
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,25 +11,30 @@ import (
 
 // settingsFile is what a sitemon.yaml says: texts by key, references expanded.
 type settingsFile struct {
-	path    string
-	environ Environment
-	known   map[string]option // by key
-	values  map[string]any    // string or []string, by key
-	origins map[string]origin
-	auth    string // where the section auth begins, or ""
-	faults  []error
+	path     string
+	expander *Expander
+	known    map[string]option // by key
+	values   map[string]any    // string or []string, by key
+	origins  map[string]origin
+	auth     string // where the section auth begins, or ""
+	faults   []error
 }
 
 // readSettingsFile takes sitemon.yaml apart. No content is a valid file, which
 // says nothing.
 func readSettingsFile(path string, content []byte, environ Environment) *settingsFile {
 	f := &settingsFile{
-		path: path, environ: environ,
-		known:   optionBy(func(o option) string { return o.key }),
-		values:  map[string]any{},
-		origins: map[string]origin{},
+		path:     path,
+		expander: NewExpander(environ.Lookup, nil, nil),
+		known:    optionBy(func(o option) string { return o.key }),
+		values:   map[string]any{},
+		origins:  map[string]origin{},
 	}
-	if root := f.parse(content); root != nil {
+	f.expander.own = true
+	switch root, at, fault := parseYAML(content); {
+	case fault != "":
+		f.fail(at, "%s", fault)
+	case root != nil:
 		f.mapping(root, "")
 	}
 	return f
@@ -47,38 +47,6 @@ func (f *settingsFile) fail(n *yaml.Node, format string, args ...any) {
 // at is the position of a node; columns count characters.
 func (f *settingsFile) at(n *yaml.Node) string {
 	return fmt.Sprintf("%s:%d:%d", f.path, n.Line, n.Column)
-}
-
-// parse returns the node of the whole file, nil if it is empty or can't be read.
-func (f *settingsFile) parse(content []byte) *yaml.Node {
-	fault := func(offset int, message string) *yaml.Node {
-		line, column := position(content, offset)
-		f.fail(&yaml.Node{Line: line, Column: column}, "%s", message)
-		return nil
-	}
-	if offset, message := unreadable(content); message != "" {
-		return fault(offset, message)
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(content))
-	var doc, second yaml.Node
-	switch err := decode(dec, &doc); {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return fault(syntaxFault(content, err))
-	}
-	switch err := decode(dec, &second); {
-	case errors.Is(err, io.EOF):
-	case err != nil:
-		return fault(syntaxFault(content, err))
-	default:
-		f.fail(&second, "a second document begins here; the file can have one")
-		return nil
-	}
-	if isNull(&doc) {
-		return nil
-	}
-	return doc.Content[0]
 }
 
 // mapping reads a section of the file, or the whole of it.
@@ -202,7 +170,7 @@ func (f *settingsFile) setting(key string, name, n *yaml.Node, isList bool) {
 			f.fail(item, "%s must hold texts", key)
 			continue
 		}
-		text, err := f.expand(item.Value)
+		text, _, err := f.expander.expand(item.Value)
 		if err != nil {
 			f.fail(item, "%s: %v", key, err)
 			continue
@@ -218,48 +186,4 @@ func (f *settingsFile) setting(key string, name, n *yaml.Node, isList bool) {
 	if !isList {
 		f.values[key] = texts[0]
 	}
-}
-
-// expand replaces ${NAME}, ${NAME:-default} and ${file:PATH}; $${ is a literal ${.
-// Unlike a document of sites the file may use every variable.
-func (f *settingsFile) expand(text string) (string, error) {
-	if !strings.Contains(text, "${") {
-		return text, nil
-	}
-	reference := regexp.MustCompile(`\$?\$\{[^}]*\}?`)
-	var errs []error
-	text = reference.ReplaceAllStringFunc(text, func(found string) string {
-		if rest, escaped := strings.CutPrefix(found, "$$"); escaped {
-			return "$" + rest
-		}
-		inner, closed := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
-		if !closed {
-			errs = append(errs, errors.New("a ${ is never closed; close it with }, or write $${ for the characters ${"))
-			return ""
-		}
-		replaced, err := f.replacement(inner)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		return replaced
-	})
-	return text, errors.Join(errs...)
-}
-
-func (f *settingsFile) replacement(inner string) (string, error) {
-	if path, ok := strings.CutPrefix(inner, "file:"); ok {
-		content, err := os.ReadFile(path)
-		return strings.TrimRight(string(content), "\r\n"), err
-	}
-	name, fallback, hasFallback := strings.Cut(inner, ":-")
-	text, ok := f.environ.Lookup(name)
-	switch {
-	case !isVariableName(name):
-		return "", fmt.Errorf("${%s} is no reference; write ${NAME}, ${NAME:-default} or ${file:PATH}", inner)
-	case text == "" && hasFallback:
-		return fallback, nil
-	case !ok:
-		return "", fmt.Errorf("the variable %s is not set", name)
-	}
-	return text, nil
 }

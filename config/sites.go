@@ -51,25 +51,38 @@ func ReadSites(path string) ([]File, error) {
 		}
 		return []File{{path, content}}, nil
 	}
-	entries, err := os.ReadDir(path) // sorted by name
+	names, err := folderFiles(path)
 	if err != nil {
 		return nil, fmt.Errorf("read sites: %w", err)
 	}
 	files := []File{}
-	for _, e := range entries {
-		ext := filepath.Ext(e.Name())
-		if strings.HasPrefix(e.Name(), ".") || ext != ".yaml" && ext != ".yml" {
-			continue
-		}
-		name := filepath.Join(path, e.Name())
-		if info, err := os.Stat(name); err == nil && info.IsDir() { // also behind a link
-			continue
-		}
+	for _, name := range names {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read sites: %w", err)
 		}
 		files = append(files, File{name, content})
+	}
+	return files, nil
+}
+
+// folderFiles lists the sites files of a folder, sorted by name.
+func folderFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir) // sorted by name
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if strings.HasPrefix(e.Name(), ".") || ext != ".yaml" && ext != ".yml" {
+			continue
+		}
+		file := filepath.Join(dir, e.Name())
+		if info, err := os.Stat(file); err == nil && info.IsDir() { // also behind a link
+			continue
+		}
+		files = append(files, file)
 	}
 	return files, nil
 }
@@ -116,7 +129,7 @@ func (d *Decoder) Decode(name string, definition []byte) (sitemon.Site, error) {
 	clear(w.noted)
 	w.file, w.problems, w.faults, w.steps = "definition", nil, 0, allowedSteps(len(definition))
 	var site sitemon.Site
-	if root := w.parseYAML(definition); root != nil {
+	if root := w.parse(definition); root != nil {
 		site = w.site(root)
 	}
 	if w.faults > 0 {

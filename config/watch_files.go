@@ -52,20 +52,11 @@ func addFile(w io.Writer, file string) error {
 	return err
 }
 
-// filesOf lists the sites files behind path: itself, or if it is a folder its
-// *.yaml and *.yml, sorted.
+// filesOf lists what may change with the sites files behind path: path itself, and
+// if it is a folder its sites files.
 func filesOf(path string) []string {
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return []string{path} // a file, or nothing yet
-	}
-	files := []string{path}
-	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
-			files = append(files, filepath.Join(path, e.Name()))
-		}
-	}
-	return files
+	files, _ := folderFiles(path) // none: a file, or nothing yet
+	return append([]string{path}, files...)
 }
 
 // foldersOf lists the real folders in which something must change before the

@@ -9,35 +9,48 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parseYAML reads the nodes of one file. What it can't read it notes, and
-// returns nil.
-func (w *walker) parseYAML(content []byte) *yaml.Node {
-	at := func(offset int, message string) *yaml.Node {
+// parseYAML returns the node of the one document that content holds: nil if that
+// is empty. Where it can't be read, fault says why, and at is the position.
+func parseYAML(content []byte) (root, at *yaml.Node, fault string) {
+	failed := func(offset int, message string) (*yaml.Node, *yaml.Node, string) {
 		line, column := position(content, offset)
-		w.fail(&yaml.Node{Line: line, Column: column}, "%s", message)
-		return nil
+		return nil, &yaml.Node{Line: line, Column: column}, message
 	}
 	if offset, message := unreadable(content); message != "" {
-		return at(offset, message)
+		return failed(offset, message)
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var doc, second yaml.Node
-	err := decode(dec, &doc)
-	switch {
-	case errors.Is(err, io.EOF), err == nil && isNull(&doc):
-		return at(0, "the file is empty; write a list of sites, or `sites: []` for none")
+	switch err := decode(dec, &doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil, ""
 	case err != nil:
-		return at(syntaxFault(content, err))
+		return failed(syntaxFault(content, err))
 	}
 	switch err := decode(dec, &second); {
 	case errors.Is(err, io.EOF), err == nil && isNull(&second):
 	case err != nil:
-		return at(syntaxFault(content, err))
+		return failed(syntaxFault(content, err))
 	default:
-		w.fail(&second, "a second document begins here; a file can have one, so take out the line ---")
-		return nil
+		return nil, &second, "a second document begins here; a file can have one, so take out the line ---"
 	}
-	return doc.Content[0]
+	if isNull(&doc) {
+		return nil, nil, ""
+	}
+	return doc.Content[0], nil, ""
+}
+
+// parse reads the nodes of one file. What it can't read it notes, and returns
+// nil.
+func (w *walker) parse(content []byte) *yaml.Node {
+	root, at, fault := parseYAML(content)
+	switch {
+	case fault != "":
+		w.fail(at, "%s", fault)
+	case root == nil:
+		w.fail(&yaml.Node{Line: 1, Column: 1}, "the file is empty; write a list of sites, or `sites: []` for none")
+	}
+	return root
 }
 
 // decode reads the next document. The parser panics on some input that it can't
