@@ -21,97 +21,73 @@ func authKeys() []key[draft] {
 			name: "basic_auth", value: typeMapping(basicAuthObject.info), oneOf: groupAuth,
 			example: `{ username: monitor, password: "${PASSWORD}" }`,
 			doc:     "HTTP basic authentication.",
-		},
-			func(w *walker, f field, d *draft) {
-				d.auth, d.request.BasicAuth = f, new(sitemon.BasicAuth)
-				basicAuthObject.read(w, f.alone(), d.request.BasicAuth)
-			}),
+		}, func(w *walker, f field, d *draft) {
+			d.auth, d.request.BasicAuth = f, new(sitemon.BasicAuth)
+			basicAuthObject.read(w, f.alone(), d.request.BasicAuth)
+		}),
 		request(keyInfo{
 			name: "authorization", value: typeMapping(authorizationObject.info), oneOf: groupAuth,
 			example: `{ credentials: "${TOKEN}" }`,
 			doc:     "An Authorization header, by default with a bearer token.",
-		},
-			func(w *walker, f field, d *draft) {
-				d.auth, d.request.Authorization = f, &sitemon.Authorization{Type: "Bearer"}
-				authorizationObject.read(w, f.alone(), d.request.Authorization)
-			}),
+		}, func(w *walker, f field, d *draft) {
+			d.auth, d.request.Authorization = f, &sitemon.Authorization{Type: "Bearer"}
+			authorizationObject.read(w, f.alone(), d.request.Authorization)
+		}),
 		request(keyInfo{
 			name: "oauth2", value: typeMapping(oauth2Object.info), oneOf: groupAuth,
 			example: `{ client_id: monitor, client_secret: "${SECRET}", token_url: "https://sso.example.org/token" }`,
 			doc:     "A bearer token that is fetched by the client credentials grant of OAuth 2.",
-		},
-			func(w *walker, f field, d *draft) {
-				d.auth, d.request.OAuth2 = f, new(sitemon.OAuth2)
-				oauth2Object.read(w, f.alone(), d.request.OAuth2)
-			}),
+		}, func(w *walker, f field, d *draft) {
+			d.auth, d.request.OAuth2 = f, new(sitemon.OAuth2)
+			oauth2Object.read(w, f.alone(), d.request.OAuth2)
+		}),
 		request(keyInfo{
 			name: "tls_config", value: typeMapping(tlsObject.info), kinds: kindsWithTLS(),
 			example: `{ ca_file: /etc/ssl/internal.pem, server_name: api.internal }`,
 			doc:     "How the server's certificate is checked, and which one is shown to it.",
-		},
-			func(w *walker, f field, d *draft) {
-				d.request.TLS = new(sitemon.TLSConfig)
-				w.tlsConfig(f.value, d.request.TLS)
-			}),
+		}, func(w *walker, f field, d *draft) {
+			d.request.TLS = new(sitemon.TLSConfig)
+			w.tlsConfig(f.value, d.request.TLS)
+		}),
 	}
 }
 
-// put returns a reader that writes a text to where in finds its place.
-func put[T any, S ~string](name string, read func(w *walker, name string, n *yaml.Node) string, in func(*T) *S) func(*walker, field, *T) {
-	return func(w *walker, f field, into *T) {
-		s := read(w, name, f.value)
+// textKey is a key whose value is a text, which read reads and in has a place for.
+func textKey[T any, S ~string](info keyInfo, read func(w *walker, name string, n *yaml.Node) string, in func(*T) *S) key[T] {
+	info.value = typeText
+	return key[T]{keyInfo: info, read: func(w *walker, f field, into *T) {
+		s := read(w, info.name, f.value)
 		w.out = appendJSON(w.out, s)
 		*in(into) = S(s)
-	}
+	}}
 }
 
 func filledLine(w *walker, name string, n *yaml.Node) string {
 	s := w.referenceLine(name, n)
-	if v := deref(n); s == "" && v.Kind == yaml.ScalarNode && v.Tag != "!!null" && v.Value == "" {
+	if isBlank(n) {
 		w.fail(n, "%s is empty", name)
 	}
 	return s
 }
 
-func secret(w *walker, name string, n *yaml.Node) string { return w.credential(name, n) }
-
-func pathOnly(w *walker, name string, n *yaml.Node) string {
-	path, _ := w.path(name, n)
-	return path
-}
-
 var basicAuthObject = newObject("basic_auth", []key[sitemon.BasicAuth]{
-	{
-		keyInfo: keyInfo{name: "username", value: typeText, oneOf: "username", example: "monitor", doc: "The user's name."},
-		read:    put("username", filledLine, func(a *sitemon.BasicAuth) *string { return &a.Username }),
-	},
-	{
-		keyInfo: keyInfo{name: "username_file", value: typeText, oneOf: "username", example: "/run/secrets/user", doc: "A file with the user's name."},
-		read:    put("username_file", pathOnly, func(a *sitemon.BasicAuth) *string { return &a.UsernameFile }),
-	},
-	{
-		keyInfo: keyInfo{name: "password", value: typeText, oneOf: "password", example: `"${PASSWORD}"`, doc: "The password."},
-		read:    put("password", secret, func(a *sitemon.BasicAuth) *sitemon.Secret { return &a.Password }),
-	},
-	{
-		keyInfo: keyInfo{name: "password_file", value: typeText, oneOf: "password", example: "/run/secrets/password", doc: "A file with the password."},
-		read:    put("password_file", pathOnly, func(a *sitemon.BasicAuth) *string { return &a.PasswordFile }),
-	},
+	textKey(keyInfo{name: "username", oneOf: "username", example: "monitor", doc: "The user's name."},
+		filledLine, func(a *sitemon.BasicAuth) *string { return &a.Username }),
+	textKey(keyInfo{name: "username_file", oneOf: "username", example: "/run/secrets/user", doc: "A file with the user's name."},
+		(*walker).path, func(a *sitemon.BasicAuth) *string { return &a.UsernameFile }),
+	textKey(keyInfo{name: "password", oneOf: "password", example: `"${PASSWORD}"`, doc: "The password."},
+		(*walker).credential, func(a *sitemon.BasicAuth) *sitemon.Secret { return &a.Password }),
+	textKey(keyInfo{name: "password_file", oneOf: "password", example: "/run/secrets/password", doc: "A file with the password."},
+		(*walker).path, func(a *sitemon.BasicAuth) *string { return &a.PasswordFile }),
 }, map[string]string{"username": "username or username_file"})
 
 var authorizationObject = newObject("authorization", []key[sitemon.Authorization]{
-	{
-		keyInfo: keyInfo{name: "type", value: typeText, def: "Bearer", example: "Bearer", doc: "The word before the credentials."},
-		read:    put("type", authType, func(a *sitemon.Authorization) *string { return &a.Type }),
-	},
-	{
-		keyInfo: keyInfo{name: "credentials", value: typeText, oneOf: "credentials", example: `"${TOKEN}"`, doc: "The token."},
-		read:    put("credentials", secret, func(a *sitemon.Authorization) *sitemon.Secret { return &a.Credentials }),
-	},
-	{
-		keyInfo: keyInfo{name: "credentials_file", value: typeText, oneOf: "credentials", example: "/run/secrets/token", doc: "A file with the token."},
-		read:    put("credentials_file", pathOnly, func(a *sitemon.Authorization) *string { return &a.CredentialsFile }),
-	},
+	textKey(keyInfo{name: "type", def: "Bearer", example: "Bearer", doc: "The word before the credentials."},
+		authType, func(a *sitemon.Authorization) *string { return &a.Type }),
+	textKey(keyInfo{name: "credentials", oneOf: "credentials", example: `"${TOKEN}"`, doc: "The token."},
+		(*walker).credential, func(a *sitemon.Authorization) *sitemon.Secret { return &a.Credentials }),
+	textKey(keyInfo{name: "credentials_file", oneOf: "credentials", example: "/run/secrets/token", doc: "A file with the token."},
+		(*walker).path, func(a *sitemon.Authorization) *string { return &a.CredentialsFile }),
 }, map[string]string{"credentials": "credentials or credentials_file"})
 
 func authType(w *walker, name string, n *yaml.Node) string {
@@ -126,22 +102,14 @@ func authType(w *walker, name string, n *yaml.Node) string {
 }
 
 var oauth2Object = newObject("oauth2", []key[sitemon.OAuth2]{
-	{
-		keyInfo: keyInfo{name: "client_id", value: typeText, must: true, example: "monitor", doc: "Who asks for the token."},
-		read:    put("client_id", filledLine, func(a *sitemon.OAuth2) *string { return &a.ClientID }),
-	},
-	{
-		keyInfo: keyInfo{name: "client_secret", value: typeText, oneOf: "client_secret", example: `"${SECRET}"`, doc: "The client's secret."},
-		read:    put("client_secret", secret, func(a *sitemon.OAuth2) *sitemon.Secret { return &a.ClientSecret }),
-	},
-	{
-		keyInfo: keyInfo{name: "client_secret_file", value: typeText, oneOf: "client_secret", example: "/run/secrets/oauth", doc: "A file with the client's secret."},
-		read:    put("client_secret_file", pathOnly, func(a *sitemon.OAuth2) *string { return &a.ClientSecretFile }),
-	},
-	{
-		keyInfo: keyInfo{name: "token_url", value: typeText, must: true, example: "https://sso.example.org/token", doc: "Where the token is fetched."},
-		read:    put("token_url", httpURL, func(a *sitemon.OAuth2) *string { return &a.TokenURL }),
-	},
+	textKey(keyInfo{name: "client_id", must: true, example: "monitor", doc: "Who asks for the token."},
+		filledLine, func(a *sitemon.OAuth2) *string { return &a.ClientID }),
+	textKey(keyInfo{name: "client_secret", oneOf: "client_secret", example: `"${SECRET}"`, doc: "The client's secret."},
+		(*walker).credential, func(a *sitemon.OAuth2) *sitemon.Secret { return &a.ClientSecret }),
+	textKey(keyInfo{name: "client_secret_file", oneOf: "client_secret", example: "/run/secrets/oauth", doc: "A file with the client's secret."},
+		(*walker).path, func(a *sitemon.OAuth2) *string { return &a.ClientSecretFile }),
+	textKey(keyInfo{name: "token_url", must: true, example: "https://sso.example.org/token", doc: "Where the token is fetched."},
+		httpURL, func(a *sitemon.OAuth2) *string { return &a.TokenURL }),
 	{
 		keyInfo: keyInfo{name: "scopes", value: typeLines, example: "[read]", doc: "The scopes that are asked for."},
 		read: func(w *walker, f field, a *sitemon.OAuth2) {
@@ -172,8 +140,8 @@ func (w *walker) proxy(n *yaml.Node) string {
 func (w *walker) address(name string, n *yaml.Node, schemes ...string) string {
 	s := w.referenceLine(name, n)
 	text, known := w.expanded(s)
-	if v := deref(n); !known || s == "" && (v.Kind != yaml.ScalarNode || v.Value != "" || v.Tag == "!!null") {
-		return s
+	if !known || s == "" && !isBlank(n) {
+		return s // noted already
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme) {
@@ -185,34 +153,20 @@ func (w *walker) address(name string, n *yaml.Node, schemes ...string) string {
 }
 
 var tlsObject = newObject("tls_config", []key[sitemon.TLSConfig]{
-	{
-		keyInfo: keyInfo{name: "ca", value: typeText, oneOf: "ca", example: `"${file:/etc/ssl/internal.pem}"`, doc: "The authorities to trust instead of the system's, as PEM."},
-		read:    put("ca", plainText, func(c *sitemon.TLSConfig) *string { return &c.CA }),
-	},
-	{
-		keyInfo: keyInfo{name: "ca_file", value: typeText, oneOf: "ca", example: "/etc/ssl/internal.pem", doc: "A file with the authorities to trust, as PEM."},
-		read:    put("ca_file", pathOnly, func(c *sitemon.TLSConfig) *string { return &c.CAFile }),
-	},
-	{
-		keyInfo: keyInfo{name: "cert", value: typeText, oneOf: "cert", example: `"${file:/etc/ssl/client.pem}"`, doc: "The certificate to show to the server, as PEM."},
-		read:    put("cert", plainText, func(c *sitemon.TLSConfig) *string { return &c.Cert }),
-	},
-	{
-		keyInfo: keyInfo{name: "cert_file", value: typeText, oneOf: "cert", example: "/etc/ssl/client.pem", doc: "A file with the certificate to show."},
-		read:    put("cert_file", pathOnly, func(c *sitemon.TLSConfig) *string { return &c.CertFile }),
-	},
-	{
-		keyInfo: keyInfo{name: "key", value: typeText, oneOf: "key", example: `"${file:/etc/ssl/client.key}"`, doc: "The private key of the certificate to show, as PEM."},
-		read:    put("key", secretText, func(c *sitemon.TLSConfig) *sitemon.Secret { return &c.Key }),
-	},
-	{
-		keyInfo: keyInfo{name: "key_file", value: typeText, oneOf: "key", example: "/etc/ssl/client.key", doc: "A file with that private key."},
-		read:    put("key_file", pathOnly, func(c *sitemon.TLSConfig) *string { return &c.KeyFile }),
-	},
-	{
-		keyInfo: keyInfo{name: "server_name", value: typeText, def: "the host of the address", example: "api.internal", doc: "The name to ask for, and to expect in the certificate."},
-		read:    put("server_name", filledLine, func(c *sitemon.TLSConfig) *string { return &c.ServerName }),
-	},
+	textKey(keyInfo{name: "ca", oneOf: "ca", example: `"${file:/etc/ssl/internal.pem}"`, doc: "The authorities to trust instead of the system's, as PEM."},
+		plainText, func(c *sitemon.TLSConfig) *string { return &c.CA }),
+	textKey(keyInfo{name: "ca_file", oneOf: "ca", example: "/etc/ssl/internal.pem", doc: "A file with the authorities to trust, as PEM."},
+		(*walker).path, func(c *sitemon.TLSConfig) *string { return &c.CAFile }),
+	textKey(keyInfo{name: "cert", oneOf: "cert", example: `"${file:/etc/ssl/client.pem}"`, doc: "The certificate to show to the server, as PEM."},
+		plainText, func(c *sitemon.TLSConfig) *string { return &c.Cert }),
+	textKey(keyInfo{name: "cert_file", oneOf: "cert", example: "/etc/ssl/client.pem", doc: "A file with the certificate to show."},
+		(*walker).path, func(c *sitemon.TLSConfig) *string { return &c.CertFile }),
+	textKey(keyInfo{name: "key", oneOf: "key", example: `"${file:/etc/ssl/client.key}"`, doc: "The private key of the certificate to show, as PEM."},
+		secretText, func(c *sitemon.TLSConfig) *sitemon.Secret { return &c.Key }),
+	textKey(keyInfo{name: "key_file", oneOf: "key", example: "/etc/ssl/client.key", doc: "A file with that private key."},
+		(*walker).path, func(c *sitemon.TLSConfig) *string { return &c.KeyFile }),
+	textKey(keyInfo{name: "server_name", def: "the host of the address", example: "api.internal", doc: "The name to ask for, and to expect in the certificate."},
+		filledLine, func(c *sitemon.TLSConfig) *string { return &c.ServerName }),
 	{
 		keyInfo: keyInfo{name: "insecure_skip_verify", value: typeBool, def: "false", example: "true", doc: "Whether any certificate is taken. Its facts are recorded all the same."},
 		read: func(w *walker, f field, c *sitemon.TLSConfig) {

@@ -37,40 +37,40 @@ func request(k keyInfo, read func(w *walker, f field, d *draft)) key[draft] {
 	return key[draft]{keyInfo: k, read: read}
 }
 
+func requestBool(k keyInfo, in func(*sitemon.Request) *bool) key[draft] {
+	k.value = typeBool
+	return request(k, func(w *walker, f field, d *draft) { *in(&d.request) = w.boolean(k.name, f.value) })
+}
+
 // requestKeys say what is asked for.
 func requestKeys() []key[draft] {
 	return []key[draft]{
 		request(keyInfo{
 			name: "method", value: typeMethod, def: "GET", example: "HEAD",
 			doc: "The method of the request.",
-		},
-			func(w *walker, f field, d *draft) { d.method = f; d.request.Method = w.method(f.value) }),
+		}, func(w *walker, f field, d *draft) { d.method = f; d.request.Method = w.method(f.value) }),
 		request(keyInfo{
 			name: "headers", value: typeHeaders, example: `{ Accept: application/json, X-Api-Key: "${API_KEY}" }`,
 			doc: "Header fields of the request. Those of `defaults` are added to a site's own.",
-		},
-			func(w *walker, f field, d *draft) { d.request.Headers = w.headers("headers", f, headerFault) }),
+		}, func(w *walker, f field, d *draft) { d.request.Headers = w.headers("headers", f, headerFault) }),
 		request(keyInfo{
 			name: "body", value: typeText, example: `'{"ping": true}'`,
 			doc: "The body of the request. It needs a `method` such as POST.",
-		},
-			func(w *walker, f field, d *draft) {
-				d.body = f.value
-				d.request.Body, _ = w.reference("body", f.value)
-				w.out = appendJSON(w.out, d.request.Body)
-			}),
-		request(keyInfo{
-			name: "follow_redirects", value: typeBool, def: "true", example: "false",
+		}, func(w *walker, f field, d *draft) {
+			d.body = f.value
+			d.request.Body, _ = w.reference("body", f.value)
+			w.out = appendJSON(w.out, d.request.Body)
+		}),
+		requestBool(keyInfo{
+			name: "follow_redirects", def: "true", example: "false",
 			doc: "Whether redirects are followed. If not, a redirect is the answer that is judged.",
-		},
-			func(w *walker, f field, d *draft) { d.request.FollowRedirects = w.boolean("follow_redirects", f.value) }),
+		}, func(r *sitemon.Request) *bool { return &r.FollowRedirects }),
 		request(keyInfo{
 			name: "max_redirects", value: typeCount(0, maxMaxRedirects), def: "10", example: "3",
 			doc: "How many redirects are followed before the report is down with the reason `redirect`.",
-		},
-			func(w *walker, f field, d *draft) {
-				d.request.MaxRedirects = w.integer("max_redirects", f.value, 0, maxMaxRedirects)
-			}),
+		}, func(w *walker, f field, d *draft) {
+			d.request.MaxRedirects = w.integer("max_redirects", f.value, 0, maxMaxRedirects)
+		}),
 	}
 }
 
@@ -80,41 +80,33 @@ func connectionKeys() []key[draft] {
 		request(keyInfo{
 			name: "proxy_url", value: typeText, example: "http://proxy.example.org:3128",
 			doc: "The proxy through which the request goes: http, https or socks5. The environment's HTTP_PROXY is not used by probes.",
-		},
-			func(w *walker, f field, d *draft) { d.request.ProxyURL = w.proxy(f.value) }),
+		}, func(w *walker, f field, d *draft) { d.request.ProxyURL = w.proxy(f.value) }),
 		request(keyInfo{
 			name: "preferred_ip_protocol", value: typeWords(ipProtocols...), example: "ip4",
 			kinds: everyKind(),
 			doc:   "The family of addresses to use. Without it both are tried at once, as RFC 8305 has it.",
-		},
-			func(w *walker, f field, d *draft) {
-				if i := w.choice("preferred_ip_protocol", f.value, ipProtocols...); i >= 0 {
-					d.request.PreferredIPProtocol = ipProtocols[i]
-				}
-			}),
-		request(keyInfo{
-			name: "ip_protocol_fallback", value: typeBool, def: "true", example: "false",
+		}, func(w *walker, f field, d *draft) {
+			if i := w.choice("preferred_ip_protocol", f.value, ipProtocols...); i >= 0 {
+				d.request.PreferredIPProtocol = ipProtocols[i]
+			}
+		}),
+		requestBool(keyInfo{
+			name: "ip_protocol_fallback", def: "true", example: "false",
 			kinds: everyKind(),
 			doc:   "Whether the other family is used where the preferred one has no address.",
-		},
-			func(w *walker, f field, d *draft) {
-				d.request.IPProtocolFallback = w.boolean("ip_protocol_fallback", f.value)
-			}),
+		}, func(r *sitemon.Request) *bool { return &r.IPProtocolFallback }),
 		request(keyInfo{
 			name: "body_size_limit", value: typeSize, def: "1MiB", example: "512KiB",
 			doc: "How much of the decoded body is read and judged, from 1B to 64MiB. Of a longer body the first part is judged, and the report says `body_truncated`.",
-		},
-			func(w *walker, f field, d *draft) { d.request.BodySizeLimit = w.size("body_size_limit", f.value) }),
-		request(keyInfo{
-			name: "enable_http2", value: typeBool, def: "true", example: "false",
+		}, func(w *walker, f field, d *draft) { d.request.BodySizeLimit = w.size("body_size_limit", f.value) }),
+		requestBool(keyInfo{
+			name: "enable_http2", def: "true", example: "false",
 			doc: "Whether HTTP/2 is spoken with servers that know it.",
-		},
-			func(w *walker, f field, d *draft) { d.request.EnableHTTP2 = w.boolean("enable_http2", f.value) }),
-		request(keyInfo{
-			name: "keep_alive", value: typeBool, def: "false", example: "true",
+		}, func(r *sitemon.Request) *bool { return &r.EnableHTTP2 }),
+		requestBool(keyInfo{
+			name: "keep_alive", def: "false", example: "true",
 			doc: "Whether the connection is kept for the next probe. By default each probe makes a new one, which is what a visitor meets.",
-		},
-			func(w *walker, f field, d *draft) { d.request.KeepAlive = w.boolean("keep_alive", f.value) }),
+		}, func(r *sitemon.Request) *bool { return &r.KeepAlive }),
 	}
 }
 

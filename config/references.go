@@ -105,18 +105,17 @@ func (w *walker) writtenOut(name string, n *yaml.Node) {
 }
 
 // path reads the name of a file and checks that the file can be read.
-func (w *walker) path(name string, n *yaml.Node) (path, content string) {
-	path = w.referenceLine(name, n)
+func (w *walker) path(name string, n *yaml.Node) string {
+	path := w.referenceLine(name, n)
+	if isBlank(n) {
+		w.fail(n, "%s is empty; write the path of a file", name)
+	}
 	file, known := w.expanded(path)
 	if path == "" || !known || w.expander == nil {
-		if path == "" && deref(n).Kind == yaml.ScalarNode && deref(n).Tag == "!!str" && deref(n).Value == "" {
-			w.fail(n, "%s is empty; write the path of a file", name)
-		}
-		return path, ""
+		return path
 	}
-	content, err := w.expander.content(file)
-	if err != nil {
+	if _, err := w.expander.content(file); err != nil {
 		w.fail(n, "%s: %v", name, err)
 	}
-	return path, content
+	return path
 }

@@ -36,6 +36,12 @@ func plainTag(tag string) bool {
 	return false
 }
 
+// isBlank reports whether an empty text is written out.
+func isBlank(n *yaml.Node) bool {
+	v := deref(n)
+	return v.Kind == yaml.ScalarNode && v.Tag != "!!null" && v.Value == ""
+}
+
 // text reads a text without references.
 func (w *walker) text(name string, n *yaml.Node) (string, bool) {
 	s, ok := w.scalar(name, n)
