@@ -125,6 +125,15 @@ func TestBadgeValues(t *testing.T) {
 	}
 }
 
+// The sums that are kept of old reports have a mean, but no percentiles.
+func TestPercentilesThatNobodyKnows(t *testing.T) {
+	h := figuresOf{newAPIStore(), 1, 20 * time.Millisecond}
+	raw := body(ask(newServer(t, h.apiStore, func(o *web.Options) { o.History = h }), "GET", "/api/v1/sites/docs/availability"))
+	if want := `"latency_us":{"mean":20000,"p50":null,"p95":null,"p99":null,`; !strings.Contains(raw, want) {
+		t.Errorf("%s is not in %s", want, raw)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := newServer(t, newAPIStore(), func(o *web.Options) { o.Gatherer, o.Registerer = reg, reg })

@@ -57,10 +57,8 @@ func (s *Server) getAvailability(w http.ResponseWriter, r *http.Request) error {
 }
 
 const (
-	day = 24 * time.Hour
-	// maxBuckets is how many buckets an answer has at most.
-	maxBuckets = 10000
-	maxStep    = 366 * day
+	day     = 24 * time.Hour
+	maxStep = 366 * day
 )
 
 // window reads from, to, step and tz. The window is the last day unless set, and
@@ -75,7 +73,7 @@ func (p *params) window() availability.Query {
 	}
 	q.From, q.To = q.From.UTC(), q.To.UTC()
 	if !p.values.Has("step") {
-		q.Step = defaultStep(q.To.Sub(q.From))
+		q.Step = availability.DefaultStep(q.To.Sub(q.From))
 		if q.Zone != nil {
 			q.Step = max(q.Step, day)
 		}
@@ -86,26 +84,12 @@ func (p *params) window() availability.Query {
 		p.fail("from", "is not before to, or not before now")
 	case q.From.Year() < 1970:
 		p.fail("from", "is before the year 1970")
-	case q.Step < time.Minute || q.Step > maxStep:
+	case q.Step < availability.MinStep || q.Step > maxStep:
 		p.fail("step", "is not between 1m and 366d")
-	case q.To.Sub(q.From)/q.Step >= maxBuckets:
-		p.fail("step", "makes more than %d buckets of this window", maxBuckets)
+	case q.To.Sub(q.From)/q.Step > availability.MaxBuckets:
+		p.fail("step", "makes more than %d buckets of this window", availability.MaxBuckets)
 	case q.Zone != nil && q.Step%day != 0:
 		p.fail("tz", "needs a step of whole days")
 	}
 	return q
-}
-
-// defaultStep is about a hundredth of a window: the next length that divides a
-// day, or that days make up, so that buckets begin at times people expect.
-func defaultStep(window time.Duration) time.Duration {
-	for _, step := range []time.Duration{
-		time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
-		time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour, 12 * time.Hour, day, 2 * day, 4 * day, 7 * day,
-	} {
-		if window <= 100*step {
-			return step
-		}
-	}
-	return min((window/100).Truncate(day)+day, maxStep)
 }

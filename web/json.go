@@ -113,11 +113,11 @@ type bucketJSON struct {
 }
 
 type latencyJSON struct {
-	Mean int64 `json:"mean"`
-	P50  int64 `json:"p50"`
-	P95  int64 `json:"p95"`
-	P99  int64 `json:"p99"`
-	Max  int64 `json:"max"`
+	Mean int64  `json:"mean"`
+	P50  *int64 `json:"p50"` // null: the sums of old reports have no percentiles
+	P95  *int64 `json:"p95"`
+	P99  *int64 `json:"p99"`
+	Max  int64  `json:"max"`
 }
 
 func newWindowJSON(r availability.Result) windowJSON {
@@ -129,10 +129,17 @@ func newWindowJSON(r availability.Result) windowJSON {
 			UnknownS: b.Unknown.Seconds(), MaintenanceS: b.Maintenance.Seconds(), Reports: b.Reports,
 		}
 		if l := b.Latency; l != nil {
-			j.Buckets[i].LatencyUS = &latencyJSON{
-				l.Mean.Microseconds(), l.P50.Microseconds(), l.P95.Microseconds(), l.P99.Microseconds(), l.Max.Microseconds(),
-			}
+			j.Buckets[i].LatencyUS = newLatencyJSON(l)
 		}
+	}
+	return j
+}
+
+func newLatencyJSON(l *availability.Latency) *latencyJSON {
+	j := &latencyJSON{Mean: l.Mean.Microseconds(), Max: l.Max.Microseconds()}
+	if l.P50 > 0 || l.P95 > 0 || l.P99 > 0 {
+		p50, p95, p99 := l.P50.Microseconds(), l.P95.Microseconds(), l.P99.Microseconds()
+		j.P50, j.P95, j.P99 = &p50, &p95, &p99
 	}
 	return j
 }
