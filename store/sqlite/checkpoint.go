@@ -11,17 +11,21 @@ const checkpointWrites = 15_000
 // written meanwhile is moved while the writer waits, so that the next
 // transaction begins the log anew.
 func (db *DB) checkpoint(ctx context.Context) error {
-	db.mu.Lock()
+	if err := db.lock(ctx); err != nil {
+		return err
+	}
 	due := db.writes >= checkpointWrites && db.conn != nil
-	db.mu.Unlock()
+	db.unlock()
 	if !due {
 		return nil
 	}
 	if _, err := db.pool.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
 		return err
 	}
-	db.mu.Lock()
-	defer db.mu.Unlock()
+	if err := db.lock(ctx); err != nil {
+		return err
+	}
+	defer db.unlock()
 	if db.conn == nil {
 		return nil
 	}

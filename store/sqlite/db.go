@@ -66,16 +66,16 @@ type DB struct {
 	read *sql.DB
 	pool *sql.DB // the one connection of conn, and the one that empties the WAL
 
-	rollup   sync.Mutex // held while rolling up and deleting; taken before mu
+	rollup   sync.Mutex // held while rolling up and deleting; taken before writing
 	retained time.Time  // what is older has been deleted; guarded by rollup
 
-	mu     sync.Mutex // held while writing; guards what follows
-	conn   *sql.Conn  // nil: read only, or closed
-	stmts  map[string]*sql.Stmt
-	insert driver.StmtExecContext // of a report
-	args   []driver.NamedValue    // of insert
-	writes int                    // statements since the WAL was emptied
-	state  *state                 // nil: to be read again
+	writing chan struct{} // full while someone writes; guards what follows
+	conn    *sql.Conn     // nil: read only, or closed
+	stmts   map[string]*sql.Stmt
+	insert  driver.StmtExecContext // of a report
+	args    []driver.NamedValue    // of insert
+	writes  int                    // statements since the WAL was emptied
+	state   *state                 // nil: to be read again
 }
 
 var errReadOnly = errors.New("the store is open for reading only, or closed")
@@ -91,6 +91,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 		retention:     cmp.Or(opts.Retention, DefaultRetention),
 		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
 		clock:         opts.Clock,
+		writing:       make(chan struct{}, 1),
 		stmts:         map[string]*sql.Stmt{},
 	}
 	if db.clock == nil {
@@ -182,8 +183,8 @@ func dsn(path string, pragmas ...string) string {
 
 // Close waits for the transaction at hand and closes the file.
 func (db *DB) Close() error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
+	db.writing <- struct{}{}
+	defer db.unlock()
 	var errs []error
 	if db.read != nil {
 		errs = append(errs, db.read.Close())

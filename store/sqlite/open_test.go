@@ -136,6 +136,41 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestLockedQueue holds the file too: a write that waits behind another one ends
+// with its own context.
+func TestLockedQueue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sitemon.db")
+	db := open(t, path, sqlite.Options{})
+	conn, err := shell(t, path).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	first, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- db.Heartbeat(first, sitemon.Monitor{ID: "host-1"}) }()
+	for range 10 {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		err := db.Heartbeat(ctx, sitemon.Monitor{ID: "host-2"})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("behind a write that waits: %v, want the deadline", err)
+		}
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("the first write had to end (%v) before those behind it did", err)
+	default:
+	}
+	stop()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first write: %v, want that its context ended", err)
+	}
+}
+
 // TestCancelledWrite ends the context of a write at any moment of it.
 func TestCancelledWrite(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "sitemon.db"), sqlite.Options{})

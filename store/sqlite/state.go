@@ -16,7 +16,7 @@ import (
 )
 
 // state is what the writer remembers of the file, so that a report that says the
-// same as the one before costs no read and one write. It is guarded by [DB.mu].
+// same as the one before costs no read and one write. It is guarded by [DB.lock].
 type state struct {
 	generation sitemon.Generation
 	order      []byte // documents.site_order

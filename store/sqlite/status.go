@@ -60,9 +60,13 @@ func (b *batch) judge(s *site) {
 // write-ahead log where that has grown, so call it about each second.
 func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.StatusChange, err error) {
 	defer wrap(&err, "tick")
-	if db.silenceDue(now) {
+	due, err := db.silenceDue(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	if due {
 		var b *batch
-		err := db.write(ctx, func(ctx context.Context) error {
+		err = db.write(ctx, func(ctx context.Context) error {
 			b = db.newBatch(now)
 			next := now.Add(time.Hour) // a new location makes it earlier
 			for _, s := range db.state.sites {
@@ -92,10 +96,12 @@ func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.Status
 }
 
 // silenceDue reports whether a location may have fallen silent.
-func (db *DB) silenceDue(now time.Time) bool {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	return db.state == nil || !now.Before(db.state.silence)
+func (db *DB) silenceDue(ctx context.Context, now time.Time) (bool, error) {
+	if err := db.lock(ctx); err != nil {
+		return false, err
+	}
+	defer db.unlock()
+	return db.state == nil || !now.Before(db.state.silence), nil
 }
 
 // saveTrack writes the row of a location.

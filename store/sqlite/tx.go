@@ -10,13 +10,28 @@ import (
 	"modernc.org/sqlite"
 )
 
+// lock waits until nobody else writes, or the context ends: who writes may wait
+// for a lock of another process.
+func (db *DB) lock(ctx context.Context) error {
+	select {
+	case db.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (db *DB) unlock() { <-db.writing }
+
 // write runs f in an immediate transaction, with the state of all sites loaded.
-// The context ends the wait for a lock that another process holds, but not a
-// transaction that has begun: it is short. After an error nothing of what f did
+// The context ends the wait for other writers, in this process or another, but not
+// a transaction that has begun: it is short. After an error nothing of what f did
 // remains, in the file or in memory.
 func (db *DB) write(ctx context.Context, f func(ctx context.Context) error) (err error) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
+	if err := db.lock(ctx); err != nil {
+		return err
+	}
+	defer db.unlock()
 	if db.conn == nil {
 		return errReadOnly
 	}
