@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,10 +13,14 @@ import (
 	"sitemon/availability"
 )
 
+// exactNames is for how many sites at once the windows begin to the moment: more
+// would read millions of reports.
+const exactNames = 1000
+
 // Availabilities returns for each name the figures over the windows that end now,
-// in the order of windows, for lists of many sites. The hour in which a window
-// begins counts in proportion, once it has been rolled up. A name that the store
-// has never heard of is missing.
+// in the order of windows, for lists of many sites. Of more than [exactNames], or
+// beyond the reports that are kept, the hour in which a window begins counts in
+// proportion. A name that the store has never heard of is missing.
 func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (figures map[string][]availability.Figure, err error) {
 	defer wrap(&err, "availability of %d sites", len(names))
 	ctx, cancel := reading(ctx)
@@ -44,9 +49,13 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 	now = now.UTC().Truncate(time.Microsecond)
 	l := listing{
 		now: now, windows: windows, sums: sums,
-		hours: t.hours, rolled: earlier(p.hours, now.Truncate(time.Hour)), days: p.days,
+		hours: t.hours, raw: t.raw, rolled: earlier(p.hours, now.Truncate(time.Hour)), days: p.days,
 	}
-	if err := l.addRolled(ctx, tx); err != nil {
+	parts, edges := l.parts()
+	if err := l.addRolled(ctx, tx, parts); err != nil {
+		return nil, err
+	}
+	if err := l.addEdges(ctx, tx, edges); err != nil {
 		return nil, err
 	}
 	if err := l.addRaw(ctx, tx); err != nil {
@@ -66,10 +75,10 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 type listing struct {
 	now     time.Time
 	windows []time.Duration
-	// hours is the first hour that is kept; what lies before rolled has sums of
-	// hours, what lies before days also those of days.
-	hours, rolled, days time.Time
-	sums                map[int64][]availability.Sum // by site, then window
+	// hours is the first hour that is kept, raw the first report; what lies before
+	// rolled has sums of hours, what lies before days also those of days.
+	hours, raw, rolled, days time.Time
+	sums                     map[int64][]availability.Sum // by site, then window
 }
 
 func emptySums(ctx context.Context, q querier, names []string, windows int) (map[string]int64, map[int64][]availability.Sum, error) {
@@ -102,17 +111,27 @@ type part struct {
 	weights []float64
 }
 
+// edge is the time from the beginning of a window to the next hour.
+type edge struct {
+	window   int
+	from, to time.Time
+}
+
 // parts cuts the time up to rolled at the beginnings of all windows, so that
-// every row is read once.
-func (l *listing) parts() []part {
+// every row is read once. What it leaves out at those beginnings are the edges.
+func (l *listing) parts() (parts []part, edges []edge) {
 	cuts := []time.Time{l.rolled}
 	begins := make([]time.Time, len(l.windows))
-	var parts []part
 	for i, w := range l.windows {
 		start := l.now.Add(-w)
 		cut := start.Truncate(time.Hour)
-		if cut.Before(l.hours) {
+		switch {
+		case cut.Before(l.hours):
 			cut = start.Truncate(day)
+			start = cut
+		case cut.Before(start) && start.Before(l.rolled) && !start.Before(l.raw) && len(l.sums) <= exactNames:
+			cut = cut.Add(time.Hour)
+			edges = append(edges, edge{i, start, cut})
 			start = cut
 		}
 		begins[i] = cut
@@ -145,12 +164,11 @@ func (l *listing) parts() []part {
 		parts = append(parts, part{"availability_1h", from, firstDay, weights},
 			part{"availability_1d", firstDay, lastDay, weights}, part{"availability_1h", lastDay, to, weights})
 	}
-	return slices.DeleteFunc(parts, func(p part) bool { return !p.from.Before(p.to) })
+	return slices.DeleteFunc(parts, func(p part) bool { return !p.from.Before(p.to) }), edges
 }
 
 // addRolled adds what has been rolled up.
-func (l *listing) addRolled(ctx context.Context, tx *sql.Tx) error {
-	parts := l.parts()
+func (l *listing) addRolled(ctx context.Context, tx *sql.Tx, parts []part) error {
 	if len(parts) == 0 {
 		return nil
 	}
@@ -193,6 +211,22 @@ func (p preparedQuery) QueryContext(ctx context.Context, _ string, args ...any) 
 	return p.stmt.QueryContext(ctx, args...)
 }
 
+// addEdges adds the edges of windows, from the reports.
+func (l *listing) addEdges(ctx context.Context, tx *sql.Tx, edges []edge) error {
+	for _, e := range edges {
+		err := eachRaw(ctx, tx, l.ids(), e.from, e.to, func(site int64, reports []availability.Report) {
+			span := availability.Spans([]time.Time{e.from, e.to}, availability.Options{}, reports)[0]
+			l.sums[site][e.window].Merge(span.Sum)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listing) ids() []int64 { return slices.Sorted(maps.Keys(l.sums)) }
+
 // addRaw adds what is not rolled up yet, from the reports.
 func (l *listing) addRaw(ctx context.Context, tx *sql.Tx) error {
 	edges := []time.Time{l.now}
@@ -205,12 +239,7 @@ func (l *listing) addRaw(ctx context.Context, tx *sql.Tx) error {
 	if edges = slices.Compact(edges); len(edges) < 2 {
 		return nil
 	}
-	ids := make([]int64, 0, len(l.sums))
-	for id := range l.sums {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return eachRaw(ctx, tx, ids, edges[0], l.now, func(site int64, reports []availability.Report) {
+	return eachRaw(ctx, tx, l.ids(), edges[0], l.now, func(site int64, reports []availability.Report) {
 		for _, span := range availability.Spans(edges, availability.Options{}, reports) {
 			for i, w := range l.windows {
 				if !span.From.Before(l.now.Add(-w)) {
