@@ -56,9 +56,6 @@ func (l *loader) check(s *Settings) {
 		l.fail(l.where("retention.availability_1h"), "%s is less than retention.reports, %s; the sums must outlive what they sum up",
 			FormatDuration(s.Retention.Availability1h), FormatDuration(s.Retention.Reports))
 	}
-	if l.isSet("kafka.broker") && !l.isSet("postgres.dsn") {
-		l.fail(l.where("kafka.broker"), "Kafka needs Postgres too, set POSTGRES_DSN; nothing would be shared otherwise")
-	}
 	l.allOrNone("TLS to Kafka with a client certificate", "kafka.tls.ca", "kafka.tls.key", "kafka.tls.cert")
 	l.allOrNone("SASL", "kafka.sasl.mechanism", "kafka.sasl.username", "kafka.sasl.password")
 	if l.isSet("kafka.tls.enabled") && !s.Kafka.TLS.Enabled && l.isSet("kafka.tls.cert") {

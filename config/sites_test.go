@@ -234,6 +234,10 @@ func TestSiteFromURL(t *testing.T) {
 	if !errors.Is(err, sitemon.ErrInvalid) || !strings.Contains(err.Error(), "write https://example.org") || strings.Contains(err.Error(), "1:") {
 		t.Errorf("without a scheme: got %v", err)
 	}
+	_, err = config.SiteFromURL("dns://192.0.2.1")
+	if want := "dns:// is not built yet; http, https, tcp and tls are"; !errors.Is(err, sitemon.ErrInvalid) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
 
 // TestBounds checks that content made to cost much is refused quickly.
