@@ -144,6 +144,15 @@ func (e *entry) run(at time.Time) {
 	s, t := e.s, e.target.Load()
 	site := t.site
 	limit := e.grid.After(at).Add(-guardTime)
+	if !e.grid.Has(at) { // an extra slot may come late, and is left out where the next one is at hand
+		now := s.now()
+		if now.After(at) {
+			limit = e.grid.After(now).Add(-guardTime)
+		}
+		if !limit.After(now) {
+			return
+		}
+	}
 	release, ok := s.limit.acquire(s.probeCtx, t.host, limit.Sub(s.now()))
 	if !ok {
 		e.missed(at, "no place for this probe became free before its next slot")

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,6 +70,7 @@ type Scheduler struct {
 	log     *slog.Logger
 	now     func() time.Time
 	cron    gocron.Scheduler
+	clock   *clock
 	limit   *limiter
 	guard   *guard
 	metrics *metrics
@@ -94,12 +96,12 @@ func New(opts Options) (*Scheduler, error) {
 	s := &Scheduler{
 		opts: opts, now: opts.Now, entries: map[string]*entry{},
 		log:   opts.Logger.With("component", "scheduler"),
-		limit: newLimiter(opts.Concurrency, opts.PerHost),
+		limit: newLimiter(opts.Concurrency, opts.PerHost), clock: newClock(opts.Now),
 	}
 	cron, err := gocron.NewScheduler(
 		gocron.WithLogger(cronLogger{s.log}),
 		gocron.WithLocation(time.UTC),
-		gocron.WithClock(newClock(opts.Now)))
+		gocron.WithClock(s.clock))
 	if err != nil {
 		return nil, fmt.Errorf("make the job scheduler: %w", err)
 	}
@@ -113,17 +115,20 @@ func New(opts Options) (*Scheduler, error) {
 // Run starts probing and watches the clock until ctx ends. It stops nothing:
 // that is [Scheduler.Stop].
 func (s *Scheduler) Run(ctx context.Context) error {
+	var timers sync.WaitGroup
+	defer timers.Wait()
+	timers.Go(func() { s.clock.run(ctx) })
 	s.cron.Start()
 	watch := clockWatch{wall: s.now, mono: time.Now}
 	watch.start()
 	s.pulse.beat()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-second.C:
 			s.pulse.beat()
 			if step, ok := watch.step(); ok {
 				s.log.Warn("the clock was stepped, planning all slots anew", "step", step)
@@ -221,20 +226,28 @@ func (s *Scheduler) schedule(e *entry, now time.Time) {
 // addExtra makes an entry due at its slot off the grid, unless a slot of the grid
 // comes first or the moment is more than a time-out ago. A fresh entry has a job
 // from now on: a slot of the grid that has come since the generation was loaded
-// is made up for here.
+// is made up for here, after the extra one.
 func (s *Scheduler) addExtra(e *entry, loadedAt time.Time, n int, fresh bool) {
-	at, ok := slot.Extra(e.name, e.grid, loadedAt, n)
 	now := s.now()
-	if passed := e.grid.AtOrBefore(now); fresh && passed.After(loadedAt) {
-		at, ok = passed, true
+	var due []time.Time
+	if at, ok := slot.Extra(e.name, e.grid, loadedAt, n); ok {
+		due = append(due, at)
 	}
-	if !ok || now.Sub(at) > e.target.Load().site.Timeout {
+	if passed := e.grid.AtOrBefore(now); fresh && passed.After(loadedAt) {
+		due = append(due, passed)
+	}
+	due = slices.DeleteFunc(due, func(at time.Time) bool { return now.Sub(at) > e.target.Load().site.Timeout })
+	if len(due) == 0 {
 		return
 	}
 	if e.extra != nil {
 		e.extra.Stop()
 	}
-	e.extra = time.AfterFunc(at.Sub(now), func() { e.offer(at) })
+	e.extra = time.AfterFunc(due[0].Sub(now), func() {
+		for _, at := range due {
+			e.offer(at)
+		}
+	})
 }
 
 // remove ends the job of an entry. A probe in flight is finished and reported.

@@ -214,6 +214,51 @@ func TestSlotWhileAGenerationIsStored(t *testing.T) {
 	}
 }
 
+// The same where the extra slot comes before that of the grid.
+func TestExtraSlotThatIsLate(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		before sitemon.Site
+		room   time.Duration // from the extra slot to that of the grid
+		apply  time.Duration // from the extra slot to the application
+		extra  bool
+	}{
+		{"another interval", site("a", time.Hour), 20 * time.Millisecond, 300 * time.Millisecond, true},
+		{"another URL", site("a", time.Minute, func(s *sitemon.Site) { s.URL = "http://old.example/" }), 20 * time.Millisecond, 300 * time.Millisecond, true},
+		{"no room before the grid's", site("a", time.Hour), 20 * time.Millisecond, 10 * time.Millisecond, false},
+		{"room before the grid's", site("a", time.Hour), 200 * time.Millisecond, 10 * time.Millisecond, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t, up)
+				f.restart(tc.before)
+				due := slot.NewGrid("a", time.Minute).After(time.Now().Add(time.Minute))
+				extra := due.Add(-tc.room)
+				time.Sleep(time.Until(extra.Add(tc.apply)))
+				after := []sitemon.Site{site("a", time.Minute)}
+				f.Apply(sitemon.Generation{Number: 8, LoadedAt: extra}, sitemon.Diff([]sitemon.Site{tc.before}, after), after)
+				time.Sleep(time.Until(due.Add(time.Minute + time.Second)))
+				got := f.sink.of("a")
+				want := []time.Time{due, due.Add(time.Minute)}
+				if tc.extra {
+					want = append(want, extra)
+				}
+				late := slices.DeleteFunc(slots(got), func(at time.Time) bool { return at.Before(extra) })
+				slices.SortFunc(late, time.Time.Compare)
+				slices.SortFunc(want, time.Time.Compare)
+				if !slices.Equal(late, want) {
+					t.Errorf("slots %v, want %v", late, want)
+				}
+				for _, r := range got {
+					if r.Outcome != sitemon.OutcomeUp {
+						t.Errorf("report %+v of a monitor that had time", r)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestReloadAppliesOnlyDifferences(t *testing.T) {
 	minute := func(name string, change ...func(*sitemon.Site)) sitemon.Site {
 		return site(name, time.Minute, change...)
