@@ -136,7 +136,7 @@ func DefaultSettings() Settings {
 		EnvFile:      ".env",
 		Log:          LogSettings{Level: slog.LevelInfo, Format: LogAuto},
 		Kafka:        KafkaSettings{Topic: "monitor_reports"},
-		ScanInterval: time.Minute,
+		ScanInterval: defaultInterval,
 		Scheduler:    SchedulerSettings{Concurrency: 2000, PerHost: 50},
 		Probes: ProbeSettings{Deny: []netip.Prefix{
 			netip.MustParsePrefix("169.254.0.0/16"),

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,7 @@ type option struct {
 // options lists every setting, in the order in which --help and the docs have
 // them.
 func options() []option {
-	return append(append(flagOptions(), serviceOptions()...), fileOptions()...)
+	return slices.Concat(flagOptions(), serviceOptions(), fileOptions())
 }
 
 func flagOptions() []option {

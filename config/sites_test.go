@@ -255,6 +255,11 @@ func TestBounds(t *testing.T) {
 	for i := range 1001 {
 		fmt.Fprintf(&keys, ", X-%d: a", i)
 	}
+	var merged, anchors strings.Builder
+	for i := range 501 {
+		fmt.Fprintf(&merged, "x-%d: &k%d { X-%d: a, Y-%d: a }\n", i, i, i, i)
+		fmt.Fprintf(&anchors, "*k%d, ", i)
+	}
 	site := "sites: [{ name: a, url: 'http://a', %s }]\n"
 	tests := []struct{ name, content, fault string }{
 		{"merges", bomb + fmt.Sprintf(site, "<<: *l"), "lead to too much content"},
@@ -262,6 +267,7 @@ func TestBounds(t *testing.T) {
 		{"nested value", fmt.Sprintf(site, "expect: { json: { path: a, equals: "+strings.Repeat("[", 100)+strings.Repeat("]", 100)+" } }"), "nested 20 deep"},
 		{"nested brackets", "sites: " + strings.Repeat("[", 20_000), "not valid YAML"},
 		{"many keys", fmt.Sprintf(site, "headers: { A: b"+keys.String()+" }"), "more than 1000 keys"},
+		{"many merged keys", merged.String() + fmt.Sprintf(site, "headers: { <<: ["+anchors.String()+"] }"), "more than 1000 keys"},
 		{"alias to itself", "sites: &a [*a]\n", "a site must be a mapping"},
 	}
 	for _, tt := range tests {

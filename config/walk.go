@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxKeys bounds the keys of one mapping.
+	// maxKeys bounds the keys of one mapping, those merged into it among them.
 	maxKeys = 1000
 	// maxMergeDepth bounds how deep << may lead through << again.
 	maxMergeDepth = 16
@@ -142,11 +142,8 @@ type field struct {
 
 // deref follows an alias to the node that it stands for.
 func deref(n *yaml.Node) *yaml.Node {
-	for range maxMergeDepth {
-		if n.Kind != yaml.AliasNode || n.Alias == nil {
-			break
-		}
-		n = n.Alias
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
 	}
 	return n
 }
@@ -157,7 +154,7 @@ func deref(n *yaml.Node) *yaml.Node {
 func (w *walker) pairs(n *yaml.Node, dst []field) []field { return w.merged(n, dst, len(dst), 0) }
 
 func (w *walker) merged(n *yaml.Node, dst []field, from, depth int) []field {
-	if len(n.Content)/2 > maxKeys {
+	if len(n.Content)/2+len(dst)-from > maxKeys {
 		w.fail(n, "more than %d keys in one mapping", maxKeys)
 		return dst
 	}
@@ -173,7 +170,7 @@ func (w *walker) merged(n *yaml.Node, dst []field, from, depth int) []field {
 			continue
 		}
 		if k.Kind != yaml.ScalarNode || k.Tag == "!!null" {
-			w.fail(n.Content[i], "a key must be a text, not %s; texts that begin with %s need quotes", describe(k), "[ or {")
+			w.fail(n.Content[i], "a key must be a text, not %s; texts that begin with [ or { need quotes", describe(k))
 			continue
 		}
 		if j := indexField(dst[own:], k.Value); j >= 0 {

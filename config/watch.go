@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -62,13 +63,10 @@ func watchWith(ctx context.Context, path string, opts WatchOptions, changed func
 	}
 	w := &watcher{
 		path:    path,
-		settle:  orDefault(opts.Settle, 200*time.Millisecond),
-		poll:    orDefault(opts.Poll, 5*time.Second),
-		logger:  opts.Logger,
+		settle:  cmp.Or(opts.Settle, 200*time.Millisecond),
+		poll:    cmp.Or(opts.Poll, 5*time.Second),
+		logger:  cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
 		changed: changed,
-	}
-	if w.logger == nil {
-		w.logger = slog.New(slog.DiscardHandler)
 	}
 	fw, err := events()
 	if err != nil {
@@ -79,13 +77,6 @@ func watchWith(ctx context.Context, path string, opts WatchOptions, changed func
 	}
 	w.run(ctx)
 	return nil
-}
-
-func orDefault(d, fallback time.Duration) time.Duration {
-	if d <= 0 {
-		return fallback
-	}
-	return d
 }
 
 // watcher is one running Watch. Only its own goroutine touches it.
