@@ -79,6 +79,7 @@ func TestPlan(t *testing.T) {
 	if len(plan.Added) != 1 || len(plan.Changed) != 1 || !plan.Changed[0].Rescheduled || plan.Generation != 1 {
 		t.Errorf("plan %+v", plan)
 	}
+	runProgram(t, dir, "plan", "new.yaml").want(t, 1, "", "sitemon plan --sites new.yaml")
 	save(t, dir, "sites.yaml", "sites: no\n")
 	runProgram(t, dir, "plan").want(t, 1, "", "sites.yaml:1:8: ")
 }
@@ -128,7 +129,42 @@ func TestStatus(t *testing.T) {
 	p.waitStatus("b", sitemon.StatusUp)
 	runProgram(t, dir, "status", "--api", p.url).want(t, 0, "b     up", "")
 	p.stop()
-	runProgram(t, dir, "status", "--api", p.url).want(t, 2, "", "is it running?")
+	got = runProgram(t, dir, "status", "--api", p.url)
+	got.want(t, 2, "", "is it running?")
+	if got.out != "" {
+		t.Errorf("an address was named, and something else was shown: %q", got.out)
+	}
+	away := strings.TrimPrefix(p.url, "http://")
+	got = runProgram(t, dir, "status", "--listen", away)
+	got.want(t, 2, "b     up", "is it running?")
+	got.want(t, 2, "", "this is what was stored last in data")
+	got = runProgram(t, dir, "status", "--listen", away, "--json")
+	if err := json.Unmarshal([]byte(got.out), &page); err != nil || len(page.Sites) != 2 || got.code != 2 {
+		t.Errorf("%q: %v, want two sites", got.out, err)
+	}
+	runProgram(t, t.TempDir(), "status", "--listen", away).want(t, 2, "", "is it running?")
+}
+
+func TestWhatIsNotBuiltIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	for _, command := range [][]string{
+		{"import", "gatus", "config.yaml"},
+		{"incidents"},
+		{"report", "--month", "2026-11"},
+		{"notify", "test", "ops"},
+		{"dead-letters", "list"},
+		{"worker"},
+		{"monitor-sites"},
+	} {
+		runProgram(t, dir, command...).want(t, 1, "", "not built yet")
+	}
+	got := runProgram(t, dir, "probe", "dns://192.0.2.1")
+	if want := "sitemon: dns:// is not built yet; http, https, tcp and tls are\n"; got.err != want || got.code != 1 {
+		t.Errorf("status %d, %q, want %q", got.code, got.err, want)
+	}
+	if help := runProgram(t, dir, "--help").out; strings.Contains(help, "dead-letters") {
+		t.Errorf("the help shows what can't be used:\n%s", help)
+	}
 }
 
 func TestSchemaMigrateVersionAndHelp(t *testing.T) {

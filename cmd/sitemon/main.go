@@ -113,6 +113,7 @@ func newCommand(a *app) *cobra.Command {
 		a.checkCommand(), a.planCommand(), a.probeCommand(), a.statusCommand(),
 		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.versionCommand(),
 	)
+	root.AddCommand(laterCommands()...)
 	return root
 }
 

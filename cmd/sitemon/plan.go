@@ -5,26 +5,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sitemon"
 	"sitemon/config"
-	"sitemon/store/sqlite"
 )
 
 func (a *app) planCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "plan", Short: "Show what a reload of the sites file would change", Args: cobra.NoArgs,
-		Long: "Plan compares the sites file with what is stored and shows what a reload would add,\n" +
-			"change (key by key), reschedule and remove. It changes nothing, and may be used while\n" +
-			"the daemon runs. Exit status: 0 no change, 2 changes, 1 error.",
-		Example: "  sitemon plan\n  sitemon plan --json | jq .changed",
+		Use: "plan", Short: "Show what a reload of the sites file would change",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("plan takes the file by --sites: sitemon plan --sites %s", args[0])
+			}
+			return nil
+		},
+		Long: "Plan compares the sites file with what is stored in --data-dir, and shows what a reload\n" +
+			"would add, change (key by key), reschedule and remove. It changes nothing, and may be\n" +
+			"used while the daemon runs. Exit status: 0 no change, 2 changes, 1 error.",
+		Example: "  sitemon plan\n  sitemon plan --sites new.yaml\n  sitemon plan --json | jq .changed",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
 			if err != nil {
@@ -70,10 +72,10 @@ func makePlan(ctx context.Context, s config.Settings) (sitemon.Plan, error) {
 
 // storedSites reads the sites from the store, where there is one.
 func storedSites(ctx context.Context, s config.Settings) (_ []sitemon.Site, _ sitemon.Generation, err error) {
-	if _, err := os.Stat(databasePath(s)); errors.Is(err, fs.ErrNotExist) {
+	db, err := openStored(ctx, s)
+	if noStore(err) {
 		return nil, sitemon.Generation{}, nil
 	}
-	db, err := sqlite.Open(ctx, databasePath(s), sqlite.Options{ReadOnly: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, sitemon.Generation{}, err
 	}

@@ -67,7 +67,7 @@ func findSite(s config.Settings, nameOrURL string) (sitemon.Site, error) {
 	}
 	content, err := readDocument(s)
 	if err != nil {
-		return sitemon.Site{}, err
+		return sitemon.Site{}, fmt.Errorf("look up site %q: %w (a URL needs its scheme, as in https://example.org)", nameOrURL, err)
 	}
 	doc, _, err := content.Parse()
 	if err != nil {

@@ -37,7 +37,8 @@ func (a *app) statusCommand() *cobra.Command {
 	var api string
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the sites of a running daemon", Args: cobra.NoArgs,
-		Long: "Status asks a running daemon for its sites and prints them as a table.\n" +
+		Long: "Status asks a running daemon for its sites and prints them as a table. Where none answers\n" +
+			"and --api names none, it prints what was stored last in --data-dir.\n" +
 			"Exit status: 0 none down, 1 some down, 2 no answer.",
 		Example: "  sitemon status\n  sitemon status --api http://monitor.example:8080 --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,13 +46,12 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return exitError{2, err}
 			}
-			if api == "" {
-				api = reachable(s.Listen)
+			answered := true
+			raw, rows, err := fetchSites(cmd.Context(), http.DefaultTransport, baseURL(api, s), s)
+			if err != nil && api == "" && noAnswer(err) {
+				answered = false
+				raw, rows, err = a.lastSites(cmd.Context(), s, err)
 			}
-			if !strings.Contains(api, "://") {
-				api = "http://" + api
-			}
-			raw, rows, err := fetchSites(cmd.Context(), api, s)
 			if err != nil {
 				return exitError{2, err}
 			}
@@ -62,6 +62,9 @@ func (a *app) statusCommand() *cobra.Command {
 			}
 			if err != nil {
 				return err
+			}
+			if !answered {
+				return exitError{code: 2}
 			}
 			for _, r := range rows {
 				if r.Status == sitemon.StatusDown {
@@ -74,6 +77,38 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's sites as JSON")
 	cmd.Flags().StringVar(&api, "api", "", "address of the daemon (default: that of --listen)")
 	return cmd
+}
+
+// baseURL is where the daemon's API is: at api, or where the settings have it.
+func baseURL(api string, s config.Settings) string {
+	if api == "" {
+		api = reachable(s.Listen)
+	}
+	if !strings.Contains(api, "://") {
+		api = "http://" + api
+	}
+	return api
+}
+
+// noAnswer reports whether nobody was reached, as opposed to a daemon that refused.
+func noAnswer(err error) bool {
+	_, unreached := errors.AsType[*url.Error](err)
+	return unreached
+}
+
+// lastSites reads the sites from the store, because no daemon was reached. With
+// no store either, the error is the one of asking.
+func (a *app) lastSites(ctx context.Context, s config.Settings, asking error) (raw []json.RawMessage, rows []siteRow, err error) {
+	db, err := openStored(ctx, s)
+	if noStore(err) {
+		return nil, nil, asking
+	}
+	if err != nil {
+		return nil, nil, errors.Join(asking, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	fmt.Fprintf(a.err, "sitemon: %v\nsitemon: this is what was stored last in %s\n", asking, s.DataDir)
+	return fetchSites(ctx, newStoredAPI(db), "http://localhost", s)
 }
 
 // reachable turns the address of a listener into one to connect to.
@@ -89,8 +124,8 @@ func reachable(listen string) string {
 }
 
 // fetchSites reads all sites from the API, page by page.
-func fetchSites(ctx context.Context, api string, s config.Settings) (raw []json.RawMessage, rows []siteRow, err error) {
-	client := &http.Client{Timeout: apiTimeout}
+func fetchSites(ctx context.Context, via http.RoundTripper, api string, s config.Settings) (raw []json.RawMessage, rows []siteRow, err error) {
+	client := &http.Client{Transport: via, Timeout: apiTimeout}
 	for cursor := ""; ; {
 		var page struct {
 			Sites []json.RawMessage `json:"sites"`
