@@ -72,10 +72,19 @@ func NewExpander(lookup func(name string) (string, bool), readFile func(path str
 func (e *Expander) Expand(text string) (expanded string, secrets []string, err error) {
 	expanded, secrets, err = e.expand(text)
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w", sitemon.ErrInvalid, err)
+		return "", nil, invalidError{err}
 	}
 	return expanded, secrets, nil
 }
+
+// invalidError is a [sitemon.ErrInvalid] that says nothing more than its error.
+type invalidError struct{ error }
+
+// Is reports whether target is [sitemon.ErrInvalid].
+func (invalidError) Is(target error) bool { return target == sitemon.ErrInvalid }
+
+// Unwrap returns the error itself.
+func (e invalidError) Unwrap() error { return e.error }
 
 // expand is Expand with the error as it is.
 func (e *Expander) expand(text string) (expanded string, secrets []string, err error) {

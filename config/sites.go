@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -150,19 +151,10 @@ func SiteFromURL(address string) (sitemon.Site, error) {
 	b := append(appendJSON([]byte(`{"name":`), name), `,"url":`...)
 	site, err := DecodeSite(name, append(appendJSON(b, address), '}'))
 	if problems, ok := asProblems(err); ok {
-		return site, addressFault(strings.TrimPrefix(problems[0].Message, "url: "))
+		return site, invalidError{errors.New(strings.TrimPrefix(problems[0].Message, "url: "))}
 	}
 	return site, err
 }
-
-// addressFault is what is wrong with an address.
-type addressFault string
-
-// Error returns the fault as it is.
-func (f addressFault) Error() string { return string(f) }
-
-// Is makes the fault a [sitemon.ErrInvalid].
-func (addressFault) Is(target error) bool { return target == sitemon.ErrInvalid }
 
 // Hash is the SHA-256 of a document in hexadecimal: of a file by itself what
 // sha256sum prints; the files of a folder count by their base names too. It does
