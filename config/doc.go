@@ -2,11 +2,12 @@
 // folder of such files) and the daemon's own settings. It also watches the
 // document for changes.
 //
-// A document is read in one strict walk over its YAML nodes. One table of keys
-// (siteObject and the objects that it leads to) says what there can be; the
-// walk, its "did you mean", the JSON Schema ([Schema]) and docs/sites-file.md
-// are made from it or held to it by tests. Every fault of a document is found in
-// one run, each with file, line and column:
+// A document is read in one strict walk over its YAML nodes: [Parse] begins it
+// (sites.go), and walker.site reads each site (document.go). One table of keys
+// (siteObject in keys_site.go, and the objects that it leads to) says what there
+// can be; the walk, its "did you mean", the JSON Schema ([Schema]) and
+// docs/sites-file.md are made from it or held to it by tests. Every fault of a
+// document is found in one run, each with file, line and column:
 //
 //	files, err := config.ReadSites("sites.yaml")
 //	…
@@ -17,4 +18,7 @@
 //
 // References such as ${TOKEN} are checked by Parse, stored as they are, and
 // expanded only to probe, by an [Expander].
+//
+// The settings are gathered by [Load] (settings_load.go); one table of options says
+// where each can be set (settings_options.go).
 package config
