@@ -5,28 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/jonboulle/clockwork"
 )
-
-// clock is gocron's clock: timers as always, the time of day as the scheduler
-// has it.
-type clock struct {
-	clockwork.Clock
-	now func() time.Time
-}
-
-func newClock(now func() time.Time) clock { return clock{clockwork.NewRealClock(), now} }
-
-// Now returns the wall clock without its monotonic part, so that gocron aims
-// each timer at the time of day.
-func (c clock) Now() time.Time { return c.now().Round(0) }
-
-// Until returns the time left until t by the wall clock.
-func (c clock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
-
-// Since returns the time since t by the wall clock.
-func (c clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // clockWatch notices when the wall clock moves against the monotonic one: it was
 // set, or the machine slept.

@@ -36,14 +36,25 @@ type entry struct {
 	extra  *time.Timer // guarded by Scheduler.mu; nil: none was ever planned
 
 	mu      sync.Mutex
-	running bool
+	state   state
+	host    string    // where it has a place or a turn; set when it leaves idle
+	at      time.Time // the slot to be probed when its turn comes
+	waiting time.Time // the slot to be probed as soon as the running one ends
 	retired bool
 	last    time.Time // the newest slot of the grid that was due
-	waiting time.Time // the slot to be run as soon as the running one ends
 	gap     string    // why the slots before the next report are missing
 
 	sample atomic.Pointer[sample] // of the newest report, for the metrics
 }
+
+// state is what an entry is about.
+type state int
+
+const (
+	idle    state = iota
+	queued        // it waits for a place
+	running       // its probe runs
+)
 
 // target is what an entry probes: a site, and the host that its probes count
 // against.
@@ -80,8 +91,15 @@ func (e *entry) retire() {
 	}
 }
 
-// due is what the gocron job runs: a slot of the grid has come. Which one it is
-// follows from the clock alone, so a late or repeated call does no harm.
+// fired is what the gocron job runs. It returns at once, as gocron's goroutines
+// are for handing over only.
+func (e *entry) fired() {
+	e.s.clock.handedOver()
+	e.due()
+}
+
+// due takes note that a slot of the grid has come. Which one it is follows from
+// the clock alone, so a late or repeated call does no harm.
 func (e *entry) due() {
 	at := e.grid.AtOrBefore(e.s.now().Add(clockTolerance))
 	e.mu.Lock()
@@ -109,34 +127,75 @@ func (e *entry) due() {
 	e.offer(at)
 }
 
-// offer runs the probe of a slot now, or right after the one that is running.
+// offer has the probe of a slot run now, when its turn comes, or right after the
+// one that is running.
 func (e *entry) offer(at time.Time) {
 	e.mu.Lock()
 	if e.retired {
 		e.mu.Unlock()
 		return
 	}
-	if e.running {
-		displaced := e.waiting
-		e.waiting = at
+	var displaced time.Time
+	var why string
+	switch e.state {
+	case idle:
+		e.state, e.at, e.host = queued, at, e.target.Load().host
+		e.s.probes.Add(1) // before the lock is left: Stop retires entries, then waits
 		e.mu.Unlock()
-		if !displaced.IsZero() {
-			e.missed(displaced, "the probe before it was still running")
+		if e.s.places.take(e) {
+			e.begin()
+			go e.s.work(e)
 		}
 		return
+	case queued:
+		displaced, e.at, why = e.at, at, "no place for this probe became free before its next slot"
+	case running:
+		displaced, e.waiting, why = e.waiting, at, "the probe before it was still running"
 	}
-	e.running = true
-	e.s.probes.Add(1) // before the lock is left: Stop retires entries, then waits
 	e.mu.Unlock()
-	defer e.s.probes.Done()
+	if !displaced.IsZero() {
+		e.missed(displaced, why)
+	}
+}
 
+// begin takes note that the entry has a place: a further slot comes after this
+// one, not instead of it.
+func (e *entry) begin() {
+	e.mu.Lock()
+	e.state = running
+	e.mu.Unlock()
+}
+
+// work probes an entry that has a place, and then those that its place is handed
+// on to.
+func (s *Scheduler) work(e *entry) {
+	for {
+		if e = s.places.next(e.serve()); e == nil {
+			return
+		}
+		e.begin()
+	}
+}
+
+// serve probes the slot of an entry that has a place, and the slot that may have
+// come meanwhile. It returns the host whose place is free then.
+func (e *entry) serve() (host string) {
+	defer e.s.probes.Done()
+	e.mu.Lock()
+	at := e.at
+	host = e.host
+	if e.retired { // while it waited
+		at = time.Time{}
+	}
 	for !at.IsZero() {
+		e.mu.Unlock()
 		e.run(at)
 		e.mu.Lock()
 		at, e.waiting = e.waiting, time.Time{}
-		e.running = !at.IsZero()
-		e.mu.Unlock()
 	}
+	e.state = idle
+	e.mu.Unlock()
+	return host
 }
 
 // run probes the site for one slot and hands the report on.
@@ -144,17 +203,10 @@ func (e *entry) run(at time.Time) {
 	s, t := e.s, e.target.Load()
 	site := t.site
 	limit := e.grid.After(at).Add(-guardTime)
-	if !e.grid.Has(at) { // an extra slot may come late, and is left out where the next one is at hand
-		now := s.now()
-		if now.After(at) {
-			limit = e.grid.After(now).Add(-guardTime)
-		}
-		if !limit.After(now) {
-			return
-		}
+	if now := s.now(); now.After(at) && !e.grid.Has(at) { // an extra slot may come late
+		limit = e.grid.After(now).Add(-guardTime)
 	}
-	release, ok := s.limit.acquire(s.probeCtx, t.host, limit.Sub(s.now()))
-	if !ok {
+	if !limit.After(s.now()) {
 		e.missed(at, "no place for this probe became free before its next slot")
 		return
 	}
@@ -164,7 +216,6 @@ func (e *entry) run(at time.Time) {
 	ctx, cancel := context.WithTimeout(s.probeCtx, budget)
 	r := e.probe(ctx, site)
 	cancel()
-	release()
 	if s.probeCtx.Err() != nil {
 		return // cut off by Stop: not the site's fault, and no report
 	}
@@ -195,10 +246,11 @@ func (e *entry) probe(ctx context.Context, site *sitemon.Site) (r sitemon.Report
 	return e.s.opts.Prober.Probe(ctx, site)
 }
 
-// missed reports a slot at which the site could not be probed.
+// missed reports a slot at which the site could not be probed. A slot off the
+// grid is left out: it was not planned.
 func (e *entry) missed(at time.Time, why string) {
-	if e.s.probeCtx.Err() != nil {
-		return // being stopped: a gap, not a missed slot
+	if e.s.probeCtx.Err() != nil || !e.grid.Has(at) {
+		return // being stopped is a gap, not a missed slot
 	}
 	e.s.metrics.missed.Inc()
 	e.send(at, sitemon.Report{

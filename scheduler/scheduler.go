@@ -71,7 +71,7 @@ type Scheduler struct {
 	now     func() time.Time
 	cron    gocron.Scheduler
 	clock   *clock
-	limit   *limiter
+	places  *places
 	guard   *guard
 	metrics *metrics
 	late    lateness
@@ -95,8 +95,8 @@ func New(opts Options) (*Scheduler, error) {
 	}
 	s := &Scheduler{
 		opts: opts, now: opts.Now, entries: map[string]*entry{},
-		log:   opts.Logger.With("component", "scheduler"),
-		limit: newLimiter(opts.Concurrency, opts.PerHost), clock: newClock(opts.Now),
+		log:    opts.Logger.With("component", "scheduler"),
+		places: newPlaces(opts.Concurrency, opts.PerHost), clock: newClock(opts.Now),
 	}
 	cron, err := gocron.NewScheduler(
 		gocron.WithLogger(cronLogger{s.log}),
@@ -214,7 +214,7 @@ func (s *Scheduler) add(site *sitemon.Site) *entry {
 func (s *Scheduler) schedule(e *entry, now time.Time) {
 	job, err := s.cron.NewJob(
 		gocron.DurationJob(e.grid.Interval),
-		gocron.NewTask(e.due),
+		gocron.NewTask(e.fired),
 		gocron.WithStartAt(gocron.WithStartDateTimePast(e.grid.After(now))))
 	if err != nil {
 		s.log.Error("no job for a site: it is not probed until the next reload", "site", e.name, "err", err)
