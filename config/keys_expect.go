@@ -101,9 +101,9 @@ func newExpectObject() *object[sitemon.Expect] {
 	}, nil)
 	o.aliases = map[string]string{
 		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
-		"match": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",
+		"match": "body.match", "bodymatch": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",
 		"responsetime": "latency", "maxlatency": "latency", "duration": "latency", "time": "latency", "header": "headers", "jsonpath": "json",
-		"certificate": "certificate_valid_for", "certificateexpiration": "certificate_valid_for", "tls": "certificate_valid_for",
+		"certificate": "certificate_valid_for", "cert": "certificate_valid_for", "certificateexpiration": "certificate_valid_for", "tls": "certificate_valid_for",
 	}
 	return o
 }

@@ -55,7 +55,7 @@ var siteAliases = map[string]string{
 	"notmatch": "expect.body.not_match", "failifbodymatchesregexp": "expect.body.not_match", "failifbodynotmatchesregexp": "expect.body.match",
 	"verb": "method", "httpmethod": "method", "requestmethod": "method", "header": "headers", "httpheaders": "headers", "useragent": "headers",
 	"payload": "body", "data": "body", "requestbody": "body",
-	"followredirect": "follow_redirects", "redirects": "follow_redirects", "nofollowredirects": "follow_redirects",
+	"followredirect": "follow_redirects", "redirects": "follow_redirects", "nofollowredirects": "follow_redirects", "ignoreredirect": "follow_redirects",
 	"maxredirect": "max_redirects",
 	"auth":        "basic_auth", "basic": "basic_auth", "username": "basic_auth.username", "password": "basic_auth.password",
 	"bearer": "authorization.credentials", "bearertoken": "authorization.credentials", "token": "authorization.credentials",
