@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -279,11 +278,6 @@ func (w *walker) shared(d *draft) (*sitemon.Request, *sitemon.Expect) {
 		w.expects[string(w.part[partExpect-1])] = e
 	}
 	return r, e
-}
-
-// asProblems finds the problems in an error.
-func asProblems(err error) (sitemon.Problems, bool) {
-	return errors.AsType[sitemon.Problems](err)
 }
 
 // publicAddress is an address without user and password, as a name can be.

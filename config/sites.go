@@ -150,7 +150,7 @@ func SiteFromURL(address string) (sitemon.Site, error) {
 	name := publicAddress(address)
 	b := append(appendJSON([]byte(`{"name":`), name), `,"url":`...)
 	site, err := DecodeSite(name, append(appendJSON(b, address), '}'))
-	if problems, ok := asProblems(err); ok {
+	if problems, ok := errors.AsType[sitemon.Problems](err); ok {
 		return site, invalidError{errors.New(strings.TrimPrefix(problems[0].Message, "url: "))}
 	}
 	return site, err
