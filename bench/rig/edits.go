@@ -25,26 +25,16 @@ type page struct{ site, id int }
 // from each save to the first probe of what it brought, and whether any other
 // site lost or shifted a slot.
 func edits(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "rig")
-	if err != nil {
-		return fmt.Errorf("make a folder for the run: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	t, err := newTarget("127.0.0.1:0")
+	s, err := setUp(o)
 	if err != nil {
 		return err
 	}
-	defer t.close()
-	o.base = t.base
-	daemon, err := daemonIn(dir, o)
+	defer s.close()
+	p, err := start(s.daemon, o.log)
 	if err != nil {
 		return err
 	}
-	p, err := start(daemon, o.log)
-	if err != nil {
-		return err
-	}
-	e := editor{o, t, filepath.Join(dir, "sites.yaml"), strings.TrimSuffix(daemon.metrics, "/metrics"), p}
+	e := editor{s.options, s.target, filepath.Join(s.dir, "sites.yaml"), strings.TrimSuffix(s.daemon.metrics, "/metrics"), p}
 	return errors.Join(e.run(ctx), p.end())
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,38 +15,61 @@ import (
 
 func siteName(id int) string { return fmt.Sprintf("site-%05d", id) }
 
+// scene is what a run needs: a folder of its own, the server that is probed, and
+// the daemon that is to probe it.
+type scene struct {
+	options // with the target's URL
+	dir     string
+	target  *target
+	daemon  measured
+}
+
+func setUp(o options) (*scene, error) {
+	dir, err := os.MkdirTemp("", "rig")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the run: %w", err)
+	}
+	t, err := newTarget("127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	o.base = t.base
+	s := &scene{options: o, dir: dir, target: t}
+	if s.daemon, err = daemonIn(dir, o); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *scene) close() {
+	s.target.close()
+	os.RemoveAll(s.dir)
+}
+
 // peers measures the bare loop, the daemon, what other monitors are named by the
 // environment, and the bare loop again, all at the same rate.
 func peers(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "rig")
-	if err != nil {
-		return fmt.Errorf("make a folder for the run: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	t, err := newTarget("127.0.0.1:0")
+	s, err := setUp(o)
 	if err != nil {
 		return err
 	}
-	defer t.close()
-	o.base = t.base
+	defer s.close()
+	o = s.options
 	loop, err := bareLoop(o)
 	if err != nil {
 		return err
 	}
-	daemon, err := daemonIn(dir, o)
+	others, err := otherMonitors(s.dir, o)
 	if err != nil {
 		return err
 	}
-	others, err := otherMonitors(dir, o)
-	if err != nil {
-		return err
-	}
-	runs := append(append([]measured{loop, daemon}, others...), loop)
+	runs := append(append([]measured{loop, s.daemon}, others...), loop)
 	fmt.Printf("%d sites every %s (%.0f probes/s), keep-alive %t, warm-up %s, measured %s\n",
 		o.sites, o.interval, float64(o.sites)/o.interval.Seconds(), o.keepAlive, o.warmUp(), o.dur)
 	results := make([]result, 0, len(runs))
 	for _, m := range runs {
-		r, err := measure(ctx, o, t, m)
+		r, err := measure(ctx, o, s.target, m)
 		if err != nil {
 			return err
 		}
@@ -103,22 +127,12 @@ func limits(ctx context.Context, o options) error {
 }
 
 func limit(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "rig")
-	if err != nil {
-		return fmt.Errorf("make a folder for the run: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	t, err := newTarget("127.0.0.1:0")
+	s, err := setUp(o)
 	if err != nil {
 		return err
 	}
-	defer t.close()
-	o.base = t.base
-	daemon, err := daemonIn(dir, o)
-	if err != nil {
-		return err
-	}
-	r, err := measure(ctx, o, t, daemon)
+	defer s.close()
+	r, err := measure(ctx, s.options, s.target, s.daemon)
 	if err != nil {
 		return err
 	}

@@ -32,25 +32,31 @@ func left(name string, at time.Time) bool {
 	return slot.Hash(name+strconv.FormatInt(at.UnixMilli(), 10))%10 == 0
 }
 
-// TestKilledWriter is not a test: it is the process that TestKill kills. It
-// records one second after the other and says on stdout which it has recorded.
-func TestKilledWriter(t *testing.T) {
-	path := os.Getenv("SITEMON_TEST_KILL")
+// TestMain lets the test binary be the process that TestKill kills.
+func TestMain(m *testing.M) {
+	path := os.Getenv("TEST_KILLED_WRITER")
 	if path == "" {
-		t.Skip("run by TestKill")
+		os.Exit(m.Run())
 	}
+	fmt.Fprintln(os.Stderr, "the writer ended:", killedWriter(context.Background(), path))
+	os.Exit(1)
+}
+
+// killedWriter records one second after the other and says on stdout which it has
+// recorded.
+func killedWriter(ctx context.Context, path string) error {
 	now := killStart
-	db, err := sqlite.Open(context.Background(), path, sqlite.Options{Clock: func() time.Time { return now }})
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Clock: func() time.Time { return now }})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	doc := fleet(killSites, time.Second)
-	if _, _, err := db.SyncSites(t.Context(), doc); err != nil {
-		t.Fatal(err)
+	if _, _, err := db.SyncSites(ctx, doc); err != nil {
+		return err
 	}
-	newest, _, err := db.Reports(t.Context(), sitemon.ReportQuery{Site: doc.Sites[0].Name, Limit: 1})
+	newest, _, err := db.Reports(ctx, sitemon.ReportQuery{Site: doc.Sites[0].Name, Limit: 1})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if len(newest) > 0 {
 		now = newest[0].Slot.Truncate(time.Second).Add(-3 * time.Second) // some come twice
@@ -70,12 +76,12 @@ func TestKilledWriter(t *testing.T) {
 			}
 		}
 		now = now.Add(time.Second)
-		if _, err := db.Record(context.Background(), batch); err != nil {
-			t.Fatal(err)
+		if _, err := db.Record(ctx, batch); err != nil {
+			return err
 		}
 		if now.Unix()%30 == 0 {
-			if err := db.Rollup(t.Context(), now); err != nil {
-				t.Fatal(err)
+			if err := db.Rollup(ctx, now); err != nil {
+				return err
 			}
 		}
 		fmt.Println("recorded", now.Unix())
@@ -104,8 +110,8 @@ func killRound(t *testing.T, path string, after time.Duration) (recorded time.Ti
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestKilledWriter$")
-	cmd.Env = append(os.Environ(), "SITEMON_TEST_KILL="+path)
+	cmd := exec.CommandContext(t.Context(), exe)
+	cmd.Env = append(os.Environ(), "TEST_KILLED_WRITER="+path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
