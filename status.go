@@ -76,10 +76,12 @@ type SiteQuery struct {
 	Group   *string
 	Tag     string
 	Status  Status
-	Text    string // part of the name, URL or group; letter case does not matter
-	Removed bool   // the removed sites instead of the present ones
-	After   string // the cursor: names greater than this one
-	Limit   int    // 0: no limit
+	Text    string   // part of the name, URL or group; letter case does not matter
+	Names   []string // these alone; nil: any
+	Brief   bool     // without their locations and newest reports, which cost most
+	Removed bool     // the removed sites instead of the present ones
+	After   string   // the cursor: names greater than this one
+	Limit   int      // 0: no limit
 }
 
 // ReportQuery selects reports of one site, newest first.

@@ -52,7 +52,10 @@ func (f *apiStore) Sites(_ context.Context, q sitemon.SiteQuery) ([]sitemon.Site
 	for _, s := range f.sites {
 		text := strings.ToLower(s.Name + " " + s.URL + " " + s.Group)
 		if s.Name > q.After && (q.Group == nil || s.Group == *q.Group) && (q.Tag == "" || slices.Contains(s.Tags, q.Tag)) &&
-			(q.Status == "" || s.Status == q.Status) && strings.Contains(text, strings.ToLower(q.Text)) && !q.Removed {
+			(q.Status == "" || s.Status == q.Status) && (q.Names == nil || slices.Contains(q.Names, s.Name)) && strings.Contains(text, strings.ToLower(q.Text)) && !q.Removed {
+			if q.Brief {
+				s.Locations, s.LastReport = nil, nil
+			}
 			found = append(found, s)
 		}
 	}

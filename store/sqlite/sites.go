@@ -45,6 +45,13 @@ func (db *DB) Sites(ctx context.Context, q sitemon.SiteQuery) (sites []sitemon.S
 	if q.Status != "" {
 		and("status = ?", q.Status)
 	}
+	if q.Names != nil {
+		names, err := json.Marshal(q.Names)
+		if err != nil {
+			return nil, err
+		}
+		and("name IN (SELECT value FROM json_each(?))", string(names))
+	}
 	limit := q.Limit
 	if limit <= 0 || q.Text != "" {
 		limit = -1
@@ -52,7 +59,7 @@ func (db *DB) Sites(ctx context.Context, q sitemon.SiteQuery) (sites []sitemon.S
 	query := fmt.Sprintf("SELECT * FROM (%s) AS n WHERE %s ORDER BY name LIMIT ?", from, strings.Join(where, " AND "))
 	text := strings.ToLower(q.Text)
 	kept := 0
-	return db.siteStates(ctx, query, append(args, limit), func(s *sitemon.SiteState) bool {
+	return db.siteStates(ctx, query, append(args, limit), q.Brief, func(s *sitemon.SiteState) bool {
 		// SQLite's lower() knows only ASCII.
 		keep := text == "" || strings.Contains(strings.ToLower(s.Name), text) ||
 			strings.Contains(strings.ToLower(s.URL), text) || strings.Contains(strings.ToLower(s.Group), text)
@@ -70,7 +77,7 @@ func (db *DB) Site(ctx context.Context, name string) (s sitemon.SiteState, err e
 	defer wrap(&err, "read site %q", name)
 	ctx, cancel := reading(ctx)
 	defer cancel()
-	sites, err := db.siteStates(ctx, sitesPresent+" WHERE n.name = ?", []any{name},
+	sites, err := db.siteStates(ctx, sitesPresent+" WHERE n.name = ?", []any{name}, false,
 		func(*sitemon.SiteState) bool { return true })
 	if err != nil {
 		return s, err
@@ -81,9 +88,9 @@ func (db *DB) Site(ctx context.Context, name string) (s sitemon.SiteState, err e
 	return sites[0], nil
 }
 
-// siteStates runs a query for sites and adds what their locations say, and the
-// newest reports, all as of one moment.
-func (db *DB) siteStates(ctx context.Context, query string, args []any, keep func(*sitemon.SiteState) bool) ([]sitemon.SiteState, error) {
+// siteStates runs a query for sites and, unless it is to be brief, adds what their
+// locations say, and the newest reports, all as of one moment.
+func (db *DB) siteStates(ctx context.Context, query string, args []any, brief bool, keep func(*sitemon.SiteState) bool) ([]sitemon.SiteState, error) {
 	tx, err := db.read.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -101,8 +108,8 @@ func (db *DB) siteStates(ctx context.Context, query string, args []any, keep fun
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || brief {
+		return sites, err
 	}
 	return sites, db.addLocations(ctx, tx, sites, ids)
 }

@@ -30,6 +30,9 @@ func testSiteFilters(h *harness) {
 		want  []string
 	}{
 		"all, by the bytes of their names":   {sitemon.SiteQuery{}, []string{"alpha", "beta", "paused", "Ärger"}},
+		"names":                              {sitemon.SiteQuery{Names: []string{"Ärger", "alpha", "nobody"}}, []string{"alpha", "Ärger"}},
+		"no names":                           {sitemon.SiteQuery{Names: []string{}}, nil},
+		"in brief":                           {sitemon.SiteQuery{Brief: true, Group: text("public")}, []string{"alpha", "Ärger"}},
 		"a group":                            {sitemon.SiteQuery{Group: text("public")}, []string{"alpha", "Ärger"}},
 		"no group":                           {sitemon.SiteQuery{Group: text("")}, []string{"paused"}},
 		"a tag":                              {sitemon.SiteQuery{Tag: "eu"}, []string{"Ärger"}},
@@ -62,6 +65,12 @@ func testSiteFilters(h *harness) {
 		h.check(err)
 		h.equal("one site and the list", one, s)
 	}
+	brief, err := h.Sites(h.ctx, sitemon.SiteQuery{Brief: true})
+	h.check(err)
+	for i := range sites {
+		sites[i].Locations, sites[i].LastReport = nil, nil
+	}
+	h.equal("the list in brief", brief, sites)
 }
 
 // pages reads all pages of a query; between runs after each.
