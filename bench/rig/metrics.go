@@ -13,7 +13,7 @@ import (
 // ownMetrics says what the daemon itself counted since its start: its lateness,
 // and the slots it missed.
 func ownMetrics(url string) (string, error) {
-	client := &http.Client{Timeout: 10 * time.Second}
+	client := &http.Client{Timeout: time.Minute} // 100,000 sites are a million series
 	res, err := client.Get(url)
 	if err != nil {
 		return "", fmt.Errorf("read the daemon's metrics: %w", err)
