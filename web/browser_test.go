@@ -155,6 +155,7 @@ func TestBrowser(t *testing.T) {
 		test func(*testing.T, context.Context)
 	}{
 		{"status", browserStatus},
+		{"before the stream", browserBeforeTheStream},
 		{"latency", browserLatency},
 		{"banner", browserBanner},
 		{"filters", browserFilters},
@@ -182,6 +183,15 @@ func browserStatus(t *testing.T, browser context.Context) {
 	b.want("heading", b.text("h1"), "2 of 3 sites down, 1 unknown")
 	b.want("chip", b.text("[data-filter-status=down] b"), "2")
 	b.wait(`document.title === "2 of 3 sites down, 1 unknown · SiteMon"`)
+	b.clean()
+}
+
+// What changes after the page was made and before its stream is open shows too.
+func browserBeforeTheStream(t *testing.T, browser context.Context) {
+	store := newAPIStore()
+	store.afterSites = func(f *apiStore) { f.sites[0].Status = sitemon.StatusDown }
+	b := open(t, browser, store, "/")
+	b.wait(docsRow + `.className.includes("is-down")`)
 	b.clean()
 }
 

@@ -37,6 +37,7 @@ type apiStore struct {
 	reloadErr    error
 	siteQuery    sitemon.SiteQuery  // the last
 	window       availability.Query // the last
+	afterSites   func(*apiStore)    // called once, when the sites have been read
 	figureCalls  [][]string         // the names of each call of Availabilities
 	panicOnSites bool
 }
@@ -48,6 +49,10 @@ func (f *apiStore) Sites(_ context.Context, q sitemon.SiteQuery) ([]sitemon.Site
 		panic("a bug")
 	}
 	f.siteQuery = q
+	if then := f.afterSites; then != nil {
+		f.afterSites = nil
+		defer then(f)
+	}
 	var found []sitemon.SiteState
 	for _, s := range f.sites {
 		text := strings.ToLower(s.Name + " " + s.URL + " " + s.Group)

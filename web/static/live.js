@@ -11,7 +11,7 @@ export function connect(url, on, indicator) {
   let delay = 0;
   let retry = 0;
   let sleep = 0;
-  let missed = false;
+  let missed = true; // what happened since the page was made
 
   const show = (state, text) => {
     if (!indicator || indicator.dataset.state === state) return;
