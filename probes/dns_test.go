@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"sitemon"
+	"sitemon/internal/testkit"
 	"sitemon/probes"
 )
 
@@ -125,7 +126,7 @@ func TestPreferredIPProtocol(t *testing.T) {
 	_, port, _ := net.SplitHostPort(addr)
 	l6, err := net.Listen("tcp", net.JoinHostPort("::1", port))
 	if err != nil {
-		t.Skipf("IPv6 is not to be had here: %v", err)
+		testkit.Missing(t, "IPv6 on loopback: "+err.Error())
 	}
 	serveOn(t, l6, func(net.Conn) {})
 	tests := []struct {

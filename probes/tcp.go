@@ -2,6 +2,7 @@ package probes
 
 import (
 	"errors"
+	"net"
 	"net/url"
 
 	"sitemon"
@@ -9,11 +10,7 @@ import (
 
 // probeTCP connects, and that is all.
 func probeTCP(a *attempt) error {
-	host, port, err := a.hostPort()
-	if err != nil {
-		return err
-	}
-	conn, err := a.open(host, port)
+	conn, _, err := a.openTarget()
 	if err != nil {
 		return err
 	}
@@ -21,13 +18,19 @@ func probeTCP(a *attempt) error {
 	return a.judge(nil)
 }
 
-// probeTLS connects, shakes hands and looks at the certificate.
-func probeTLS(a *attempt) error {
+// openTarget connects to the host and port that the site's URL names.
+func (a *attempt) openTarget() (conn net.Conn, host string, err error) {
 	host, port, err := a.hostPort()
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	conn, err := a.open(host, port)
+	conn, err = a.open(host, port)
+	return conn, host, err
+}
+
+// probeTLS connects, shakes hands and looks at the certificate.
+func probeTLS(a *attempt) error {
+	conn, host, err := a.openTarget()
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -79,8 +78,6 @@ type Options struct {
 	// AnyHost leaves the host names unchecked: for a server that listens beyond
 	// loopback, where they protect nothing.
 	AnyHost bool
-	// TLS serves HTTPS; nil: HTTP.
-	TLS *tls.Config
 
 	Version string
 	Now     func() time.Time // nil: [time.Now]
@@ -142,18 +139,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		TLSConfig:         s.TLS,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(s.endStreams)
 	served := make(chan error, 1)
-	go func() {
-		if s.TLS != nil {
-			served <- srv.ServeTLS(ln, "", "")
-			return
-		}
-		served <- srv.Serve(ln)
-	}()
+	go func() { served <- srv.Serve(ln) }()
 	select {
 	case err := <-served:
 		s.endStreams()

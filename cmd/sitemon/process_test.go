@@ -144,15 +144,7 @@ func (p *process) stop() int {
 // get reads an answer of the API.
 func (p *process) get(path string, into any) {
 	p.t.Helper()
-	resp, err := http.Get(p.url + path)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		p.t.Fatalf("GET %s: %s %s %v", path, resp.Status, b, err)
-	}
+	b := []byte(p.page(path))
 	if err := json.Unmarshal(b, into); err != nil {
 		p.t.Fatalf("GET %s: %v in %s", path, err, b)
 	}
