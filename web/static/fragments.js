@@ -4,9 +4,18 @@ import { refreshTimes } from "./times.js";
 
 const partOf = (name) => document.querySelector(`[data-part="${CSS.escape(name)}"]`);
 
+let turn = Promise.resolve(); // ends when the last of the fetches so far has
+
 // fetchParts asks for named parts of the page at url, and makes those that stand
-// like them.
-export async function fetchParts(url, names, signal) {
+// like them. One fetch comes after the other, so that no older answer is put over
+// a newer one.
+export function fetchParts(url, names, signal) {
+  const mine = turn.then(() => fetchNow(url, names, signal));
+  turn = mine.catch(() => {});
+  return mine;
+}
+
+async function fetchNow(url, names, signal) {
   const u = new URL(url, location.href);
   u.hash = "";
   u.searchParams.set("parts", names.join(","));
