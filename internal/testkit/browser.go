@@ -13,7 +13,7 @@ import (
 
 // Missing skips a test for want of something on this machine, and fails it
 // instead where CI is set, so that CI leaves nothing out in silence.
-func Missing(t *testing.T, what string) {
+func Missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal(what)
