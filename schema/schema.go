@@ -8,8 +8,12 @@ import (
 	"io/fs"
 )
 
-//go:embed sqlite/*.sql
+//go:embed sqlite/*.sql postgres/*.sql
 var files embed.FS
 
 // SQLite returns the migrations for SQLite, as files at the root of the result.
 func SQLite() (fs.FS, error) { return fs.Sub(files, "sqlite") }
+
+// Postgres returns the migrations for Postgres, as files at the root of the
+// result.
+func Postgres() (fs.FS, error) { return fs.Sub(files, "postgres") }
