@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,10 @@ type Settings struct {
 	Scheduler    SchedulerSettings
 	Probes       ProbeSettings
 	Retention    RetentionSettings
+	Spool        SpoolSettings
 	Metrics      MetricSettings
+	// SeedTimezone is the zone of the times that the original system wrote.
+	SeedTimezone *time.Location
 	// Environ is the environment with .env below it, for ${NAME} in sites.
 	Environ Environment
 }
@@ -117,6 +121,11 @@ type RetentionSettings struct {
 	Availability1h time.Duration // sums of an hour
 }
 
+// SpoolSettings bound the reports on disk that wait for Kafka or Postgres.
+type SpoolSettings struct {
+	MaxSize int64 // bytes; beyond it the oldest reports go
+}
+
 // MetricSettings choose the metrics.
 type MetricSettings struct {
 	PerSite bool // series with the label site
@@ -145,7 +154,10 @@ func DefaultSettings() Settings {
 			netip.MustParsePrefix("100.100.100.200/32"),
 		}},
 		Retention: RetentionSettings{Reports: 30 * day, Availability1h: 730 * day},
+		Spool:     SpoolSettings{MaxSize: 1 << 30},
 		Metrics:   MetricSettings{PerSite: true},
+
+		SeedTimezone: time.Local,
 	}
 }
 
@@ -171,6 +183,15 @@ func (rs Roles) String() string {
 	}
 	return strings.Join(names, ",")
 }
+
+// Has reports whether r is among the roles, or all of them are.
+func (rs Roles) Has(r Role) bool {
+	return slices.Contains(rs, r) || slices.Contains(rs, RoleAll)
+}
+
+// Page reports whether a process of these roles serves page and API: all do but
+// monitors alone.
+func (rs Roles) Page() bool { return rs.Has(RoleWriter) || rs.Has(RoleWeb) }
 
 // Environment are variables by their names. Their values may be secret, so it
 // does not print them.

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -14,6 +13,9 @@ import (
 
 // derive fills in the settings whose defaults are made from others.
 func (l *loader) derive(s *Settings) {
+	if _, ok := l.origins["listen"]; !ok && !s.Role.Page() {
+		s.Listen = listenMonitor
+	}
 	if _, ok := l.origins["source"]; !ok && s.Sites != "" {
 		s.Source = filepath.Base(absolute(s.Sites))
 	}
@@ -45,9 +47,7 @@ func (l *loader) isSet(key string) bool { return l.origins[key].where != "" }
 
 // check finds what is wrong with the settings taken together.
 func (l *loader) check(s *Settings) {
-	if !slices.Contains(s.Role, RoleAll) {
-		l.fail(l.where("role"), "only the role all can run; monitor, writer and web alone need Kafka and Postgres, which are not built yet")
-	}
+	l.checkRole(s)
 	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !s.InsecureNoAuth && !isLoopback(host) {
 		l.fail(l.where("listen"), "%s can be reached from beyond this machine, and nobody has to sign in (auth is not built yet); "+
 			"keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth", s.Listen)
@@ -63,6 +63,39 @@ func (l *loader) check(s *Settings) {
 	}
 	if l.isSet("kafka.tls.cert") {
 		s.Kafka.TLS.Enabled = true
+	}
+}
+
+// listenMonitor is where a monitor alone listens unless it is told otherwise, so
+// that it can stand beside a writer.
+const listenMonitor = "127.0.0.1:8081"
+
+// checkRole finds roles that lack what they share with others.
+func (l *loader) checkRole(s *Settings) {
+	const broker, dsn = "KAFKA_BROKER", "POSTGRES_DSN"
+	kafka, postgres := l.isSet("kafka.broker"), l.isSet("postgres.dsn")
+	divided := s.Role.Has(RoleMonitor) != s.Role.Has(RoleWriter) // its reports go to, or come from, another process
+	web := !s.Role.Has(RoleMonitor) && !s.Role.Has(RoleWriter)
+	switch {
+	case divided && !(kafka && postgres):
+		var missing []string
+		for _, v := range []struct {
+			name string
+			set  bool
+		}{{broker, kafka}, {dsn, postgres}} {
+			if !v.set {
+				missing = append(missing, v.name)
+			}
+		}
+		l.fail(l.where("role"), "a monitor and a writer that run apart share Kafka and Postgres, and %s is not set; "+
+			"set it, or run --role=all, which does the work of both in one process", strings.Join(missing, " and "))
+	case web && !postgres:
+		l.fail(l.where("role"), "web alone shows what others recorded in Postgres, and %s is not set; set it, or run --role=all", dsn)
+	case kafka && !postgres:
+		l.fail(l.where("kafka.broker"), "Kafka without Postgres has nothing to share: set %s too, or leave Kafka out", dsn)
+	}
+	if s.Sites == "" && !postgres {
+		l.fail(l.where("sites"), "without a sites file the sites come from Postgres alone, and %s is not set", dsn)
 	}
 }
 

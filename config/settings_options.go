@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -39,19 +40,19 @@ func options() []option {
 func flagOptions() []option {
 	return []option{
 		{
-			key: "role", flag: "role", variable: "SITEMON_ROLE", usage: "`role` of this process: all; monitor, writer and web alone need Kafka and Postgres, which are not built yet",
+			key: "role", flag: "role", variable: "SITEMON_ROLE", usage: "`role` of this process: all, or monitor, writer and web joined by commas, which share Kafka and Postgres",
 			value: func(s *Settings) value { return parsed(&s.Role, parseRoles, Roles.String) },
 		},
 		{
-			key: "sites", flag: "sites", variable: "SITEMON_SITES", usage: "sites `file`, or a folder whose *.yaml and *.yml are read together",
-			value: func(s *Settings) value { return checked(&s.Sites, sitesPath) },
+			key: "sites", flag: "sites", variable: "SITEMON_SITES", usage: "sites `file`, or a folder whose *.yaml and *.yml are read together; '' takes the sites from Postgres alone",
+			value: func(s *Settings) value { return checked(&s.Sites, anyText) },
 		},
 		{
-			key: "listen", flag: "listen", variable: "SITEMON_LISTEN", usage: "`address` of the page, the API, /metrics, /healthz and /readyz",
+			key: "listen", flag: "listen", variable: "SITEMON_LISTEN", usage: "`address` of the page, the API, /metrics, /healthz and /readyz; a monitor alone has the last three, at 127.0.0.1:8081",
 			value: func(s *Settings) value { return checked(&s.Listen, hostPort) },
 		},
 		{
-			key: "data_dir", flag: "data-dir", variable: "SITEMON_DATA_DIR", usage: "`folder` of the database; under systemd the default is $STATE_DIRECTORY",
+			key: "data_dir", flag: "data-dir", variable: "SITEMON_DATA_DIR", usage: "`folder` of the database, the spool and the last known sites; under systemd the default is $STATE_DIRECTORY",
 			value: func(s *Settings) value { return checked(&s.DataDir, filled) },
 		},
 		{
@@ -91,53 +92,56 @@ func flagOptions() []option {
 
 // serviceOptions are the settings whose variables are older than SiteMon.
 func serviceOptions() []option {
-	const kafka, postgres = "Kafka", "Postgres"
 	return []option{
 		{
 			key: "scan_interval", variable: "SCAN_INTERVAL", usage: "interval of sites that name none and have none in defaults: seconds, or a duration with a unit",
 			value: func(s *Settings) value { return parsed(&s.ScanInterval, parseScanInterval, FormatDuration) },
 		},
 		{
-			key: "kafka.broker", variable: "KAFKA_BROKER", notBuilt: kafka, usage: "brokers, `kafka://host:port[,host:port…]`; the scheme may be missing",
+			key: "kafka.broker", variable: "KAFKA_BROKER", usage: "brokers, `kafka://host:port[,host:port…]`; the scheme may be missing",
 			value: func(s *Settings) value { return parsed(&s.Kafka.Brokers, parseBrokers, showBrokers) },
 		},
 		{
-			key: "kafka.topic", variable: "KAFKA_TOPIC", notBuilt: kafka, usage: "topic of the reports",
+			key: "kafka.topic", variable: "KAFKA_TOPIC", usage: "topic of the reports",
 			value: func(s *Settings) value { return checked(&s.Kafka.Topic, kafkaTopic) },
 		},
 		{
-			key: "kafka.tls.enabled", variable: "KAFKA_TLS", notBuilt: kafka, usage: "TLS without a client certificate",
+			key: "kafka.tls.enabled", variable: "KAFKA_TLS", usage: "TLS without a client certificate",
 			value: func(s *Settings) value { return parsed(&s.Kafka.TLS.Enabled, parseBool, strconv.FormatBool) },
 		},
 		{
-			key: "kafka.tls.ca", variable: "KAFKA_AUTH_CA", notBuilt: kafka, usage: "certificates that sign the brokers', as PEM or the path of a PEM file; with key and certificate, or none of them",
+			key: "kafka.tls.ca", variable: "KAFKA_AUTH_CA", usage: "certificates that sign the brokers', as PEM or the path of a PEM file; with key and certificate, or none of them",
 			value: func(s *Settings) value { return checked(&s.Kafka.TLS.CA, filled) },
 		},
 		{
-			key: "kafka.tls.key", variable: "KAFKA_ACCESS_KEY", notBuilt: kafka, secret: true, usage: "key of the client certificate, likewise",
+			key: "kafka.tls.key", variable: "KAFKA_ACCESS_KEY", secret: true, usage: "key of the client certificate, likewise",
 			value: func(s *Settings) value { return checked(&s.Kafka.TLS.Key, filled) },
 		},
 		{
-			key: "kafka.tls.cert", variable: "KAFKA_ACCESS_CRT", notBuilt: kafka, usage: "client certificate, likewise",
+			key: "kafka.tls.cert", variable: "KAFKA_ACCESS_CRT", usage: "client certificate, likewise",
 			value: func(s *Settings) value { return checked(&s.Kafka.TLS.Cert, filled) },
 		},
 		{
-			key: "kafka.sasl.mechanism", variable: "KAFKA_SASL_MECHANISM", notBuilt: kafka, usage: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with user name and password, or none of them",
+			key: "kafka.sasl.mechanism", variable: "KAFKA_SASL_MECHANISM", usage: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; with user name and password, or none of them",
 			value: func(s *Settings) value {
 				return parsed(&s.Kafka.SASL.Mechanism, oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), asText)
 			},
 		},
 		{
-			key: "kafka.sasl.username", variable: "KAFKA_SASL_USERNAME", notBuilt: kafka, usage: "user name",
+			key: "kafka.sasl.username", variable: "KAFKA_SASL_USERNAME", usage: "user name",
 			value: func(s *Settings) value { return checked(&s.Kafka.SASL.Username, filled) },
 		},
 		{
-			key: "kafka.sasl.password", variable: "KAFKA_SASL_PASSWORD", notBuilt: kafka, secret: true, usage: "password",
+			key: "kafka.sasl.password", variable: "KAFKA_SASL_PASSWORD", secret: true, usage: "password",
 			value: func(s *Settings) value { return checked(&s.Kafka.SASL.Password, filled) },
 		},
 		{
-			key: "postgres.dsn", variable: "POSTGRES_DSN", notBuilt: postgres, secret: true, usage: "`postgres://user:password@host:port/database`; ssl is accepted beside sslmode",
+			key: "postgres.dsn", variable: "POSTGRES_DSN", secret: true, usage: "`postgres://user:password@host:port/database`; ssl is accepted beside sslmode",
 			value: func(s *Settings) value { return parsed(&s.Postgres.DSN, parseDSN, sitemon.Secret.String) },
+		},
+		{
+			key: "seed_timezone", variable: "SITEMON_SEED_TIMEZONE", unset: "that of the process", usage: "time zone of the times that the original system wrote",
+			value: func(s *Settings) value { return parsed(&s.SeedTimezone, parseZone, (*time.Location).String) },
 		},
 	}
 }
@@ -182,6 +186,10 @@ func fileOptions() []option {
 		},
 		{key: "retention.availability_5m", notBuilt: "retention of sums of 5 minutes", usage: "how long the sums of 5 minutes are kept", value: discarded(retention)},
 		{key: "retention.max_size", notBuilt: "a bound of the database's size", usage: "size of the database at which the oldest reports go", value: discarded(size)},
+		{
+			key: "spool.max_size", usage: "size of the reports on disk that wait for Kafka or Postgres, at which the oldest go",
+			value: func(s *Settings) value { return parsed(&s.Spool.MaxSize, parseSize, formatSize) },
+		},
 		{
 			key: "metrics.per_site", usage: "metrics of each site; false for very many sites",
 			value: func(s *Settings) value { return parsed(&s.Metrics.PerSite, parseBool, strconv.FormatBool) },

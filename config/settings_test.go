@@ -54,7 +54,8 @@ func mustLoad(t *testing.T, in said) config.Settings {
 }
 
 func diff(want, got config.Settings) string {
-	return cmp.Diff(want, got, cmpopts.IgnoreFields(config.Settings{}, "Environ"), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }))
+	return cmp.Diff(want, got, cmpopts.IgnoreFields(config.Settings{}, "Environ"), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }))
 }
 
 func TestLoadPrecedence(t *testing.T) {
@@ -112,6 +113,7 @@ func everything() config.Settings {
 		Log:          config.LogSettings{Level: slog.LevelWarn, Format: config.LogJSON},
 		Kafka:        config.KafkaSettings{Topic: "monitor_reports"},
 		ScanInterval: 90 * time.Second,
+		SeedTimezone: time.UTC,
 	}
 }
 
@@ -133,6 +135,8 @@ scheduler: { concurrency: 10, per_host: 2, canaries: ["https://example.org", "tc
 probes: { deny: 10.0.0.0/8, allow: ["10.1.2.3", "::ffff:10.1.2.4", "::ffff:192.0.2.0/120"] }
 retention: { reports: 7d, availability_1h: 8d }
 metrics: { per_site: false }
+spool: { max_size: 1.5GB }
+seed_timezone: UTC
 `})
 	want := everything()
 	want.Config = "sitemon.yaml"
@@ -140,6 +144,7 @@ metrics: { per_site: false }
 	want.Scheduler = config.SchedulerSettings{Concurrency: 10, PerHost: 2, Canaries: []string{"https://example.org", "tcp://192.0.2.1:53"}}
 	want.Probes.Deny = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	want.Probes.Allow = []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32"), netip.MustParsePrefix("10.1.2.4/32"), netip.MustParsePrefix("192.0.2.0/24")}
+	want.Spool.MaxSize = 1_500_000_000
 	want.Retention = config.RetentionSettings{Reports: 7 * 24 * time.Hour, Availability1h: 8 * 24 * time.Hour}
 	if d := diff(want, got); d != "" {
 		t.Errorf("settings (-want +got):\n%s", d)

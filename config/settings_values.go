@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -84,13 +86,6 @@ func filled(text string) error {
 	return nil
 }
 
-func sitesPath(text string) error {
-	if text == "" {
-		return errors.New("takes the sites from Postgres alone, which is not built yet; name a sites file or a folder of them")
-	}
-	return nil
-}
-
 func hostPort(text string) error {
 	_, port, err := net.SplitHostPort(text)
 	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
@@ -107,13 +102,56 @@ func shortName(text string) error {
 }
 
 func size(text string) error {
-	if !byteSize.MatchString(text) {
-		return errors.New("must be a size with a unit, for example 50GB")
-	}
-	return nil
+	_, err := parseSize(text)
+	return err
 }
 
-var byteSize = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?[KMGT]?i?B$`)
+// byteSize is a number with a unit: powers of 1000, or of 1024 with an i.
+var byteSize = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([KMGT]?)(i?)B$`)
+
+func parseSize(text string) (int64, error) {
+	const least = 1 << 20
+	m := byteSize.FindStringSubmatch(text)
+	if m == nil {
+		return 0, errors.New("must be a size with a unit, for example 50GB")
+	}
+	n, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		return 0, errors.New("must be a size with a unit, for example 50GB")
+	}
+	base := 1000.0
+	if m[3] != "" {
+		base = 1024
+	}
+	n *= math.Pow(base, float64(strings.Index(" KMGT", cmp.Or(m[2], " "))))
+	if n < least || n > 1<<60 {
+		return 0, errors.New("must be at least 1MiB")
+	}
+	return int64(n), nil
+}
+
+// formatSize writes a size in the largest unit in which it is a whole number.
+func formatSize(n int64) string {
+	for _, u := range []struct {
+		name string
+		size int64
+	}{
+		{"TiB", 1 << 40}, {"TB", 1e12}, {"GiB", 1 << 30}, {"GB", 1e9}, {"MiB", 1 << 20}, {"MB", 1e6}, {"KiB", 1 << 10}, {"KB", 1e3},
+	} {
+		if n%u.size == 0 {
+			return strconv.FormatInt(n/u.size, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}
+
+func parseZone(text string) (*time.Location, error) {
+	zone, err := time.LoadLocation(text)
+	if err != nil {
+		return nil, errors.New("must be the name of a time zone, for example Europe/Berlin")
+	}
+	return zone, nil
+}
 
 func parseRoles(text string) (Roles, error) {
 	var roles Roles
