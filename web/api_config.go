@@ -50,6 +50,9 @@ func (s *Server) postReload(w http.ResponseWriter, r *http.Request) error {
 		return bodyError(err)
 	}
 	plan, err := s.Reloader.Reload(r.Context())
+	if errors.Is(err, ErrNoFile) {
+		return problemf(http.StatusConflict, "%v", err)
+	}
 	if err != nil {
 		if _, ok := errors.AsType[sitemon.Problems](err); ok || r.Context().Err() != nil {
 			return err

@@ -62,6 +62,7 @@ var apiCases = []struct {
 	{name: "reload_unchanged", method: "POST", target: "/api/v1/config/reload", route: "/api/v1/config/reload", status: 200, edit: func(f *apiStore) { f.plan = sitemon.Plan{Generation: 17, Unchanged: 3} }},
 	{name: "reload_refused", method: "POST", target: "/api/v1/config/reload", route: "/api/v1/config/reload", status: 422, edit: func(f *apiStore) { f.reloadErr = sitemon.Problems(f.reloads[0].Errors) }},
 	{name: "reload_impossible", method: "POST", target: "/api/v1/config/reload", route: "/api/v1/config/reload", status: 503, edit: func(f *apiStore) { f.reloadErr = errors.New("read sites.yaml: no such file") }},
+	{name: "reload_elsewhere", method: "POST", target: "/api/v1/config/reload", route: "/api/v1/config/reload", status: 409, edit: func(f *apiStore) { f.reloadErr = web.ErrNoFile }},
 	{name: "monitors", target: "/api/v1/monitors", route: "/api/v1/monitors", status: 200},
 	{name: "monitors_none", target: "/api/v1/monitors", route: "/api/v1/monitors", status: 200, edit: func(f *apiStore) { f.monitors = nil }},
 	{name: "events_bad_type", target: "/api/v1/events?types=report,incident", route: "/api/v1/events", status: 400},
@@ -332,6 +333,19 @@ func BenchmarkSitesThousand(b *testing.B) {
 	for b.Loop() {
 		if w := ask(s, "GET", "/api/v1/sites", "Accept-Encoding: gzip"); w.Code != 200 {
 			b.Fatal(w.Code)
+		}
+	}
+}
+
+// A process without page and API has its health and metrics, and nothing else.
+func TestHealthOnly(t *testing.T) {
+	s := newServer(t, newAPIStore(), func(o *web.Options) {
+		o.HealthOnly = true
+		o.Sites, o.History, o.Operations, o.Reloader = nil, nil, nil, nil
+	})
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 404, "/config": 404, "/api/v1/sites": 404, "/badge/docs/status.svg": 404} {
+		if w := ask(s, "GET", path); w.Code != want {
+			t.Errorf("GET %s: %d, want %d", path, w.Code, want)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type APIRoute struct {
 // APIRoutes lists the routes that openapi.json describes.
 func (s *Server) APIRoutes() []APIRoute {
 	var all []APIRoute
-	for _, rt := range s.apiRoutes() {
+	for _, rt := range append(s.apiRoutes(), s.healthRoutes()...) {
 		all = append(all, APIRoute{rt.method, rt.path, rt.params})
 	}
 	return all

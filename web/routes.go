@@ -52,6 +52,13 @@ func (s *Server) apiRoutes() []route {
 		{"GET", v1 + "/events", classEvents, []string{"site", "types"}, s.getEvents},
 		{"GET", v1 + "/openapi.json", classAPI, none, s.getOpenAPI},
 		{"GET", "/badge/{name}/{file}", classBadge, nil, s.getBadge},
+	}
+}
+
+// healthRoutes are the routes that openapi.json describes too, and that every
+// process has.
+func (s *Server) healthRoutes() []route {
+	return []route{
 		{"GET", "/healthz", classHealth, nil, s.getHealth},
 		{"GET", "/readyz", classHealth, nil, s.getReady},
 	}
@@ -59,7 +66,10 @@ func (s *Server) apiRoutes() []route {
 
 // routes returns the handler of everything: all routes behind all checks.
 func (s *Server) routes() http.Handler {
-	all := append(s.apiRoutes(), s.pageRoutes()...)
+	all := s.healthRoutes()
+	if !s.HealthOnly {
+		all = slices.Concat(all, s.apiRoutes(), s.pageRoutes())
+	}
 	if s.Gatherer != nil {
 		h := promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
 		all = append(all, route{"GET", "/metrics", classMetrics, nil, plain(h)})
@@ -72,7 +82,11 @@ func (s *Server) routes() http.Handler {
 	for path, rs := range paths {
 		mux.Handle(path, s.methods(rs))
 	}
-	for path, class := range map[string]routeClass{"/": classPage, "/api/": classAPI, "/badge/": classBadge} {
+	pages := classPage
+	if s.HealthOnly {
+		pages = classAPI // errors as JSON: there is nothing to make a page of
+	}
+	for path, class := range map[string]routeClass{"/": pages, "/api/": classAPI, "/badge/": classBadge} {
 		if paths[path] == nil {
 			mux.Handle(path, s.serve(class, func(http.ResponseWriter, *http.Request) error { return errNoRoute }))
 		}

@@ -50,12 +50,17 @@ type Reloader interface {
 	// refused, that reload; nil after a good one.
 	Running() (sitemon.Generation, *sitemon.Reload)
 	// Reload reads the sites file now and applies it. A file with faults gives an
-	// error that is a [sitemon.Problems].
+	// error that is a [sitemon.Problems]; a process that reads none, [ErrNoFile].
 	Reload(ctx context.Context) (sitemon.Plan, error)
 }
 
+// ErrNoFile is what a [Reloader] answers in a process that reads no sites file:
+// one that runs no monitor, or takes its sites from the store alone.
+var ErrNoFile = errors.New("this process reads no sites file: ask a monitor that does")
+
 // Options are the parts that a [Server] stands on. All interfaces, Logger and
-// Hub are required.
+// Hub are required, but for a server with HealthOnly, which needs none of them
+// except Logger and Ready.
 type Options struct {
 	Sites      Sites
 	History    History
@@ -75,6 +80,8 @@ type Options struct {
 	// Hosts are the host names, without port, under which the server may be asked
 	// beside localhost, 127.0.0.1 and [::1].
 	Hosts []string
+	// HealthOnly serves /metrics, /healthz and /readyz alone.
+	HealthOnly bool
 	// AnyHost leaves the host names unchecked: for a server that listens beyond
 	// loopback, where they protect nothing.
 	AnyHost bool
