@@ -77,7 +77,7 @@ func (l *loader) checkRole(s *Settings) {
 	divided := s.Role.Has(RoleMonitor) != s.Role.Has(RoleWriter) // its reports go to, or come from, another process
 	web := !s.Role.Has(RoleMonitor) && !s.Role.Has(RoleWriter)
 	switch {
-	case divided && !(kafka && postgres):
+	case divided && (!kafka || !postgres):
 		var missing []string
 		for _, v := range []struct {
 			name string

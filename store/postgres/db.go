@@ -32,6 +32,9 @@ type Options struct {
 	Logger *slog.Logger // nil: nothing is logged
 	// Instance names this process among those that share the store.
 	Instance string
+	// MigrateSchema lets [DB.Prepare] bring the schema up to date; else it waits for
+	// another process to do so.
+	MigrateSchema bool
 	// Retention is how long raw reports are kept; 0 is [DefaultRetention].
 	Retention time.Duration
 	// HourRetention is how long sums of hours are kept; those of days stay for
@@ -49,10 +52,12 @@ type DB struct {
 	retention     time.Duration // of raw reports
 	hourRetention time.Duration
 	clock         func() time.Time
+	prepared      chan struct{}
 }
 
-// Open connects to the database that a DSN names, which must be there and must
-// have the schema that this program needs. Call [DB.Close] when done.
+// Open returns the store in the database that a DSN names, without dialling: the
+// database may be away. Until [DB.Prepare] has returned nil, everything else gives
+// an error that wraps [ErrNotPrepared] at once. Call [DB.Close] when done.
 func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -70,12 +75,33 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 		retention:     cmp.Or(opts.Retention, DefaultRetention),
 		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
 		clock:         opts.Clock,
+		prepared:      make(chan struct{}),
 	}
 	if db.clock == nil {
 		db.clock = time.Now
 	}
 	return db, nil
 }
+
+// ErrNotPrepared is wrapped by errors of a store that has not reached its database
+// yet.
+var ErrNotPrepared = errors.New("the database has not been reached yet")
+
+// Prepare waits, with back-off, until the database answers and has the schema that
+// this program needs, which it brings up to date itself where Options.MigrateSchema
+// says so. It logs once what it waits for and why, and once that it is there. It
+// returns nil then, or an error where waiting can't help: a schema that is newer
+// than this program, or ctx ended.
+func (db *DB) Prepare(ctx context.Context) error {
+	if err := db.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	close(db.prepared)
+	return nil
+}
+
+// Prepared is closed once [DB.Prepare] has returned nil.
+func (db *DB) Prepared() <-chan struct{} { return db.prepared }
 
 // Close ends all connections.
 func (db *DB) Close() error {
