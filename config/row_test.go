@@ -25,10 +25,16 @@ func TestSiteFromRow(t *testing.T) {
 		{"paused", config.Row{Name: "a", URL: "http://example.org/"}, `"enabled":false`},
 		{"regex", config.Row{Name: "a", URL: "http://example.org/", Enabled: true, Regex: `wel"come\s`}, `"regex":"wel\"come\\s"`},
 		{"nothing is expanded", config.Row{Name: "a", URL: "http://example.org/${POSTGRES_DSN}", Enabled: true}, `"url":"http://example.org/$${POSTGRES_DSN}"`},
-		{"owned by a file", config.Row{Name: "a", URL: owned.URL, Interval: 10 * time.Second, Timeout: owned.Timeout, Enabled: true, Definition: owned.Definition},
-			`"interval":"10s" "timeout":"5s" "group":"g" "failure_threshold":2 https://example.org/${PATH_OF_A:-x}`},
-		{"owned, and paused by hand", config.Row{Name: "a", URL: owned.URL, Interval: owned.Interval, Timeout: owned.Timeout, Definition: owned.Definition},
-			`"interval":"30s" "enabled":false`},
+		{
+			"owned by a file",
+			config.Row{Name: "a", URL: owned.URL, Interval: 10 * time.Second, Timeout: owned.Timeout, Enabled: true, Definition: owned.Definition},
+			`"interval":"10s" "timeout":"5s" "group":"g" "failure_threshold":2 https://example.org/${PATH_OF_A:-x}`,
+		},
+		{
+			"owned, and paused by hand",
+			config.Row{Name: "a", URL: owned.URL, Interval: owned.Interval, Timeout: owned.Timeout, Definition: owned.Definition},
+			`"interval":"30s" "enabled":false`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

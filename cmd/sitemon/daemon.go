@@ -9,8 +9,9 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,21 +19,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"sitemon"
+	"sitemon/broker"
 	"sitemon/config"
-	"sitemon/probes"
-	"sitemon/reload"
-	"sitemon/scheduler"
-	"sitemon/sinks"
-	"sitemon/store/sqlite"
+	"sitemon/store/postgres"
 	"sitemon/web"
+	"sitemon/writer"
 )
 
 // How long each part may take to stop. Together they stay under the 10 s that
 // people and service managers wait; only closing the store has no bound.
 const (
 	budgetShort  = 200 * time.Millisecond
-	budgetProbes = 4 * time.Second
-	budgetFlush  = 1500 * time.Millisecond
+	budgetLeave  = 3 * time.Second
+	budgetProbes = 3 * time.Second
+	budgetFlush  = 1200 * time.Millisecond
+	budgetWriter = time.Second
 )
 
 const (
@@ -42,20 +43,27 @@ const (
 	gcPercent = 50
 	// manySites is where it pays to return the memory of parsing at once.
 	manySites = 1000
+	// storePatience is how long a start waits for a database before it goes on
+	// without.
+	storePatience = 3 * time.Second
 )
 
 // daemon is every part of a running SiteMon.
 type daemon struct {
-	settings  config.Settings
-	log       *slog.Logger
-	registry  *prometheus.Registry
-	db        *sqlite.DB
-	hub       *web.Hub
-	sink      *sinks.Local
-	probes    *probes.Set
-	scheduler *scheduler.Scheduler
-	reloader  *reload.Reloader
-	server    *web.Server
+	settings config.Settings
+	log      *slog.Logger
+	registry *prometheus.Registry
+	store    store
+	shared   *postgres.DB   // the store, where it is one that processes share
+	broker   *broker.Broker // nil: reports stay inside this process
+	hub      *web.Hub
+	monitor  *monitor       // nil: it is not the role of this process
+	writer   *writer.Writer // nil: likewise, or there is no Kafka
+	server   *web.Server
+
+	newest    atomic.Pointer[sitemon.Generation] // of the store, where page or API show it
+	failingMu sync.Mutex
+	failing   map[string]bool // the housekeeping that failed last time
 }
 
 // runDaemon runs all parts until ctx ends or one of them fails.
@@ -65,12 +73,12 @@ func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err er
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	log.Info("sitemon starts", "version", version().Version, "sites", s.Sites, "data", s.DataDir, "pid", os.Getpid())
+	log.Info("sitemon starts", "version", version().Version, "role", s.Role.String(), "sites", s.Sites, "data", s.DataDir, "pid", os.Getpid())
 
 	if err := somethingToRun(s); err != nil {
 		return err
 	}
-	unlock, err := lockDataDir(s.DataDir)
+	unlock, err := lockDataDir(s.DataDir, s.Role)
 	if err != nil {
 		return err
 	}
@@ -93,20 +101,39 @@ func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err er
 	if err := d.start(ctx, life, listener); err != nil {
 		return err
 	}
-	gen, _ := d.reloader.Running()
-	log.Info("sitemon runs", "page", pageURL(listener.Addr()), "sites", gen.Sites, "enabled", d.scheduler.Sites())
+	d.logRunning(listener.Addr())
 	err = life.wait(ctx)
 	log.Info("sitemon stops")
 	return err
+}
+
+// logRunning says that all parts are up, and where the page is.
+func (d *daemon) logRunning(addr net.Addr) {
+	args := []any{"role", d.settings.Role.String()}
+	if d.settings.Role.Page() {
+		args = append(args, "page", pageURL(addr))
+	} else {
+		args = append(args, "health", pageURL(addr)+"readyz")
+	}
+	if m := d.monitor; m != nil {
+		args = append(args, "sites", d.running().Sites, "enabled", m.scheduler.Sites())
+	}
+	d.log.Info("sitemon runs", args...)
 }
 
 // somethingToRun fails where there is neither a sites file nor a store that may
 // know sites from before, so that a start in the wrong folder leaves nothing
 // there.
 func somethingToRun(s config.Settings) error {
+	if !s.Role.Has(config.RoleMonitor) || s.Sites == "" {
+		return nil
+	}
 	_, err := readDocument(s)
 	if _, missing := errors.AsType[noSitesFileError](err); !missing {
 		return nil // another fault: the store may know sites from before
+	}
+	if s.Postgres.DSN != "" {
+		return fmt.Errorf("%w; --sites '' takes the sites from Postgres alone", err)
 	}
 	if _, statErr := os.Stat(databasePath(s)); statErr == nil {
 		return nil
@@ -114,44 +141,34 @@ func somethingToRun(s config.Settings) error {
 	return err
 }
 
-// build makes all parts in the order of their dependencies. It is one straight
-// line, and the only place that knows every part; only the store is opened, the
-// rest starts nothing.
+// build makes all parts in the order of their dependencies, and starts none of
+// them; only SQLite's file is opened.
 func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon, err error) {
-	d := &daemon{settings: s, log: log, registry: newRegistry(), hub: web.NewHub()}
-	if d.db, err = sqlite.Open(ctx, databasePath(s), sqlite.Options{
-		Logger: log, Retention: s.Retention.Reports, HourRetention: s.Retention.Availability1h,
-	}); err != nil {
+	d := &daemon{settings: s, log: log, registry: newRegistry(), hub: web.NewHub(), failing: map[string]bool{}}
+	if err := d.openStore(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.db.Close())
+			err = errors.Join(err, d.store.Close())
 		}
 	}()
-	d.sink = sinks.NewLocal(sinks.LocalOptions{Recorder: d.db, Logger: log, Registerer: d.registry, Recorded: d.recorded})
-	d.probes = newProbes(s, log)
-	canaries, err := canarySites(s.Scheduler.Canaries)
-	if err != nil {
-		return nil, err
+	if len(s.Kafka.Brokers) > 0 {
+		if d.broker, err = newBroker(s, log); err != nil {
+			return nil, err
+		}
 	}
-	d.scheduler, err = scheduler.New(scheduler.Options{
-		Location: s.Location, Monitor: s.Instance, Prober: d.probes, Sink: d.sink, Logger: log,
-		Registerer: d.registry, SiteMetrics: s.Metrics.PerSite,
-		Concurrency: s.Scheduler.Concurrency, PerHost: s.Scheduler.PerHost, Canaries: canaries,
-	})
-	if err != nil {
-		return nil, err
+	if s.Role.Has(config.RoleMonitor) {
+		if d.monitor, err = d.newMonitor(); err != nil {
+			return nil, err
+		}
 	}
-	d.reloader = reload.New(reload.Options{
-		Path:  s.Sites,
-		Read:  func() (reload.Content, error) { return readDocument(s) },
-		Known: func(ctx context.Context) ([]sitemon.Site, sitemon.Generation, error) { return knownSites(ctx, d.db) },
-		Store: d.db, Scheduler: d.scheduler, Logger: log, Registerer: d.registry, Reloaded: d.reloaded,
-	})
+	if d.broker != nil && s.Role.Has(config.RoleWriter) {
+		d.writer = d.newWriter()
+	}
 	d.server = web.New(web.Options{
-		Sites: d.db, History: d.db, Operations: d.db, Reloader: d.reloader, Ready: d.ready, Hub: d.hub,
-		Logger: log, Gatherer: d.registry, Registerer: d.registry,
+		Sites: d.store, History: d.store, Operations: d.store, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
+		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
 	})
 	return d, nil
@@ -161,35 +178,55 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 // goes against the flow of the data: what makes reports ends first, what keeps
 // them last.
 func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listener) error {
-	life.onStop("store", 0, func(context.Context) error { return d.db.Close() })
-	life.start("housekeeping", budgetShort, d.keepHouse)
-	life.start("rollups and retention", budgetShort, d.tidy)
-	life.start("http server", budgetShort, func(ctx context.Context) error { return d.server.Serve(ctx, listener) })
-	life.onStop("last reports", budgetFlush, d.sink.Flush)
-	life.start("sink", budgetFlush, d.sink.Run)
-	life.onStop("kept connections", budgetShort, func(context.Context) error { d.probes.Close(); return nil })
-	life.onStop("probes in flight", budgetProbes, d.drain)
-	life.start("scheduler", budgetShort, d.scheduler.Run)
-	if err := d.reloader.Start(ctx); err != nil {
-		return fmt.Errorf("no sites to run, neither from the file nor from before:\n%w", err)
+	life.onStop("store", 0, func(context.Context) error { return d.store.Close() })
+	if d.shared != nil {
+		life.start("database", budgetShort, d.prepare)
 	}
-	life.start("reloader", budgetShort, d.reloader.Run)
-	life.start("file watch", budgetShort, func(ctx context.Context) error {
-		return config.Watch(ctx, d.settings.Sites, config.WatchOptions{Logger: d.log}, func(string) { d.reloader.Hint() })
-	})
-	life.start("reload signal", budgetShort, d.followSignal)
+	life.start("http server", budgetShort, func(ctx context.Context) error { return d.server.Serve(ctx, listener) })
+	d.awaitStore(ctx)
+	life.start("housekeeping", budgetShort, d.keepHouse)
+	if d.settings.Role.Has(config.RoleWriter) {
+		life.start("rollups and retention", budgetShort, d.tidy)
+	}
+	if d.shared != nil && d.settings.Role.Page() {
+		life.start("events of other processes", budgetShort, d.followEvents)
+	}
+	if d.broker != nil {
+		life.onStop("broker", budgetShort, func(context.Context) error { d.broker.Close(); return nil })
+		life.start("topics", budgetShort, d.makeTopics)
+	}
+	if d.writer != nil {
+		life.start("writer", budgetWriter, d.write)
+	}
+	if d.monitor != nil {
+		return d.startMonitor(ctx, life)
+	}
 	return nil
 }
 
-// drain waits for the probes in flight. Those that outlast the budget are cut
-// off, which is no failure: their slots become a gap.
-func (d *daemon) drain(ctx context.Context) error {
-	err := d.scheduler.Stop(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		d.log.Warn("probes were cut off, their slots have no report", "after", budgetProbes)
+// prepare waits for the database and then until ctx ends.
+func (d *daemon) prepare(ctx context.Context) error {
+	err := d.shared.Prepare(ctx)
+	if ctx.Err() != nil {
 		return nil
 	}
+	if err == nil {
+		<-ctx.Done()
+	}
 	return err
+}
+
+// awaitStore gives a database a moment to be there, before a monitor goes on with
+// its file and what it last knew.
+func (d *daemon) awaitStore(ctx context.Context) {
+	if d.shared == nil {
+		return
+	}
+	select {
+	case <-d.shared.Prepared():
+	case <-ctx.Done():
+	case <-time.After(storePatience):
+	}
 }
 
 // followSignal reloads at each SIGHUP.
@@ -203,7 +240,7 @@ func (d *daemon) followSignal(ctx context.Context) error {
 			return nil
 		case <-hup:
 			d.log.Info("SIGHUP: the sites file is read again")
-			_, _ = d.reloader.Reload(ctx) // the reloader logs and shows the error
+			_, _ = d.reload(ctx) // the reloader logs and shows the error
 		}
 	}
 }
@@ -211,7 +248,9 @@ func (d *daemon) followSignal(ctx context.Context) error {
 // reloaded tells the pages of a reload. Parsing many sites takes a multiple of
 // the memory that they need later, which goes back to the system here.
 func (d *daemon) reloaded(r sitemon.Reload) {
-	d.hub.Config(r)
+	if d.shared == nil { // else everybody follows the store
+		d.hub.Config(r)
+	}
 	if r.Added+r.Changed+r.Unchanged > manySites {
 		debug.FreeOSMemory()
 	}
@@ -225,10 +264,12 @@ func (d *daemon) recorded(rec sitemon.Recorded) {
 	d.changed(rec.Changes)
 }
 
-// changed tells pages and log about changes of status.
+// changed tells pages and log about changes of status that this process has seen.
 func (d *daemon) changed(changes []sitemon.StatusChange) {
 	for _, c := range changes {
-		d.hub.Status(c)
+		if d.shared == nil { // else everybody follows the store
+			d.hub.Status(c)
+		}
 		level, args := slog.LevelInfo, []any{"site", c.Site, "status", c.Status}
 		if c.Reason != "" {
 			args = append(args, "reason", c.Reason, "error", c.Error)
@@ -238,28 +279,6 @@ func (d *daemon) changed(changes []sitemon.StatusChange) {
 		}
 		d.log.Log(context.Background(), level, "status changed", args...)
 	}
-}
-
-// newProbes returns the probes that the settings describe.
-func newProbes(s config.Settings, log *slog.Logger) *probes.Set {
-	return probes.New(probes.Options{
-		Expander: config.NewExpander(s.Environ.Lookup, nil, nil),
-		Deny:     s.Probes.Deny, Allow: s.Probes.Allow, Logger: log,
-		UserAgent: "SiteMon/" + version().Version,
-	})
-}
-
-// canarySites makes sites of the canaries' URLs.
-func canarySites(urls []string) ([]sitemon.Site, error) {
-	canaries := make([]sitemon.Site, 0, len(urls))
-	for _, u := range urls {
-		site, err := config.SiteFromURL(u)
-		if err != nil {
-			return nil, fmt.Errorf("scheduler.canaries: %w", err)
-		}
-		canaries = append(canaries, site)
-	}
-	return canaries, nil
 }
 
 // newRegistry returns a registry with what Go and the process tell of themselves.
@@ -273,9 +292,6 @@ func newRegistry() *prometheus.Registry {
 	reg.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
 }
-
-// databasePath is where the settings keep SQLite's file.
-func databasePath(s config.Settings) string { return filepath.Join(s.DataDir, "sitemon.db") }
 
 // pageURL is where a person finds the page of a listener.
 func pageURL(addr net.Addr) string {

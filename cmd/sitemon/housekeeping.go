@@ -3,23 +3,31 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sitemon"
+	"sitemon/config"
 )
 
 const (
 	heartbeatEvery = 10 * time.Second
 	tidyEvery      = time.Minute
+	eventsEvery    = time.Second
 	// stuckAfter is how long reports may wait before the process says that it is
 	// not ready.
 	stuckAfter = 10 * time.Second
+	// newReloads is how many reloads may come between two looks at the history.
+	newReloads = 20
 )
 
 // keepHouse does the small things that the store needs from time to time: each
-// second it looks for sites that fell silent, now and then it says that this
-// process lives.
+// second a writer looks for sites that fell silent, now and then every process
+// says that it lives.
 func (d *daemon) keepHouse(ctx context.Context) error {
+	if !d.awaitPrepared(ctx) {
+		return nil
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var beat time.Time
@@ -28,11 +36,9 @@ func (d *daemon) keepHouse(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			d.keep(ctx, "look for silent sites", func() error {
-				changes, err := d.db.Tick(ctx, now)
-				d.changed(changes)
-				return err
-			})
+			if d.settings.Role.Has(config.RoleWriter) {
+				d.keep(ctx, "look for silent sites", func() error { return d.tick(ctx, now) })
+			}
 			if now.Sub(beat) >= heartbeatEvery {
 				beat = now
 				d.keep(ctx, "say that this process lives", func() error { return d.heartbeat(ctx, now) })
@@ -41,9 +47,31 @@ func (d *daemon) keepHouse(ctx context.Context) error {
 	}
 }
 
+// tick looks for sites that fell silent, at the time up to which reports are
+// known to have come: a backlog is no silence.
+func (d *daemon) tick(ctx context.Context, now time.Time) error {
+	switch {
+	case d.writer != nil:
+		judged, ok, err := d.shared.Judged(ctx, d.settings.Kafka.Topic, now)
+		if err != nil || !ok {
+			return err
+		}
+		now = judged
+	case d.monitor != nil && d.shared != nil:
+		_, oldest := d.monitor.sink.Waiting()
+		now = now.Add(-oldest)
+	}
+	changes, err := d.store.Tick(ctx, now)
+	d.changed(changes)
+	return err
+}
+
 // tidy does what may take seconds in a large store: it sums finished hours up
 // and deletes what is too old.
 func (d *daemon) tidy(ctx context.Context) error {
+	if !d.awaitPrepared(ctx) {
+		return nil
+	}
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
@@ -51,39 +79,133 @@ func (d *daemon) tidy(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			d.keep(ctx, "sum up finished hours and delete what is too old", func() error { return d.db.Retain(ctx, now) })
+			d.keep(ctx, "sum up finished hours and delete what is too old", func() error { return d.store.Retain(ctx, now) })
 		}
 	}
 }
 
+// awaitPrepared waits until the store can be asked; false: ctx ended first.
+func (d *daemon) awaitPrepared(ctx context.Context) bool {
+	if d.shared == nil {
+		return true
+	}
+	select {
+	case <-d.shared.Prepared():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// followEvents tells the pages what all processes that share the store have
+// changed in it.
+func (d *daemon) followEvents(ctx context.Context) error {
+	if !d.awaitPrepared(ctx) {
+		return nil
+	}
+	tick := time.NewTicker(eventsEvery)
+	defer tick.Stop()
+	seq, newest := int64(-1), time.Time{}
+	for {
+		d.keep(ctx, "follow the events of other processes", func() (err error) {
+			if seq, err = d.followStatus(ctx, seq); err != nil {
+				return err
+			}
+			newest, err = d.followReloads(ctx, newest)
+			return err
+		})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// followStatus publishes the changes of status after seq.
+func (d *daemon) followStatus(ctx context.Context, seq int64) (int64, error) {
+	changes, next, err := d.shared.Changes(ctx, seq)
+	if err != nil {
+		return seq, err
+	}
+	for _, c := range changes {
+		d.hub.Status(c)
+	}
+	return next, nil
+}
+
+// followReloads publishes the reloads after a moment, and remembers the newest
+// generation.
+func (d *daemon) followReloads(ctx context.Context, after time.Time) (time.Time, error) {
+	gen, err := d.shared.Newest(ctx)
+	if err != nil {
+		return after, err
+	}
+	d.newest.Store(&gen)
+	list, err := d.shared.Reloads(ctx, newReloads)
+	if err != nil || len(list) == 0 {
+		return after, err
+	}
+	for _, r := range slices.Backward(list) {
+		if !after.IsZero() && r.At.After(after) {
+			d.hub.Config(r)
+		}
+	}
+	return list[0].At, nil
+}
+
 // keep runs one piece of housekeeping; the next turn tries again what failed.
 func (d *daemon) keep(ctx context.Context, what string, do func() error) {
-	if err := do(); err != nil && ctx.Err() == nil {
+	err := do()
+	if ctx.Err() != nil {
+		return
+	}
+	d.failingMu.Lock()
+	failing := d.failing[what]
+	d.failing[what] = err != nil
+	d.failingMu.Unlock()
+	switch {
+	case err != nil && !failing: // said once
 		d.log.Error("housekeeping failed and is tried again", "task", what, "err", err)
+	case err == nil && failing:
+		d.log.Info("housekeeping goes on", "task", what)
 	}
 }
 
 func (d *daemon) heartbeat(ctx context.Context, now time.Time) error {
-	m := sitemon.Monitor{
+	me := sitemon.Monitor{
 		ID: d.settings.Instance, Role: d.settings.Role.String(), Location: d.settings.Location,
-		Version: version().Version, LastSeen: now.UTC(), Sites: d.scheduler.Sites(),
+		Version: version().Version, LastSeen: now.UTC(),
 	}
-	m.LatenessP50, m.LatenessP99 = d.scheduler.Lateness()
-	m.Spool, _ = d.sink.Waiting()
-	return d.db.Heartbeat(ctx, m)
+	if m := d.monitor; m != nil {
+		me.Sites = m.scheduler.Sites()
+		me.LatenessP50, me.LatenessP99 = m.scheduler.Lateness()
+		me.Spool, _ = m.sink.Waiting()
+	}
+	return d.store.Heartbeat(ctx, me)
 }
 
 // ready lists what keeps this process from its work.
 func (d *daemon) ready(ctx context.Context) []string {
 	missing := []string{}
-	if gen, _ := d.reloader.Running(); gen.LoadedAt.IsZero() {
-		missing = append(missing, "no sites file has been applied yet")
+	if m := d.monitor; m != nil {
+		if d.running().LoadedAt.IsZero() {
+			missing = append(missing, "no sites are known yet")
+		}
+		if n, oldest := m.sink.Waiting(); oldest > stuckAfter {
+			missing = append(missing, fmt.Sprintf("%d reports wait to be recorded, the oldest for %s", n, oldest.Round(time.Second)))
+		}
 	}
-	if n, oldest := d.sink.Waiting(); oldest > stuckAfter {
-		missing = append(missing, fmt.Sprintf("%d reports wait to be recorded, the oldest for %s", n, oldest.Round(time.Second)))
+	if d.writer != nil {
+		missing = append(missing, d.writer.Ready()...)
 	}
-	if _, err := d.db.Reloads(ctx, 1); err != nil {
-		missing = append(missing, "the store does not answer: "+err.Error())
+	// A monitor with Kafka does its work without the database.
+	if d.broker == nil || d.settings.Role.Page() {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if _, err := d.store.Reloads(ctx, 1); err != nil {
+			missing = append(missing, "the store does not answer: "+err.Error())
+		}
 	}
 	return missing
 }
