@@ -2,48 +2,15 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"sitemon/availability"
+	"sitemon/store/internal/history"
 )
-
-// tiers say from what the availability at a moment is computed: from the sums of
-// days before hours, from those of hours before raw, from the reports after it.
-type tiers struct{ hours, raw time.Time }
-
-func (db *DB) tiers(ctx context.Context, q querier) (t tiers, err error) {
-	p, err := readProgress(ctx, q)
-	if err != nil || p.hours.IsZero() {
-		return t, err // all is raw
-	}
-	now := db.clock().UTC()
-	t.raw = earlier(now.Add(-db.retention).Truncate(time.Hour).Add(time.Hour), p.hours)
-	t.hours = earlier(now.Add(-db.hourRetention).Truncate(day).Add(day), p.days)
-	return t, nil
-}
-
-// align moves the edge of a bucket down to an edge that the sums have.
-func (t tiers) align(edge time.Time) time.Time {
-	switch {
-	case edge.Before(t.hours):
-		return edge.Truncate(day)
-	case edge.Before(t.raw):
-		return edge.Truncate(time.Hour)
-	}
-	return edge
-}
-
-// last moves the end of a window up instead.
-func (t tiers) last(edge time.Time) time.Time {
-	a := t.align(edge)
-	switch {
-	case a.Equal(edge):
-		return edge
-	case edge.Before(t.hours):
-		return a.Add(day)
-	}
-	return a.Add(time.Hour)
-}
 
 // Availability answers a query from the reports as far as they are kept, and from
 // sums of hours and days before that; there the edges of window and buckets move
@@ -66,66 +33,78 @@ func (db *DB) Availability(ctx context.Context, q availability.Query) (res avail
 	if err != nil {
 		return res, err
 	}
-	t, err := db.tiers(ctx, tx)
+	p, err := readProgress(ctx, tx)
 	if err != nil {
 		return res, err
 	}
-	edges := t.edges(q)
-	spans := make([]availability.Span, len(edges)-1)
-	for i := range spans {
-		spans[i].From, spans[i].To = edges[i], edges[i+1]
-	}
-	if err := addSums(ctx, tx, id, t, spans); err != nil {
-		return res, err
-	}
-	if err := addRaw(ctx, tx, id, t, spans); err != nil {
-		return res, err
-	}
-	for i := range spans {
-		s := &spans[i]
-		s.Sum.Unknown = s.To.Sub(s.From) - s.Sum.Known()
-	}
-	return availability.Summarize(spans), nil
+	return history.Availability(ctx, past{tx}, id, db.tiers(p), q)
 }
 
-// edges returns the edges of the buckets, each where the tiers have one.
-func (t tiers) edges(q availability.Query) []time.Time {
-	all := q.Edges()
-	edges := []time.Time{t.align(all[0])}
-	add := func(e time.Time) {
-		if e.After(edges[len(edges)-1]) {
-			edges = append(edges, e)
-		}
+// Availabilities returns for each name the figures over the windows that end now,
+// in the order of windows, for lists of many sites. Of more than a thousand, or
+// beyond the reports that are kept, the hour in which a window begins counts in
+// proportion. A name that the store has never heard of is missing.
+func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (figures map[string][]availability.Figure, err error) {
+	defer wrap(&err, "availability of %d sites", len(names))
+	ctx, cancel := reading(ctx)
+	defer cancel()
+	tx, err := db.read.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
 	}
-	for _, e := range all[1 : len(all)-1] {
-		add(t.align(e))
+	defer func() { _ = tx.Rollback() }() // it only read
+	ids, err := siteIDs(ctx, tx, names)
+	if err != nil {
+		return nil, err
 	}
-	add(t.last(all[len(all)-1]))
-	return edges
+	p, err := readProgress(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	l := history.List{Now: now, Windows: windows, Tiers: db.tiers(p), Progress: p}
+	return l.Figures(ctx, past{tx}, ids)
 }
 
-// addSums adds the sums of days and hours to the spans that lie before the
-// reports. The spans follow each other.
-func addSums(ctx context.Context, q querier, site int64, t tiers, spans []availability.Span) error {
-	from, to := spans[0].From, spans[len(spans)-1].To
-	at := 0
-	return each(ctx, q, `SELECT start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us
+func (db *DB) tiers(p history.Progress) history.Tiers {
+	return history.NewTiers(p, history.Retention{Reports: db.retention, Hours: db.hourRetention}, db.clock())
+}
+
+// siteIDs returns the numbers of those of the names that the store has heard of.
+func siteIDs(ctx context.Context, q querier, names []string) (map[string]int64, error) {
+	list, err := json.Marshal(names)
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[string]int64, len(names))
+	err = each(ctx, q, "SELECT n.name, n.id FROM json_each(?) j JOIN site_names n ON n.name = j.value", []any{string(list)},
+		func(row scanner) error {
+			var name string
+			var id int64
+			err := row.Scan(&name, &id)
+			ids[name] = id
+			return err
+		})
+	return ids, err
+}
+
+// past reads what was, as of one moment.
+type past struct{ tx *sql.Tx }
+
+// Sums implements [history.Source].
+func (s past) Sums(ctx context.Context, site int64, days, hours history.Window, f func(start time.Time, s availability.Sum)) error {
+	return each(ctx, s.tx, `SELECT start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us
 FROM availability_1d WHERE site_id = ?1 AND start >= ?2 AND start < ?3
 UNION ALL
 SELECT start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us
 FROM availability_1h WHERE site_id = ?1 AND start >= ?4 AND start < ?5
 ORDER BY start`, []any{
-		site, micros(from), micros(earlier(to, t.hours)), micros(later(from, t.hours)), micros(earlier(to, t.raw)),
+		site, micros(days.From), micros(days.To), micros(hours.From), micros(hours.To),
 	}, func(row scanner) error {
 		start, sum, err := scanSum(row)
-		if err != nil {
-			return err
+		if err == nil {
+			f(start, sum)
 		}
-		for at < len(spans)-1 && !start.Before(spans[at].To) {
-			at++
-		}
-		spans[at].Sum.Merge(sum)
-		return nil
+		return err
 	})
 }
 
@@ -137,26 +116,80 @@ func scanSum(row scanner) (start time.Time, s availability.Sum, err error) {
 	return moment(at), s, err
 }
 
-// addRaw adds what the reports say to the spans, or the parts of spans, that do
-// not lie before them.
-func addRaw(ctx context.Context, q querier, site int64, t tiers, spans []availability.Span) error {
-	to := spans[len(spans)-1].To
-	if !t.raw.Before(to) {
-		return nil
-	}
-	first := 0
-	for !spans[first].To.After(t.raw) {
-		first++
-	}
-	edges := []time.Time{later(spans[first].From, t.raw)}
-	for _, s := range spans[first:] {
-		edges = append(edges, s.To)
-	}
-	return eachRaw(ctx, q, []int64{site}, edges[0], to, func(_ int64, reports []availability.Report) {
-		for i, raw := range availability.Spans(edges, availability.Options{Percentiles: true}, reports) {
-			s := &spans[first+i]
-			s.Sum.Merge(raw.Sum)
-			s.P50, s.P95, s.P99 = raw.P50, raw.P95, raw.P99
+// Totals implements [history.ListSource].
+func (s past) Totals(ctx context.Context, sites []int64, parts []history.Part, f func(site int64, part int, t history.Totals)) error {
+	var selects []string
+	for i, p := range parts {
+		table := "availability_1h"
+		if p.Days {
+			table = "availability_1d"
 		}
+		selects = append(selects, fmt.Sprintf("SELECT %d, sum(up_ms), sum(degraded_ms), sum(down_ms) FROM %s WHERE site_id = ?1 AND start >= %d AND start < %d",
+			i, table, micros(p.From), micros(p.To)))
+	}
+	stmt, err := s.tx.PrepareContext(ctx, strings.Join(selects, "\nUNION ALL\n"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stmt.Close() }() // the transaction ends with it
+	for _, id := range sites {
+		err := each(ctx, preparedQuery{stmt}, "", []any{id}, func(row scanner) error {
+			var i int
+			var up, degraded, down sql.NullInt64
+			if err := row.Scan(&i, &up, &degraded, &down); err != nil {
+				return err
+			}
+			f(id, i, history.Totals{UpMS: up.Int64, DegradedMS: degraded.Int64, DownMS: down.Int64})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// preparedQuery makes a prepared statement a querier.
+type preparedQuery struct{ stmt *sql.Stmt }
+
+func (p preparedQuery) QueryContext(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
+	return p.stmt.QueryContext(ctx, args...)
+}
+
+// Reports implements [history.Source] and [history.ListSource].
+func (s past) Reports(ctx context.Context, sites []int64, from, to time.Time, f func(site int64, reports []availability.Report)) error {
+	return eachRaw(ctx, s.tx, sites, from, to, f)
+}
+
+// eachRaw is [history.Reports].
+func eachRaw(ctx context.Context, q querier, sites []int64, from, to time.Time, f func(site int64, reports []availability.Report)) error {
+	list, err := json.Marshal(sites)
+	if err != nil {
+		return err
+	}
+	var reports []availability.Report
+	current := int64(0)
+	err = each(ctx, q, `SELECT l.site_id, r.id, r.interval_ms, r.outcome, r.duration_us
+FROM json_each(?1) AS j CROSS JOIN site_locations l ON l.site_id = j.value CROSS JOIN site_reports r
+ ON r.id >= coalesce((SELECT max(id) FROM site_reports WHERE id >= l.id << 42 AND id < (l.id << 42) + ?2), (l.id << 42) + ?2)
+ AND r.id < (l.id << 42) + ?3`, []any{string(list), history.CeilMilli(from), history.CeilMilli(to)}, func(row scanner) error {
+		var site, id, ms, outcome, us int64
+		if err := row.Scan(&site, &id, &ms, &outcome, &us); err != nil {
+			return err
+		}
+		if site != current && len(reports) > 0 {
+			f(current, reports)
+			reports = reports[:0]
+		}
+		current = site
+		reports = append(reports, availability.Report{
+			Location: id >> slotBits, Slot: slotOf(id), Interval: time.Duration(ms) * time.Millisecond,
+			Outcome: history.OutcomeOf(outcome), Duration: time.Duration(us) * time.Microsecond,
+		})
+		return nil
 	})
+	if err == nil && len(reports) > 0 {
+		f(current, reports)
+	}
+	return err
 }

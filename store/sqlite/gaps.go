@@ -8,7 +8,7 @@ import (
 
 	"sitemon"
 	"sitemon/slot"
-	"sitemon/status"
+	"sitemon/store/internal/history"
 )
 
 // gapBefore derives the gap between the newest report of a location and one that
@@ -138,15 +138,7 @@ func (db *DB) openGaps(ctx context.Context, q querier, siteID int64, name string
 	now := db.clock()
 	var gaps []sitemon.Gap
 	err = eachTrack(ctx, q, "WHERE l.site_id = ?", []any{siteID}, func(_ int64, l *location) {
-		t := &l.track
-		if t.Status == "" || now.Before(t.Slot.Add(t.Interval+status.Grace(t.Interval))) {
-			return
-		}
-		for _, run := range slot.Missing(plans, t.Slot, now.Add(1-t.Interval)) {
-			if !run.To.Before(from) && run.From.Before(to) {
-				gaps = append(gaps, sitemon.Gap{Site: name, Location: l.name, From: run.From, To: run.To, Slots: run.Slots})
-			}
-		}
+		gaps = append(gaps, history.OpenGaps(name, l.name, plans, l.track, now, from, to)...)
 	})
 	return gaps, err
 }

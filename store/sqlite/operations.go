@@ -1,14 +1,13 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"sitemon"
+	"sitemon/store/internal/history"
 )
 
 const (
@@ -151,8 +150,6 @@ WHERE l.site_id = ? AND g.to_slot >= ? AND g.from_slot < ?`,
 	}
 	open, err := db.openGaps(ctx, tx, id, name, from, to)
 	gaps = append(gaps, open...)
-	slices.SortFunc(gaps, func(a, b sitemon.Gap) int {
-		return cmp.Or(cmp.Compare(a.Location, b.Location), a.From.Compare(b.From))
-	})
+	history.SortGaps(gaps)
 	return gaps, err
 }

@@ -3,10 +3,10 @@ package sqlite
 import (
 	"database/sql/driver"
 	"net/netip"
-	"slices"
 	"time"
 
 	"sitemon"
+	"sitemon/store/internal/history"
 )
 
 // A row of site_reports is found by the number of its location and its slot:
@@ -28,21 +28,6 @@ func slotOf(id int64) time.Time { return time.UnixMilli(id & slotMask).UTC() }
 // firstID and endID are the bounds of the ids of a location.
 func firstID(location int64) int64 { return location << slotBits }
 func endID(location int64) int64   { return (location + 1) << slotBits }
-
-// outcomeNumber is site_reports.outcome.
-func outcomeNumber(o sitemon.Outcome) int64 {
-	if i := slices.Index(sitemon.Outcomes, o); i >= 0 {
-		return int64(i)
-	}
-	return int64(len(sitemon.Outcomes) - 1)
-}
-
-func outcomeOf(n int64) sitemon.Outcome {
-	if n < 0 || n >= int64(len(sitemon.Outcomes)) {
-		return sitemon.OutcomeUnknown
-	}
-	return sitemon.Outcomes[n]
-}
 
 // packAddr makes site_reports.remote_addr of "ip:port".
 func packAddr(addr string) any {
@@ -107,7 +92,7 @@ func appendReport(args []driver.NamedValue, id int64, r *sitemon.Report, w words
 	}
 	p := r.Phases
 	for _, v := range [...]any{
-		id, lateness, r.Interval.Milliseconds(), outcomeNumber(r.Outcome), w.reason, textOrNull(r.Error),
+		id, lateness, r.Interval.Milliseconds(), int64(history.OutcomeNumber(r.Outcome)), w.reason, textOrNull(r.Error),
 		orNull(int64(r.StatusCode)), r.Duration.Microseconds(),
 		orNull(p.Resolve.Microseconds()), orNull(p.Connect.Microseconds()), orNull(p.TLS.Microseconds()),
 		orNull(p.Processing.Microseconds()), orNull(p.Transfer.Microseconds()),

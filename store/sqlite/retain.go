@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"sitemon/store/internal/history"
 )
 
 // deletedRows is how many rows a transaction deletes, so that none takes long.
@@ -20,7 +22,7 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	if err != nil {
 		return fmt.Errorf("roll up: %w", err)
 	}
-	until := earlier(now.Add(-db.retention).UTC().Truncate(time.Hour), p.hours)
+	until := earlier(now.Add(-db.retention).UTC().Truncate(time.Hour), p.Hours)
 	if !until.After(db.retained) {
 		return nil // whole hours go, and none has since the last time
 	}
@@ -34,7 +36,7 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	if err := db.retainGaps(ctx, locations, until); err != nil {
 		return fmt.Errorf("gaps: %w", err)
 	}
-	if err := db.retainHours(ctx, earlier(now.Add(-db.hourRetention).UTC().Truncate(day), p.days)); err != nil {
+	if err := db.retainHours(ctx, earlier(now.Add(-db.hourRetention).UTC().Truncate(day), p.Days)); err != nil {
 		return fmt.Errorf("hours: %w", err)
 	}
 	db.retained = until
@@ -45,7 +47,7 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 func (db *DB) retainReports(ctx context.Context, locations []int64, until time.Time) error {
 	return db.inSteps(ctx, locations, func(ctx context.Context, l, limit int64) (int64, error) {
 		return db.deleted(ctx, `DELETE FROM site_reports WHERE id IN
- (SELECT id FROM site_reports WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)`, firstID(l), firstID(l)+ceilMilli(until), limit)
+ (SELECT id FROM site_reports WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)`, firstID(l), firstID(l)+history.CeilMilli(until), limit)
 	})
 }
 

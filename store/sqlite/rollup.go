@@ -2,25 +2,17 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"sitemon/availability"
+	"sitemon/store/internal/history"
 )
 
 const (
 	day = 24 * time.Hour
-	// rollupDelay is how long after its end an hour is rolled up. Reports that
-	// come later are late: they leave marks.
-	rollupDelay = time.Minute
-	// rollupSites is how many sites are rolled up between two transactions, and
-	// rollupHours how many hours of them.
+	// rollupSites is how many sites are rolled up between two transactions.
 	rollupSites = 100
-	rollupHours = 6
 )
-
-// progress is the row of availability_progress.
-type progress struct{ hours, days, claimed time.Time }
 
 // Rollup sums up the hours and days that are over by now, and again those that
 // late reports fell into. It is made for the background: it reads beside the
@@ -35,74 +27,55 @@ func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 }
 
 // rollUp is [DB.Rollup] with the lock held, and says how far the sums are.
-func (db *DB) rollUp(ctx context.Context, now time.Time) (progress, error) {
-	p, err := db.claim(ctx, now.Add(-rollupDelay).UTC().Truncate(time.Hour))
+func (db *DB) rollUp(ctx context.Context, now time.Time) (history.Progress, error) {
+	p, err := history.Rollup(ctx, sums{db}, now)
 	if err != nil {
 		return p, err
-	}
-	for p.hours.Before(p.claimed) {
-		end := earlier(p.hours.Add(rollupHours*time.Hour), p.claimed)
-		if err := db.rollHours(ctx, p.hours, end); err != nil {
-			return p, err
-		}
-		if err := db.advanceProgress(ctx, "UPDATE availability_progress SET hours = ?", end); err != nil {
-			return p, err
-		}
-		p.hours = end
-	}
-	for next := p.days.Add(day); !next.After(p.hours); next = p.days.Add(day) {
-		if err := db.rollDay(ctx, p.days); err != nil {
-			return p, err
-		}
-		if err := db.advanceProgress(ctx, "UPDATE availability_progress SET days = ?", next); err != nil {
-			return p, err
-		}
-		p.days = next
 	}
 	return p, db.rollMarks(ctx, p, now)
 }
 
-// claim makes every report of an hour before the given one leave a mark from now
-// on, so that none can slip in while its hour is rolled up.
-func (db *DB) claim(ctx context.Context, hour time.Time) (p progress, err error) {
+// sums are the tables of sums.
+type sums struct{ *DB }
+
+// Claim implements [history.Sums].
+func (db sums) Claim(ctx context.Context, hour time.Time) (p history.Progress, err error) {
 	err = db.write(ctx, func(ctx context.Context) error {
 		if p, err = readProgress(ctx, db.conn); err != nil {
 			return err
 		}
-		if !p.claimed.Before(hour) {
+		if !p.Claimed.Before(hour) {
 			return nil
 		}
-		if p.claimed.IsZero() {
-			oldest, err := oldestReport(ctx, db.conn)
-			if err != nil {
+		oldest := time.Time{}
+		if p.Claimed.IsZero() {
+			if oldest, err = oldestReport(ctx, db.conn); err != nil {
 				return err
 			}
-			p.hours = hour
-			if !oldest.IsZero() && oldest.Before(hour) {
-				p.hours = oldest.Truncate(time.Hour)
-			}
-			p.days = p.hours.Truncate(day)
 		}
-		p.claimed = hour
-		db.state.claimed = micros(hour)
+		p = p.Claim(hour, oldest)
+		db.state.claimed = micros(p.Claimed)
 		return db.exec(ctx, `INSERT INTO availability_progress (id, hours, days, claimed) VALUES (1, ?, ?, ?)
-ON CONFLICT DO UPDATE SET claimed = excluded.claimed`, micros(p.hours), micros(p.days), micros(p.claimed))
+ON CONFLICT DO UPDATE SET claimed = excluded.claimed`, micros(p.Hours), micros(p.Days), micros(p.Claimed))
 	})
 	return p, err
 }
 
-func readProgress(ctx context.Context, q querier) (p progress, err error) {
+func readProgress(ctx context.Context, q querier) (p history.Progress, err error) {
 	err = each(ctx, q, "SELECT hours, days, claimed FROM availability_progress", nil, func(row scanner) error {
 		var hours, days, claimed int64
 		err := row.Scan(&hours, &days, &claimed)
-		p = progress{moment(hours), moment(days), moment(claimed)}
+		p = history.Progress{Hours: moment(hours), Days: moment(days), Claimed: moment(claimed)}
 		return err
 	})
 	return p, err
 }
 
-func (db *DB) advanceProgress(ctx context.Context, update string, to time.Time) error {
-	return db.write(ctx, func(ctx context.Context) error { return db.exec(ctx, update, micros(to)) })
+// Advance implements [history.Sums].
+func (db sums) Advance(ctx context.Context, p history.Progress) error {
+	return db.write(ctx, func(ctx context.Context) error {
+		return db.exec(ctx, "UPDATE availability_progress SET hours = ?, days = ?", micros(p.Hours), micros(p.Days))
+	})
 }
 
 // oldestReport returns the slot of the oldest report; zero where there is none.
@@ -120,15 +93,8 @@ JOIN site_reports r ON r.id = (SELECT min(id) FROM site_reports WHERE id >= l.id
 	return oldest, err
 }
 
-// rollup is a row of availability_1h or availability_1d.
-type rollup struct {
-	site  int64
-	start time.Time
-	sum   availability.Sum
-}
-
-// rollHours computes the hours in [from, to) of all sites.
-func (db *DB) rollHours(ctx context.Context, from, to time.Time) error {
+// RollHours implements [history.Sums].
+func (db sums) RollHours(ctx context.Context, from, to time.Time) error {
 	return db.eachSlice(ctx, func(ids []int64) error {
 		rows, err := db.sumHours(ctx, ids, from, to)
 		if err != nil || len(rows) == 0 {
@@ -154,31 +120,20 @@ func (db *DB) eachSlice(ctx context.Context, f func(ids []int64) error) error {
 	}
 }
 
-// sumHours sums up the hours in [from, to) of some sites from their reports.
-// Hours without any have no row.
-func (db *DB) sumHours(ctx context.Context, ids []int64, from, to time.Time) (rows []rollup, err error) {
-	edges := []time.Time{from}
-	for h := from.Add(time.Hour); !h.After(to); h = h.Add(time.Hour) {
-		edges = append(edges, h)
-	}
-	err = eachRaw(ctx, db.read, ids, from, to, func(site int64, reports []availability.Report) {
-		for _, span := range availability.Spans(edges, availability.Options{}, reports) {
-			if span.Sum.Reports > 0 || span.Sum.Known() > 0 {
-				rows = append(rows, rollup{site, span.From, span.Sum})
-			}
-		}
-	})
-	return rows, err
+func (db *DB) sumHours(ctx context.Context, ids []int64, from, to time.Time) ([]history.Hour, error) {
+	return history.Hours(ctx, func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
+		return eachRaw(ctx, db.read, sites, from, to, f)
+	}, ids, from, to)
 }
 
-func (db *DB) saveHours(ctx context.Context, rows []rollup) error {
+func (db *DB) saveHours(ctx context.Context, rows []history.Hour) error {
 	for _, r := range rows {
 		err := db.exec(ctx, `INSERT INTO availability_1h (site_id, start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
  down_ms = excluded.down_ms, reports = excluded.reports, timed = excluded.timed,
  latency_sum_us = excluded.latency_sum_us, latency_max_us = excluded.latency_max_us`,
-			r.site, micros(r.start), r.sum.Up.Milliseconds(), r.sum.Degraded.Milliseconds(), r.sum.Down.Milliseconds(),
-			r.sum.Reports, r.sum.Timed, r.sum.Total.Microseconds(), r.sum.Max.Microseconds())
+			r.Site, micros(r.Start), r.Sum.Up.Milliseconds(), r.Sum.Degraded.Milliseconds(), r.Sum.Down.Milliseconds(),
+			r.Sum.Reports, r.Sum.Timed, r.Sum.Total.Microseconds(), r.Sum.Max.Microseconds())
 		if err != nil {
 			return err
 		}
@@ -186,8 +141,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET up_ms = excluded.up
 	return nil
 }
 
-// rollDay makes the rows of a day from those of its hours.
-func (db *DB) rollDay(ctx context.Context, start time.Time) error {
+// RollDay implements [history.Sums].
+func (db sums) RollDay(ctx context.Context, start time.Time) error {
 	return db.eachSlice(ctx, func(ids []int64) error {
 		return db.write(ctx, func(ctx context.Context) error {
 			for _, id := range ids {
@@ -211,7 +166,7 @@ FROM availability_1h WHERE site_id = ?1 AND start >= ?2 AND start < ?3 GROUP BY 
 type mark struct{ id, site, start int64 }
 
 // rollMarks computes again what late reports fell into.
-func (db *DB) rollMarks(ctx context.Context, p progress, now time.Time) error {
+func (db *DB) rollMarks(ctx context.Context, p history.Progress, now time.Time) error {
 	for {
 		var marks []mark
 		err := each(ctx, db.read, "SELECT id, site_id, start FROM availability_marks ORDER BY id LIMIT ?", []any{rollupSites},
@@ -232,8 +187,8 @@ func (db *DB) rollMarks(ctx context.Context, p progress, now time.Time) error {
 
 // redo computes marked hours again, with their days, and takes the marks away.
 // Of an hour whose reports are partly gone the old sums are better.
-func (db *DB) redo(ctx context.Context, p progress, marks []mark, oldest time.Time) error {
-	sums := map[mark][]rollup{}
+func (db *DB) redo(ctx context.Context, p history.Progress, marks []mark, oldest time.Time) error {
+	sums := map[mark][]history.Hour{}
 	for _, m := range marks {
 		hour := mark{site: m.site, start: m.start}
 		start := moment(m.start)
@@ -256,7 +211,7 @@ func (db *DB) redo(ctx context.Context, p progress, marks []mark, oldest time.Ti
 				return err
 			}
 			d := moment(m.start).Truncate(day)
-			if !d.Before(p.days) {
+			if !d.Before(p.Days) {
 				continue
 			}
 			if err := db.exec(ctx, "DELETE FROM availability_1d WHERE site_id = ? AND start = ?", m.site, micros(d)); err != nil {
@@ -268,38 +223,4 @@ func (db *DB) redo(ctx context.Context, p progress, marks []mark, oldest time.Ti
 		}
 		return db.exec(ctx, "DELETE FROM availability_marks WHERE id <= ?", marks[len(marks)-1].id)
 	})
-}
-
-// eachRaw reads the reports of sites that say something of the time in
-// [from, to), and calls f for each site that has any. The slice is used again.
-func eachRaw(ctx context.Context, q querier, ids []int64, from, to time.Time, f func(site int64, reports []availability.Report)) error {
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return err
-	}
-	var reports []availability.Report
-	current := int64(0)
-	err = each(ctx, q, `SELECT l.site_id, r.id, r.interval_ms, r.outcome, r.duration_us
-FROM json_each(?1) AS j CROSS JOIN site_locations l ON l.site_id = j.value CROSS JOIN site_reports r
- ON r.id >= coalesce((SELECT max(id) FROM site_reports WHERE id >= l.id << 42 AND id < (l.id << 42) + ?2), (l.id << 42) + ?2)
- AND r.id < (l.id << 42) + ?3`, []any{string(list), ceilMilli(from), ceilMilli(to)}, func(row scanner) error {
-		var site, id, ms, outcome, us int64
-		if err := row.Scan(&site, &id, &ms, &outcome, &us); err != nil {
-			return err
-		}
-		if site != current && len(reports) > 0 {
-			f(current, reports)
-			reports = reports[:0]
-		}
-		current = site
-		reports = append(reports, availability.Report{
-			Location: id >> slotBits, Slot: slotOf(id), Interval: time.Duration(ms) * time.Millisecond,
-			Outcome: outcomeOf(outcome), Duration: time.Duration(us) * time.Microsecond,
-		})
-		return nil
-	})
-	if err == nil && len(reports) > 0 {
-		f(current, reports)
-	}
-	return err
 }

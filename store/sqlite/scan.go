@@ -1,13 +1,12 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"slices"
 	"time"
 
 	"sitemon"
+	"sitemon/store/internal/history"
 )
 
 // reportColumns are the columns that eachReport reads; the tables are called r,
@@ -47,7 +46,7 @@ func scanReport(row scanner) (id int64, r *sitemon.Report, err error) {
 	if lateness.Valid {
 		r.StartedAt = r.Slot.Add(us(lateness))
 	}
-	r.Outcome, r.Reason, r.Error = outcomeOf(outcome), sitemon.Reason(reason.String), text.String
+	r.Outcome, r.Reason, r.Error = history.OutcomeOf(outcome), sitemon.Reason(reason.String), text.String
 	r.StatusCode, r.Duration = int(code.Int64), time.Duration(duration)*time.Microsecond
 	r.Phases = sitemon.Phases{
 		Resolve: us(phases[0]), Connect: us(phases[1]), TLS: us(phases[2]), Processing: us(phases[3]), Transfer: us(phases[4]),
@@ -58,13 +57,4 @@ func scanReport(row scanner) (id int64, r *sitemon.Report, err error) {
 	}
 	r.Monitor, r.Generation, r.Attempts, r.Gap = monitor.String, generation.Int64, int(attempts.Int64), gap.String
 	return id, r, nil
-}
-
-// newestFirst sorts reports of several locations by slot, then location, both
-// descending, and cuts them off.
-func newestFirst(page []listed, limit int) []listed {
-	slices.SortFunc(page, func(a, b listed) int {
-		return cmp.Or(cmp.Compare(b.id&slotMask, a.id&slotMask), cmp.Compare(b.id, a.id))
-	})
-	return page[:min(limit, len(page))]
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sitemon"
-	"sitemon/status"
+	"sitemon/store/internal/history"
 )
 
 // sitesPresent and sitesRemoved select the columns of a [sitemon.SiteState].
@@ -57,18 +57,7 @@ func (db *DB) Sites(ctx context.Context, q sitemon.SiteQuery) (sites []sitemon.S
 		limit = -1
 	}
 	query := fmt.Sprintf("SELECT * FROM (%s) AS n WHERE %s ORDER BY name LIMIT ?", from, strings.Join(where, " AND "))
-	text := strings.ToLower(q.Text)
-	kept := 0
-	return db.siteStates(ctx, query, append(args, limit), q.Brief, func(s *sitemon.SiteState) bool {
-		// SQLite's lower() knows only ASCII.
-		keep := text == "" || strings.Contains(strings.ToLower(s.Name), text) ||
-			strings.Contains(strings.ToLower(s.URL), text) || strings.Contains(strings.ToLower(s.Group), text)
-		keep = keep && (q.Limit <= 0 || kept < q.Limit)
-		if keep {
-			kept++
-		}
-		return keep
-	})
+	return db.siteStates(ctx, query, append(args, limit), q.Brief, history.Match(q))
 }
 
 // Site returns one present site. The error wraps [sitemon.ErrNotFound] where
@@ -144,10 +133,7 @@ func (db *DB) addLocations(ctx context.Context, q querier, sites []sitemon.SiteS
 	newest := map[int64]*sitemon.SiteState{} // by location
 	err = eachTrack(ctx, q, these+" ORDER BY l.site_id, l.location", []any{string(list)}, func(siteID int64, l *location) {
 		s := byID[siteID]
-		st := status.Located{Location: l.name, Track: l.track}.At(now)
-		s.Locations = append(s.Locations, sitemon.LocationState{
-			Location: l.name, Status: st.Status, Since: st.Since, Reason: st.Reason, Error: st.Error, LastSlot: l.track.Slot,
-		})
+		s.Locations = append(s.Locations, history.LocationState(l.name, l.track, now))
 		newest[l.id] = s
 	})
 	if err != nil {

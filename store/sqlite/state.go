@@ -13,6 +13,7 @@ import (
 	"sitemon"
 	"sitemon/slot"
 	"sitemon/status"
+	"sitemon/store/internal/history"
 )
 
 // state is what the writer remembers of the file, so that a report that says the
@@ -184,7 +185,7 @@ LEFT JOIN site_reports r ON r.id = (SELECT max(id) FROM site_reports WHERE id >=
 		if at := time.UnixMilli(newest.Int64).UTC(); newest.Valid && at.After(t.Slot) {
 			// Reports that said the same as the one before: see steady.
 			t.Slot, t.Interval = at, time.Duration(newestMS.Int64)*time.Millisecond
-			if outcomeOf(newestOutcome.Int64) != sitemon.OutcomeUnknown {
+			if history.OutcomeOf(newestOutcome.Int64) != sitemon.OutcomeUnknown {
 				t.Silent = t.Slot.Add(t.Interval + status.Grace(t.Interval))
 			}
 		}
