@@ -141,8 +141,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // Apply makes sites the running set. Only differences to the set before are
 // applied, so it may be called with all sites at every reload. plan says which
 // of them the generation brought in or changed: they are due at once, at one
-// extra slot each. Apply cannot fail: a site whose job can't be made is logged
-// and reported as unknown.
+// extra slot each. A site that is new here and that the plan does not name comes
+// from another monitor: it is due at its next slot, and its first report says
+// why slots before it may be missing. Apply cannot fail: a site whose job can't
+// be made is logged and reported as unknown.
 func (s *Scheduler) Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sitemon.Site) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,9 +165,9 @@ func (s *Scheduler) Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sit
 		switch {
 		case fresh && running:
 			s.remove(e)
-			e = s.add(site)
+			e = s.add(site, "")
 		case fresh:
-			e = s.add(site)
+			e = s.add(site, s.before(due[site.Name]))
 		case !bytes.Equal(e.target.Load().site.Definition, site.Definition):
 			e.target.Store(newTarget(site))
 		}
@@ -195,14 +197,20 @@ func dueAtOnce(p sitemon.Plan) map[string]bool {
 	return due
 }
 
-// add makes the job of a site. The first entries of a process tell the store
-// that the slots before them were not probed because the monitor did not run.
-func (s *Scheduler) add(site *sitemon.Site) *entry {
-	e := &entry{s: s, name: site.Name, grid: slot.NewGrid(site.Name, site.Interval)}
-	e.target.Store(newTarget(site))
-	if !s.applied {
-		e.gap = sitemon.GapMonitorStopped
+// before says why slots before the first report of a site may be missing. The
+// first sites of a process were not probed because it did not run; later ones
+// that no plan made due come from another monitor, which may have died.
+func (s *Scheduler) before(due bool) string {
+	if s.applied && due {
+		return ""
 	}
+	return sitemon.GapMonitorStopped
+}
+
+// add makes the job of a site. gap is why slots before it may be missing.
+func (s *Scheduler) add(site *sitemon.Site, gap string) *entry {
+	e := &entry{s: s, name: site.Name, grid: slot.NewGrid(site.Name, site.Interval), gap: gap}
+	e.target.Store(newTarget(site))
 	s.entries[site.Name] = e
 	now := s.now()
 	e.last = e.grid.AtOrBefore(now)
