@@ -21,8 +21,9 @@ func TestTakenOverSiteGoesOnAtItsNextSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, up)
 		f.share(site("own", time.Minute))
-		time.Sleep(slot.NewGrid("taken", time.Minute).After(time.Now().Add(5 * time.Minute)).Sub(time.Now()) + 20*time.Second)
-		taken := time.Now() // in the middle of an interval
+		middle := slot.NewGrid("taken", time.Minute).After(time.Now().Add(5 * time.Minute)).Add(20 * time.Second)
+		time.Sleep(time.Until(middle))
+		taken := time.Now()
 		f.share(site("own", time.Minute), site("taken", time.Minute))
 		time.Sleep(5 * time.Minute)
 		end := time.Now()
