@@ -149,6 +149,14 @@ func (r Report) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what [Report.MarshalJSON] wrote, and ignores keys that it
 // does not know. Its errors wrap [ErrInvalid].
 func (r *Report) UnmarshalJSON(b []byte) error {
+	if r.readCanonical(b) {
+		return nil
+	}
+	return r.readAny(b)
+}
+
+// readAny reads a message in any form that JSON allows.
+func (r *Report) readAny(b []byte) error {
 	var m reportMessage
 	if err := json.Unmarshal(b, &m); err != nil {
 		return fmt.Errorf("read report: %w: %w", ErrInvalid, err)
