@@ -21,6 +21,17 @@ import (
 
 const day = 24 * time.Hour
 
+// Advisory locks of transactions, by what they guard. Two keys make locks of their
+// own: of [lockSlice] the second is the number of a slice of sites.
+const (
+	lockMigrate    int64 = 0x7369_7465_6d6f_6e00 + iota // the schema ("sitemon" in ASCII)
+	lockDocuments                                       // documents and their generations
+	lockRollup                                          // availability_progress.claimed: shared to record, exclusive to advance it
+	lockPartitions                                      // making partitions and dropping them
+	lockSums                                            // rolling up and deleting what is old: one process at a time
+	lockSlice      int32 = 0x7369_7465                  // the sums of a slice of sites
+)
+
 // How long what is recorded is kept unless [Options] say otherwise.
 const (
 	DefaultRetention     = 30 * day  // raw reports
