@@ -5,6 +5,7 @@
 //	go run ./bench/rig peers  -sites 10000 -interval 10s    the daemon and a bare client loop at one rate
 //	go run ./bench/rig limits                               the highest rates
 //	go run ./bench/rig edits  -sites 10000 -interval 10s    edits of the running daemon's sites file
+//	go run ./bench/rig writer -sites 10000 -messages 1000000  a backlog in Kafka becomes rows in Postgres
 //	go run ./bench/rig sites  -sites 10 -base URL           print a sites.yaml
 //	go run ./bench/rig target -addr 127.0.0.1:8070          serve the sites for a run by hand
 //
@@ -33,6 +34,7 @@ type options struct {
 	base      string // sites, raw: the target's URL
 	addr      string // target: where to listen
 	rate      float64
+	messages  int    // writer: the backlog
 	log       string // where the monitors' own output goes
 }
 
@@ -47,7 +49,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: rig peers|limits|edits|sites|target|raw [flags]")
+		return fmt.Errorf("usage: rig peers|limits|edits|writer|sites|target|raw [flags]")
 	}
 	var o options
 	f := flag.NewFlagSet("rig", flag.ContinueOnError)
@@ -59,6 +61,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.base, "base", "http://127.0.0.1:8070", "URL of the target (sites, raw)")
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8070", "address to serve (target)")
 	f.Float64Var(&o.rate, "rate", 1000, "probes per second (raw)")
+	f.IntVar(&o.messages, "messages", 1_000_000, "reports that wait in Kafka (writer)")
 	f.StringVar(&o.log, "log", "", "file for the monitors' own output")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
@@ -70,6 +73,8 @@ func run(ctx context.Context, args []string) error {
 		return limits(ctx, o)
 	case "edits":
 		return edits(ctx, o)
+	case "writer":
+		return writerRun(ctx, o)
 	case "sites":
 		_, err := os.Stdout.Write(sitemonFile(o))
 		return err
