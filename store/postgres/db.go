@@ -10,12 +10,12 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -58,31 +58,36 @@ type Options struct {
 // DB is an open store. Its methods are safe for concurrent use.
 type DB struct {
 	pool          *pgxpool.Pool
+	where         string // the database, as errors name it
 	log           *slog.Logger
 	instance      string
+	migrates      bool
 	retention     time.Duration // of raw reports
 	hourRetention time.Duration
 	clock         func() time.Time
 	prepared      chan struct{}
+	preparing     sync.Mutex   // guards closing prepared
+	retained      atomic.Int64 // what is older, in seconds since 1970, has been deleted
 }
 
 // Open returns the store in the database that a DSN names, without dialling: the
 // database may be away. Until [DB.Prepare] has returned nil, everything else gives
 // an error that wraps [ErrNotPrepared] at once. Call [DB.Close] when done.
 func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
-	cfg, err := pgxpool.ParseConfig(dsn)
+	cfg, err := poolConfig(dsn, opts.Instance)
 	if err != nil {
-		return nil, errors.New("open store: the Postgres DSN can't be read") // the library's words may hold the password
+		return nil, fmt.Errorf("open store: %w", err)
 	}
-	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	db := &DB{
 		pool:          pool,
+		where:         whereOf(cfg.ConnConfig),
 		log:           cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
 		instance:      opts.Instance,
+		migrates:      opts.MigrateSchema,
 		retention:     cmp.Or(opts.Retention, DefaultRetention),
 		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
 		clock:         opts.Clock,
@@ -94,23 +99,6 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	return db, nil
 }
 
-// ErrNotPrepared is wrapped by errors of a store that has not reached its database
-// yet.
-var ErrNotPrepared = errors.New("the database has not been reached yet")
-
-// Prepare waits, with back-off, until the database answers and has the schema that
-// this program needs, which it brings up to date itself where Options.MigrateSchema
-// says so. It logs once what it waits for and why, and once that it is there. It
-// returns nil then, or an error where waiting can't help: a schema that is newer
-// than this program, or ctx ended.
-func (db *DB) Prepare(ctx context.Context) error {
-	if err := db.pool.Ping(ctx); err != nil {
-		return fmt.Errorf("reach the database: %w", err)
-	}
-	close(db.prepared)
-	return nil
-}
-
 // Prepared is closed once [DB.Prepare] has returned nil.
 func (db *DB) Prepared() <-chan struct{} { return db.prepared }
 
@@ -118,10 +106,4 @@ func (db *DB) Prepared() <-chan struct{} { return db.prepared }
 func (db *DB) Close() error {
 	db.pool.Close()
 	return nil
-}
-
-// write runs f in a transaction, again where the server ended it because of a
-// deadlock or a serialization failure.
-func (db *DB) write(ctx context.Context, f func(tx pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, db.pool, f)
 }
