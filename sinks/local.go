@@ -1,7 +1,9 @@
 // Package sinks carries reports from the scheduler to where they are recorded.
 //
 // [Local] is the way inside one process: it gathers reports for a moment and
-// gives them to a [Recorder] in batches.
+// gives them to a [Recorder] in batches. [Spooled] is the way out of the process:
+// reports are on disk within a moment and leave it when a [Deliverer] has taken
+// them, however long that is away and however often the process is killed.
 package sinks
 
 import (
@@ -51,7 +53,8 @@ type LocalOptions struct {
 type Local struct {
 	opts    LocalOptions
 	log     *slog.Logger
-	metrics *localMetrics
+	metrics *spoolMetrics
+	writer  *writerMetrics
 	wake    chan struct{} // holds one token while reports wait
 
 	mu      sync.Mutex
@@ -67,7 +70,9 @@ func NewLocal(opts LocalOptions) *Local {
 		opts: opts, log: opts.Logger.With("component", "sink"),
 		wake: make(chan struct{}, 1), dropped: map[string]bool{},
 	}
-	l.metrics = newLocalMetrics(opts.Registerer, l)
+	l.metrics = newSpoolMetrics(opts.Registerer, "local", l.Waiting)
+	l.writer = newWriterMetrics(opts.Registerer)
+	registerLag(opts.Registerer, l.Waiting)
 	return l
 }
 
@@ -142,7 +147,7 @@ func (l *Local) record(ctx context.Context, batch []sitemon.Report) error {
 			if wait > retryMin {
 				l.log.Info("reports are recorded again")
 			}
-			l.metrics.recorded(done)
+			l.writer.recorded(done)
 			if l.opts.Recorded != nil {
 				l.opts.Recorded(done)
 			}
