@@ -1,0 +1,49 @@
+package broker
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// saidAgain is after how long a message that keeps coming is logged once more.
+const saidAgain = time.Minute
+
+// ErrorLogger takes what a reader, writer or group of the library complains of.
+// A complaint that keeps coming is logged once a minute, with how often it came.
+func (b *Broker) ErrorLogger() kafka.Logger {
+	return &complaints{log: b.log, told: map[string]*complaint{}, now: time.Now}
+}
+
+// complaints logs each kind of complaint once a minute.
+type complaints struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu   sync.Mutex
+	told map[string]*complaint // by format
+}
+
+type complaint struct {
+	at    time.Time
+	times int // since then
+}
+
+// Printf implements [kafka.Logger].
+func (c *complaints) Printf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.told[format]
+	if last == nil {
+		last = &complaint{}
+		c.told[format] = last
+	}
+	last.times++
+	if now := c.now(); now.Sub(last.at) >= saidAgain {
+		c.log.Warn("Kafka's client complains", "complaint", fmt.Sprintf(format, args...), "times", last.times)
+		last.at, last.times = now, 0
+	}
+}
