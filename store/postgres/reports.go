@@ -17,7 +17,7 @@ import (
 // [sitemon.ErrInvalid] where the cursor is none.
 func (db *DB) Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sitemon.Report, next string, err error) {
 	defer wrap(&err, "list reports of site %q", q.Site)
-	page, err := history.NewPage(q)
+	page, err := history.NewPage(db.shown(q))
 	if err != nil {
 		return nil, "", err
 	}

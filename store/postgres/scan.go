@@ -25,6 +25,9 @@ var beginRead = pgx.TxOptions{BeginQuery: fmt.Sprintf(
 
 // view runs f in a transaction that sees one moment, for at most [readTimeout].
 func (db *DB) view(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
+	if err := db.ready(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	return pgx.BeginTxFunc(ctx, db.pool, beginRead, func(tx pgx.Tx) error { return f(ctx, tx) })

@@ -1,0 +1,241 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sitemon/availability"
+	"sitemon/store/internal/history"
+)
+
+const (
+	// sliceSites is how many sites are rolled up in one transaction, by their ids.
+	sliceSites = 100
+	// markBatch is how many marks are looked at together.
+	markBatch = 10_000
+	// aloneTimeout is when the server takes the turn from a process that it hears no
+	// more of.
+	aloneTimeout = 2 * writeTimeout
+)
+
+// Rollup sums up the hours and days that are over by now, and again those that
+// late reports fell into. It is made for the background, and does nothing while
+// another process is at it. After an error or a kill, the next call, of whoever,
+// goes on where it ended.
+//
+// Correctness does not rest on being alone: the sums of a slice of sites are read
+// and written in one transaction that locks the slice.
+func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
+	defer wrap(&err, "roll up")
+	return db.alone(ctx, func(ctx context.Context, still func() error) error {
+		_, err := db.rollUp(ctx, now, still)
+		return err
+	})
+}
+
+// alone runs f, unless another process runs one just now. It holds a transaction
+// open, which does nothing else, for its lock. f calls still before each of its
+// steps; an error says that the lock is lost.
+func (db *DB) alone(ctx context.Context, f func(ctx context.Context, still func() error) error) error {
+	if err := db.ready(); err != nil {
+		return err
+	}
+	opts := pgx.TxOptions{BeginQuery: fmt.Sprintf("BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = %d", aloneTimeout.Milliseconds())}
+	return pgx.BeginTxFunc(ctx, db.pool, opts, func(tx pgx.Tx) error {
+		var mine bool
+		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", lockSums).Scan(&mine); err != nil || !mine {
+			return err
+		}
+		return f(ctx, func() error {
+			_, err := tx.Exec(ctx, "SELECT 1")
+			return err
+		})
+	})
+}
+
+// rollUp is [DB.Rollup] within [DB.alone], and says how far the sums are.
+func (db *DB) rollUp(ctx context.Context, now time.Time, still func() error) (history.Progress, error) {
+	p, err := history.Rollup(ctx, sums{db, still}, now)
+	if err != nil {
+		return p, err
+	}
+	return p, sums{db, still}.redoMarked(ctx, now.Add(-db.retention))
+}
+
+// sums are the tables of sums.
+type sums struct {
+	*DB
+	still func() error
+}
+
+// Claim implements [history.Sums]. It waits for those who record, as they read
+// under the same lock up to where they are to leave marks; and they wait for it, so
+// it waits shortly at first.
+func (db sums) Claim(ctx context.Context, hour time.Time) (p history.Progress, err error) {
+	if p, err = readProgress(ctx, db.pool); err != nil || !p.Claimed.Before(hour) {
+		return p, err
+	}
+	for wait := 100 * time.Millisecond; ; wait *= 2 {
+		p, err = db.claim(ctx, hour, wait)
+		if code(err) != codeNoLock || wait >= 2*time.Second {
+			return p, err
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return p, err
+		}
+	}
+}
+
+func (db *DB) claim(ctx context.Context, hour time.Time, wait time.Duration) (p history.Progress, err error) {
+	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", wait.Milliseconds())); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockRollup); err != nil {
+			return err
+		}
+		if p, err = readProgress(ctx, tx); err != nil || !p.Claimed.Before(hour) {
+			return err
+		}
+		oldest := time.Time{}
+		if p.Claimed.IsZero() {
+			if oldest, err = oldestReport(ctx, tx); err != nil {
+				return err
+			}
+		}
+		p = p.Claim(hour, oldest)
+		_, err := tx.Exec(ctx, `INSERT INTO availability_progress (id, hours, days, claimed) VALUES (1, $1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET claimed = excluded.claimed`, p.Hours, p.Days, p.Claimed)
+		return err
+	})
+	return p, err
+}
+
+// oldestReport returns the slot of the oldest report; zero where there is none.
+func oldestReport(ctx context.Context, tx pgx.Tx) (oldest time.Time, err error) {
+	err = tx.QueryRow(ctx, `SELECT r.slot FROM site_locations l
+CROSS JOIN LATERAL (SELECT slot FROM site_reports WHERE site_location_id = l.id ORDER BY slot LIMIT 1) r
+ORDER BY r.slot LIMIT 1`).Scan(&oldest)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return oldest.UTC(), err
+}
+
+// Advance implements [history.Sums].
+func (db sums) Advance(ctx context.Context, p history.Progress) error {
+	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE availability_progress SET hours = greatest(hours, $1), days = greatest(days, $2)", p.Hours, p.Days)
+		return err
+	})
+}
+
+// slices calls f for each slice of sites that have reports.
+func (db sums) slices(ctx context.Context, f func(slice int64) error) error {
+	rows, err := db.pool.Query(ctx, "SELECT DISTINCT site_id / $1 FROM site_locations ORDER BY 1", sliceSites)
+	if err != nil {
+		return err
+	}
+	slices, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return err
+	}
+	for _, slice := range slices {
+		if err := db.still(); err != nil {
+			return err
+		}
+		if err := f(slice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inSlice runs f in a transaction in which nobody else changes the sums of a slice
+// of sites. What f reads has been committed after whoever was here before.
+func (db sums) inSlice(ctx context.Context, slice int64, f func(tx pgx.Tx) error) error {
+	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockSlice, int32(slice)); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// sitesOf lists the sites of a slice that have reports.
+func sitesOf(ctx context.Context, tx pgx.Tx, slice int64) ([]int64, error) {
+	rows, err := tx.Query(ctx, "SELECT DISTINCT site_id FROM site_locations WHERE site_id >= $1 AND site_id < $2 ORDER BY site_id",
+		slice*sliceSites, (slice+1)*sliceSites)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
+
+// RollHours implements [history.Sums].
+func (db sums) RollHours(ctx context.Context, from, to time.Time) error {
+	return db.slices(ctx, func(slice int64) error {
+		return db.inSlice(ctx, slice, func(tx pgx.Tx) error {
+			sites, err := sitesOf(ctx, tx, slice)
+			if err != nil {
+				return err
+			}
+			return sumHours(ctx, tx, sites, from, to)
+		})
+	})
+}
+
+// sumHours makes the sums of the hours in [from, to) of some sites.
+func sumHours(ctx context.Context, tx pgx.Tx, sites []int64, from, to time.Time) error {
+	hours, err := history.Hours(ctx, func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
+		return eachRaw(ctx, tx, sites, from, to, f)
+	}, sites, from, to)
+	if err != nil || len(hours) == 0 {
+		return err
+	}
+	var starts []time.Time
+	var columns [8][]int64
+	for _, h := range hours {
+		starts = append(starts, h.Start)
+		for i, v := range [...]int64{
+			h.Site, h.Sum.Up.Milliseconds(), h.Sum.Degraded.Milliseconds(), h.Sum.Down.Milliseconds(),
+			int64(h.Sum.Reports), int64(h.Sum.Timed), h.Sum.Total.Microseconds(), h.Sum.Max.Microseconds(),
+		} {
+			columns[i] = append(columns[i], v)
+		}
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO availability_1h (start, site_id, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
+SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+`+replaceSum, starts, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7])
+	return err
+}
+
+const replaceSum = `ON CONFLICT (site_id, start) DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
+ down_ms = excluded.down_ms, reports = excluded.reports, timed = excluded.timed,
+ latency_sum_us = excluded.latency_sum_us, latency_max_us = excluded.latency_max_us`
+
+// RollDay implements [history.Sums].
+func (db sums) RollDay(ctx context.Context, start time.Time) error {
+	return db.slices(ctx, func(slice int64) error {
+		return db.inSlice(ctx, slice, func(tx pgx.Tx) error {
+			sites, err := sitesOf(ctx, tx, slice)
+			if err != nil {
+				return err
+			}
+			return sumDay(ctx, tx, sites, start)
+		})
+	})
+}
+
+// sumDay makes the sums of a day of some sites from those of its hours.
+func sumDay(ctx context.Context, tx pgx.Tx, sites []int64, start time.Time) error {
+	_, err := tx.Exec(ctx, `INSERT INTO availability_1d (site_id, start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
+SELECT site_id, $2, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(reports), sum(timed), sum(latency_sum_us), max(latency_max_us)
+FROM availability_1h WHERE site_id = ANY ($1) AND start >= $2 AND start < $3 GROUP BY site_id
+`+replaceSum, sites, start, start.Add(day))
+	return err
+}
