@@ -86,6 +86,18 @@ type Plan struct {
 	Changed    []Change `json:"changed"`
 	Removed    []string `json:"removed"`
 	Unchanged  int      `json:"unchanged"`
+	// Refused are the sites that the store left as they are, as another source owns
+	// them.
+	Refused []Refusal `json:"refused,omitempty"`
+	// Due is how many sites the generation makes due at once, where the plan is
+	// about a part of them; 0: those of the plan.
+	Due int `json:"-"`
+}
+
+// Refusal is a site of a document that belongs to another source.
+type Refusal struct {
+	Name  string `json:"name"`
+	Owner string `json:"owner"` // the source that it belongs to
 }
 
 // Change is a site that is in both sets with another definition.

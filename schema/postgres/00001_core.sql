@@ -24,7 +24,7 @@ CREATE TABLE documents (
     hash       text        NOT NULL,    -- SHA-256 of the content as it was read last, hexadecimal
     loaded_at  timestamptz NOT NULL,    -- when the generation was applied
     sites      integer     NOT NULL,    -- how many sites it has
-    site_order bytea       NOT NULL     -- the site_ids in the order of the file, as unsigned varints
+    site_order integer[]   NOT NULL     -- the site_ids in the order of the file
 );
 
 -- Every content that a source ever held, so that a monitor without memory of its
@@ -36,13 +36,21 @@ CREATE TABLE document_hashes (
     PRIMARY KEY (source, hash)
 );
 
--- What has changed last: one row, which every change of a definition counts up.
+-- The newest generation of all sources: one row.
 CREATE TABLE config_version (
-    id         integer PRIMARY KEY CHECK (id = 1),
-    generation bigint  NOT NULL, -- of the newest change of any document or row
-    version    bigint  NOT NULL  -- counted by a trigger with each statement that changes the table sites
+    id         integer     PRIMARY KEY CHECK (id = 1),
+    generation bigint      NOT NULL, -- counts up with each change of any document or row; 0 none yet
+    source     text        NOT NULL, -- whose document, or '' for rows written by hand
+    loaded_at  timestamptz NOT NULL, -- when it was applied
+    changes    bigint      NOT NULL  -- how many rows site_changes had that are gone
 );
-INSERT INTO config_version VALUES (1, 0, 0);
+INSERT INTO config_version VALUES (1, 0, '', 'epoch', 0);
+
+-- One row for each statement that changed the table sites. Those who follow the
+-- sites count them, together with config_version.changes: so nobody waits for a
+-- transaction in a shell that is still open, and nobody misses it. SiteMon clears
+-- the table now and then.
+CREATE TABLE site_changes (at timestamptz NOT NULL DEFAULT now());
 
 -- The definitions of the present sites; a removed site has no row. People may
 -- insert, update and delete rows here: name and url suffice. The columns from
@@ -64,9 +72,11 @@ CREATE TABLE sites (
     failure_threshold integer NOT NULL DEFAULT 1,
     success_threshold integer NOT NULL DEFAULT 1,
     definition        text    NOT NULL DEFAULT '', -- canonical JSON, defaults applied, ${…} unexpanded; '' not taken up yet
-    generation        bigint  NOT NULL DEFAULT 0,  -- with which SiteMon wrote the row; 0 it never did
-    touched           boolean NOT NULL DEFAULT true, -- written by hand since then
-    problem           text    NOT NULL DEFAULT ''  -- why a row put in by hand is not probed; '' it is
+    generation        bigint  NOT NULL DEFAULT 0,  -- that brought the definition; 0 not taken up yet
+    loaded_at         timestamptz,                 -- when that was
+    due_together      integer NOT NULL DEFAULT 0,  -- how many sites it made due at once, this one among them; 0 not this one
+    touched           boolean NOT NULL DEFAULT true, -- written by hand and not looked at since
+    problem           text    NOT NULL DEFAULT ''  -- why a row written by hand is not probed; '' it is
 );
 CREATE INDEX sites_touched ON sites (name) WHERE touched;
 
@@ -82,6 +92,7 @@ CREATE TABLE site_plans (
     generation  bigint      NOT NULL,
     PRIMARY KEY (site_id, "from")
 );
+CREATE UNIQUE INDEX site_plans_open ON site_plans (site_id) WHERE "to" IS NULL;
 
 -- The present status of each present site, over all locations.
 CREATE TABLE site_status (
@@ -107,6 +118,7 @@ CREATE TABLE site_locations (
     slot         timestamptz NOT NULL, -- of the report with which the row was written
     interval_ms  bigint      NOT NULL, -- of the same
     silent_at    timestamptz,          -- from then on the location is unknown; NULL: it is unknown already
+    look_at      timestamptz,          -- when to look whether it has fallen silent; NULL: that has been seen
     outcome      text        NOT NULL, -- of the newest report that is not unknown
     failures     integer     NOT NULL, -- failed reports in a row; 0 or more
     successes    integer     NOT NULL, -- good reports in a row; at least as many as are counted here
@@ -119,7 +131,7 @@ CREATE TABLE site_locations (
     blind_error  text        NOT NULL,
     UNIQUE (site_id, location)
 ) WITH (fillfactor = 70);
-CREATE INDEX site_locations_silent ON site_locations (silent_at) WHERE silent_at IS NOT NULL;
+CREATE INDEX site_locations_look ON site_locations (look_at) WHERE look_at IS NOT NULL;
 
 -- The reasons that reports and gaps give, known ones and others.
 CREATE TABLE reasons (
@@ -244,26 +256,22 @@ CREATE TABLE writer_partitions (
     PRIMARY KEY (topic, partition)
 );
 
--- A row that is written without a new generation was written by hand.
+-- What SiteMon does not write itself is written by hand.
 -- +goose StatementBegin
 CREATE FUNCTION site_written() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        NEW.touched := NEW.generation = 0;
-    ELSE
-        NEW.touched := NEW.generation = OLD.generation;
-    END IF;
+    NEW.touched := coalesce(current_setting('sitemon.writes', true), '') <> 'on';
     RETURN NEW;
 END $$;
 -- +goose StatementEnd
 CREATE TRIGGER site_written BEFORE INSERT OR UPDATE ON sites FOR EACH ROW EXECUTE FUNCTION site_written();
 
--- Those who follow the sites see from the version that something has changed; a
--- notification carries nothing and only wakes them earlier.
+-- A notification carries nothing and only wakes those who follow the sites. Who
+-- may write the sites need not be allowed anything else.
 -- +goose StatementBegin
-CREATE FUNCTION sites_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sites_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE config_version SET version = version + 1 WHERE id = 1;
+    INSERT INTO site_changes DEFAULT VALUES;
     PERFORM pg_notify('sitemon', 'sites');
     RETURN NULL;
 END $$;

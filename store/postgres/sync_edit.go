@@ -1,0 +1,256 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"sitemon"
+	"sitemon/status"
+)
+
+// edit is a transaction that changes which sites there are, and what they are. It
+// holds lockDocuments.
+type edit struct {
+	tx     pgx.Tx
+	source string    // whose edit it is; "" by hand
+	now    time.Time // never before the newest generation
+	newest sitemon.Generation
+
+	puts    []put           // sites that are new or changed
+	kept    []*sitemon.Site // sites that are as they were, and whose rows are not
+	rows    []string        // names of rows that go
+	removed []int64         // sites that are watched no more
+	due     map[string]bool // sites that the edit makes due at once
+
+	ids map[string]int64 // of puts
+}
+
+// put is a site to be written.
+type put struct {
+	site   *sitemon.Site
+	before *detail // nil: it was not watched
+}
+
+// detail is what a site was before.
+type detail struct {
+	id         int64
+	definition json.RawMessage
+	thresholds status.Thresholds
+	enabled    bool // as planned
+	interval   time.Duration
+}
+
+// beginEdit takes the lock and notices what people did to the table sites beside
+// writing values: rows that are gone, and rows that have another name.
+func (db *DB) beginEdit(ctx context.Context, tx pgx.Tx, source string) (*edit, error) {
+	e := &edit{tx: tx, source: source}
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockDocuments); err != nil {
+		return nil, err
+	}
+	err := tx.QueryRow(ctx, "SELECT generation, source, loaded_at FROM config_version").
+		Scan(&e.newest.Number, &e.newest.Source, &e.newest.LoadedAt)
+	if err != nil {
+		return nil, err
+	}
+	e.now = later(db.clock().UTC().Truncate(time.Microsecond), e.newest.LoadedAt.UTC())
+	renamed, err := strs(ctx, tx, `SELECT s.name FROM sites s JOIN site_names n ON n.id = s.site_id
+WHERE s.touched AND n.name <> s.name ORDER BY s.name`)
+	if err != nil {
+		return nil, err
+	}
+	if len(renamed) > 0 { // another site: it is taken up anew
+		if _, err := tx.Exec(ctx, "UPDATE sites SET site_id = NULL WHERE name = ANY ($1)", renamed); err != nil {
+			return nil, err
+		}
+	}
+	e.removed, err = numbers(ctx, tx, `SELECT p.site_id FROM site_plans p
+WHERE p."to" IS NULL AND NOT EXISTS (SELECT 1 FROM sites s WHERE s.site_id = p.site_id) ORDER BY p.site_id`)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(ctx, "SELECT set_config('sitemon.writes', 'on', true)")
+	return e, err
+}
+
+// newGeneration counts up the generation, which is then e.newest.
+func (e *edit) newGeneration(ctx context.Context) error {
+	e.newest = sitemon.Generation{Source: e.source, LoadedAt: e.now}
+	return e.tx.QueryRow(ctx, `UPDATE config_version SET generation = generation + 1, source = $1, loaded_at = $2
+WHERE id = 1 RETURNING generation`, e.source, e.now).Scan(&e.newest.Number)
+}
+
+// apply writes what the edit holds.
+func (e *edit) apply(ctx context.Context) error {
+	if len(e.rows) > 0 {
+		if _, err := e.tx.Exec(ctx, "DELETE FROM sites WHERE name = ANY ($1)", e.rows); err != nil {
+			return err
+		}
+	}
+	known, err := e.meet(ctx)
+	if err != nil {
+		return err
+	}
+	// A location that has its first report just now waits for us, or we for it.
+	if _, err := e.tx.Exec(ctx, "SELECT FROM site_names WHERE id = ANY ($1) ORDER BY id FOR UPDATE", append(known, e.removed...)); err != nil {
+		return err
+	}
+	if err := e.writeRows(ctx); err != nil {
+		return err
+	}
+	if err := e.writePlans(ctx); err != nil {
+		return err
+	}
+	if err := e.judge(ctx); err != nil {
+		return err
+	}
+	if len(e.rows)+len(e.puts)+len(e.kept) == 0 {
+		return nil
+	}
+	return forgetChanges(ctx, e.tx)
+}
+
+// meet finds the ids of the sites to be written. It returns those that were there
+// already, and may have locations.
+func (e *edit) meet(ctx context.Context) (known []int64, err error) {
+	e.ids = make(map[string]int64, len(e.puts))
+	for i := range e.puts {
+		e.ids[e.puts[i].site.Name] = 0
+	}
+	strange := slices.Sorted(maps.Keys(e.ids))
+	find := func(query string) error {
+		return eachRow(ctx, e.tx, query, []any{strange}, func(row pgx.Rows) error {
+			var name string
+			var id int64
+			err := row.Scan(&name, &id)
+			e.ids[name] = id
+			return err
+		})
+	}
+	const byName = "SELECT name, id FROM site_names WHERE name = ANY ($1)"
+	if err := find(byName); err != nil {
+		return nil, err
+	}
+	for _, id := range e.ids {
+		if id != 0 {
+			known = append(known, id)
+		}
+	}
+	if strange = slices.DeleteFunc(strange, func(name string) bool { return e.ids[name] != 0 }); len(strange) == 0 {
+		return known, nil
+	}
+	if err := find("INSERT INTO site_names (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING name, id"); err != nil {
+		return nil, err
+	}
+	strange = slices.DeleteFunc(strange, func(name string) bool { return e.ids[name] != 0 })
+	if len(strange) == 0 {
+		return known, nil
+	}
+	if err := find(byName); err != nil { // a report of it came just now
+		return nil, err
+	}
+	for _, name := range strange {
+		known = append(known, e.ids[name])
+	}
+	return known, nil
+}
+
+// writePlans ends the plans of sites whose slots are others from now on, and
+// begins new ones.
+func (e *edit) writePlans(ctx context.Context) error {
+	ended := slices.Clone(e.removed)
+	var begun, intervals []int64
+	var enabled []bool
+	for i := range e.puts {
+		p := &e.puts[i]
+		if !p.replanned() {
+			continue
+		}
+		id := e.ids[p.site.Name]
+		if p.before != nil {
+			ended = append(ended, id)
+		}
+		begun, intervals, enabled = append(begun, id), append(intervals, p.site.Interval.Milliseconds()), append(enabled, p.site.Enabled)
+	}
+	if len(ended) > 0 {
+		if _, err := e.tx.Exec(ctx, `UPDATE site_plans SET "to" = $2 WHERE site_id = ANY ($1) AND "to" IS NULL`, ended, e.now); err != nil {
+			return err
+		}
+	}
+	if len(begun) == 0 {
+		return nil
+	}
+	_, err := e.tx.Exec(ctx, `INSERT INTO site_plans (site_id, "from", interval_ms, enabled, generation)
+SELECT u.id, $1, u.ms, u.enabled, $2 FROM unnest($3::int[], $4::bigint[], $5::bool[]) AS u (id, ms, enabled)
+ON CONFLICT (site_id, "from") DO UPDATE SET "to" = NULL, interval_ms = excluded.interval_ms, enabled = excluded.enabled, generation = excluded.generation`,
+		e.now, e.newest.Number, begun, intervals, enabled)
+	return err
+}
+
+// replanned reports whether the site's slots are others from now on.
+func (p *put) replanned() bool {
+	return p.before == nil || p.before.interval != p.site.Interval || p.before.enabled != p.site.Enabled
+}
+
+// rejudged reports whether the site's reports count for something else than before.
+func (p *put) rejudged() bool {
+	return p.replanned() || p.before.thresholds != thresholdsOf(p.site)
+}
+
+func thresholdsOf(s *sitemon.Site) status.Thresholds {
+	return status.Thresholds{Failure: s.FailureThreshold, Success: s.SuccessThreshold}
+}
+
+// readRows returns what the named sites are that are watched.
+func readRows(ctx context.Context, tx pgx.Tx, names []string) (map[string]*detail, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	details := make(map[string]*detail, len(names))
+	err := eachRow(ctx, tx, `SELECT s.name, s.site_id, s.definition, s.failure_threshold, s.success_threshold, p.enabled, p.interval_ms
+FROM sites s LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL
+WHERE s.name = ANY ($1) AND `+liveRow, []any{names}, func(row pgx.Rows) error {
+		var name, definition string
+		var d detail
+		var enabled pgtype.Bool
+		var ms pgtype.Int8
+		err := row.Scan(&name, &d.id, &definition, &d.thresholds.Failure, &d.thresholds.Success, &enabled, &ms)
+		d.definition, d.enabled, d.interval = json.RawMessage(definition), enabled.Bool, time.Duration(ms.Int64)*time.Millisecond
+		details[name] = &d
+		return err
+	})
+	return details, err
+}
+
+// forgetChanges clears site_changes of what this transaction sees. Their number
+// goes on in config_version.
+func forgetChanges(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `WITH gone AS (DELETE FROM site_changes RETURNING 1)
+UPDATE config_version SET changes = changes + (SELECT count(*) FROM gone) WHERE id = 1`)
+	return err
+}
+
+// strs runs a query whose rows are one text each.
+func strs(ctx context.Context, q querier, query string, args ...any) ([]string, error) {
+	return columns[string](ctx, q, query, args)
+}
+
+// numbers runs a query whose rows are one integer each.
+func numbers(ctx context.Context, q querier, query string, args ...any) ([]int64, error) {
+	return columns[int64](ctx, q, query, args)
+}
+
+func columns[T any](ctx context.Context, q querier, query string, args []any) (list []T, err error) {
+	err = eachRow(ctx, q, query, args, func(row pgx.Rows) error {
+		var v T
+		err := row.Scan(&v)
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}

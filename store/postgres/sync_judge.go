@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sitemon/status"
+)
+
+// judge brings the tracks and the statuses of the sites up to date that were
+// removed, or whose reports count for something else now. All locations of a site
+// whose definition has changed are taken from the stores that remember them, so
+// that those read them again, with what the site is now.
+func (e *edit) judge(ctx context.Context) error {
+	sites := make(map[int64]*judged, len(e.puts)+len(e.removed))
+	for _, id := range e.removed {
+		sites[id] = &judged{forget: true}
+	}
+	for i := range e.puts {
+		p := &e.puts[i]
+		if !p.rejudged() {
+			continue
+		}
+		id := e.ids[p.site.Name]
+		if sites[id] == nil {
+			sites[id] = &judged{forget: p.before != nil && p.before.enabled && !p.site.Enabled}
+		}
+		sites[id].put = p
+	}
+	if len(sites) == 0 {
+		return nil
+	}
+	ids := make([]int64, 0, len(sites))
+	for id := range sites {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	b := &pgx.Batch{}
+	if err := e.judgeTracks(ctx, b, ids, sites); err != nil {
+		return err
+	}
+	if err := e.judgeSites(ctx, b, ids, sites); err != nil {
+		return err
+	}
+	return e.tx.SendBatch(ctx, b).Close()
+}
+
+// judged is a site that is judged again.
+type judged struct {
+	put    *put // nil: the site is removed
+	forget bool // what it was before says nothing of it
+	tracks []status.Located
+}
+
+// judgeTracks decides the tracks of the sites and queues their writing.
+func (e *edit) judgeTracks(ctx context.Context, b *pgx.Batch, ids []int64, sites map[int64]*judged) error {
+	all, err := holdSites(ctx, e.tx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		l := &all[i]
+		s := sites[l.site]
+		if s.forget && l.track.Status != "" {
+			l.track.Forget(e.now)
+		}
+		if s.put != nil {
+			l.track.Judge(thresholdsOf(s.put.site))
+		}
+		s.tracks = append(s.tracks, status.Located{Location: l.location, Track: l.track})
+	}
+	saveTracks(b, all, "")
+	return nil
+}
+
+// judgeSites decides the statuses of the sites and queues their writing.
+func (e *edit) judgeSites(ctx context.Context, b *pgx.Batch, ids []int64, sites map[int64]*judged) error {
+	if len(e.removed) > 0 {
+		if _, err := e.tx.Exec(ctx, "DELETE FROM site_status WHERE site_id = ANY ($1)", e.removed); err != nil {
+			return err
+		}
+	}
+	before, err := lockStatuses(ctx, e.tx, ids)
+	if err != nil {
+		return err
+	}
+	var changed, added []statusRow
+	for _, id := range ids {
+		s := sites[id]
+		if s.put == nil {
+			continue
+		}
+		old, ok := before[id]
+		st := decide(e.now, old, s.put.site.Enabled, s.tracks)
+		switch {
+		case !ok:
+			added = append(added, statusRow{id, st})
+		case st != old:
+			changed = append(changed, statusRow{id, st})
+		}
+	}
+	saveStatuses(b, changed, e.now)
+	addStatuses(b, added, e.now)
+	return nil
+}
+
+// addStatuses queues the writing of statuses that have no row yet.
+func addStatuses(b *pgx.Batch, rows []statusRow, now time.Time) {
+	if len(rows) == 0 {
+		return
+	}
+	var ids []int64
+	for _, r := range rows {
+		ids = append(ids, r.site)
+	}
+	b.Queue(`INSERT INTO site_status (site_id, status, since, reason, error, changed_at, changed_seq)
+SELECT id, 'unknown', NULL, '', '', $2, 0 FROM unnest($1::int[]) AS u (id) ORDER BY id`, ids, now)
+	saveStatuses(b, rows, now)
+}
