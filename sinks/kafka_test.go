@@ -51,7 +51,7 @@ func published(t *testing.T, b *broker.Broker, topic string, n int) (all []kafka
 			t.Fatal(err)
 		}
 		r := kafka.NewReader(kafka.ReaderConfig{Brokers: b.Addresses(), Topic: topic, Partition: p, MaxWait: 100 * time.Millisecond})
-		for i := int64(0); i < last; i++ {
+		for range last {
 			m, err := r.ReadMessage(ctx)
 			if err != nil {
 				t.Fatal(err)
