@@ -15,9 +15,9 @@ import (
 // whose definition has changed are taken from the stores that remember them, so
 // that those read them again, with what the site is now.
 func (e *edit) judge(ctx context.Context) error {
-	sites := make(map[int64]*judged, len(e.puts)+len(e.removed))
+	sites := make(map[int64]*review, len(e.puts)+len(e.removed))
 	for _, id := range e.removed {
-		sites[id] = &judged{forget: true}
+		sites[id] = &review{forget: true}
 	}
 	for i := range e.puts {
 		p := &e.puts[i]
@@ -26,7 +26,7 @@ func (e *edit) judge(ctx context.Context) error {
 		}
 		id := e.ids[p.site.Name]
 		if sites[id] == nil {
-			sites[id] = &judged{forget: p.before != nil && p.before.enabled && !p.site.Enabled}
+			sites[id] = &review{forget: p.before != nil && p.before.enabled && !p.site.Enabled}
 		}
 		sites[id].put = p
 	}
@@ -48,15 +48,15 @@ func (e *edit) judge(ctx context.Context) error {
 	return e.tx.SendBatch(ctx, b).Close()
 }
 
-// judged is a site that is judged again.
-type judged struct {
+// review is a site that is judged again.
+type review struct {
 	put    *put // nil: the site is removed
 	forget bool // what it was before says nothing of it
 	tracks []status.Located
 }
 
 // judgeTracks decides the tracks of the sites and queues their writing.
-func (e *edit) judgeTracks(ctx context.Context, b *pgx.Batch, ids []int64, sites map[int64]*judged) error {
+func (e *edit) judgeTracks(ctx context.Context, b *pgx.Batch, ids []int64, sites map[int64]*review) error {
 	all, err := holdSites(ctx, e.tx, ids)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (e *edit) judgeTracks(ctx context.Context, b *pgx.Batch, ids []int64, sites
 }
 
 // judgeSites decides the statuses of the sites and queues their writing.
-func (e *edit) judgeSites(ctx context.Context, b *pgx.Batch, ids []int64, sites map[int64]*judged) error {
+func (e *edit) judgeSites(ctx context.Context, b *pgx.Batch, ids []int64, sites map[int64]*review) error {
 	if len(e.removed) > 0 {
 		if _, err := e.tx.Exec(ctx, "DELETE FROM site_status WHERE site_id = ANY ($1)", e.removed); err != nil {
 			return err
