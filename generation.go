@@ -86,6 +86,10 @@ type Plan struct {
 	Changed    []Change `json:"changed"`
 	Removed    []string `json:"removed"`
 	Unchanged  int      `json:"unchanged"`
+	// Together is how many sites the generation makes due at once, where the plan
+	// names only some of them: the moments of their extra slots depend on it. 0: it
+	// names them all.
+	Together int `json:"-"`
 	// Refused are the sites that the store left as they are, as another source owns
 	// them.
 	Refused []Refusal `json:"refused,omitempty"`

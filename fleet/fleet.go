@@ -40,10 +40,11 @@ type Row struct {
 	// Version is another one after each change of the row.
 	Version string
 	// Generation brought the row in as it is, at LoadedAt; Due says that it is due
-	// at once then, at its extra slot.
+	// at once then, at its extra slot, as one of Together.
 	Generation int64
 	LoadedAt   time.Time
 	Due        bool
+	Together   int
 }
 
 // Store is what many monitors share.
@@ -277,7 +278,7 @@ func (f *Fleet) take(changed []Row) []duePlan {
 		}
 		p := due[c.Generation]
 		if p == nil {
-			p = &duePlan{Plan: sitemon.Plan{Generation: c.Generation}, loadedAt: c.LoadedAt}
+			p = &duePlan{Plan: sitemon.Plan{Generation: c.Generation, Together: c.Together}, loadedAt: c.LoadedAt}
 			due[c.Generation] = p
 		}
 		p.Added = append(p.Added, c.Name)

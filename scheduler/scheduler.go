@@ -172,7 +172,7 @@ func (s *Scheduler) Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sit
 			e.target.Store(newTarget(site))
 		}
 		if due[site.Name] {
-			s.addExtra(e, gen.LoadedAt, len(due), fresh)
+			s.addExtra(e, gen.LoadedAt, max(len(due), plan.Together), fresh)
 		}
 	}
 	for name, e := range s.entries {
