@@ -73,7 +73,7 @@ type Options struct {
 	// Source is the document of this monitor.
 	Source string
 	// Decode makes a site of its stored definition.
-	Decode func(name string, definition json.RawMessage) (sitemon.Site, error)
+	Decode func(name string, definition []byte) (sitemon.Site, error)
 	// File is where the sites are kept for a start without the store.
 	File string
 	// Share is the part that is probed at first; nil: all.

@@ -113,7 +113,7 @@ func (w *world) setAway(away bool) {
 	w.away = away
 }
 
-func decode(name string, definition json.RawMessage) (sitemon.Site, error) {
+func decode(name string, definition []byte) (sitemon.Site, error) {
 	if string(definition) == `"bad"` {
 		return sitemon.Site{}, sitemon.ErrInvalid
 	}
