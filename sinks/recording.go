@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sitemon"
+	"sitemon/internal/metrics"
 )
 
 // RecordingOptions is what a [Recording] is made of. Registerer, Recorded and
@@ -31,7 +32,7 @@ type RecordingOptions struct {
 type Recording struct {
 	opts   RecordingOptions
 	log    *slog.Logger
-	writer *writerMetrics
+	counts *metrics.Reports
 	// dead are the messages left out of the present batch, which may come again.
 	dead map[string]bool
 }
@@ -39,9 +40,9 @@ type Recording struct {
 // NewRecording returns a Recording.
 func NewRecording(opts RecordingOptions) *Recording {
 	r := &Recording{opts: opts, log: opts.Logger.With("component", "recording"), dead: map[string]bool{}}
-	r.writer = newWriterMetrics(opts.Registerer)
+	r.counts = metrics.NewReports(opts.Registerer)
 	if opts.Waiting != nil {
-		registerLag(opts.Registerer, opts.Waiting)
+		metrics.NewLag(opts.Registerer, func() float64 { n, _ := opts.Waiting(); return float64(n) })
 	}
 	return r
 }
@@ -78,7 +79,7 @@ func (r *Recording) record(ctx context.Context, reports []sitemon.Report, messag
 	done, err := r.opts.Recorder.Record(ctx, reports)
 	switch {
 	case err == nil:
-		r.writer.recorded(done)
+		r.counts.Recorded(done)
 		if r.opts.Recorded != nil {
 			r.opts.Recorded(done)
 		}
@@ -99,6 +100,6 @@ func (r *Recording) record(ctx context.Context, reports []sitemon.Report, messag
 // leaveOut drops a report, once.
 func (r *Recording) leaveOut(m Message, report sitemon.Report, err error) {
 	r.dead[string(m.Value)] = true
-	r.writer.dead.Inc()
+	r.counts.Dead(1)
 	r.log.Error("a report that cannot be recorded is left out", "site", report.Site, "location", report.Location, "slot", report.Slot, "err", err)
 }

@@ -3,11 +3,12 @@ package sinks
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// marksName is the file with the names of sites that lost reports, one a line. A
-// name too many costs nothing: it is in the report of a site without a gap.
+// marksName is the file with the marks, one a line. One too many costs nothing:
+// its reason goes to a report that follows the one before it.
 const marksName = "dropped"
 
 // marks are the sites that lost reports, with the number from which on a report
@@ -30,11 +31,14 @@ func (s *Spooled) loadMarks() {
 		return // as a rule there is none
 	}
 	s.marksSaved = true
-	for site := range strings.Lines(string(b)) {
-		if name, ok := strings.CutSuffix(site, "\n"); ok {
-			s.marks.add([]byte(name), 0)
+	for line := range strings.Lines(string(b)) {
+		number, site, _ := strings.Cut(line, " ")
+		if site, ok := strings.CutSuffix(site, "\n"); ok {
+			from, _ := strconv.ParseUint(number, 10, 64) // 0 if damaged: the next report
+			s.marks.add([]byte(site), from)
 		}
 	}
+	s.marks.lower(s.mem.next) // those that were only in memory are gone
 }
 
 // saveMarks keeps the marks for a process after this one. Best effort: without
@@ -46,13 +50,13 @@ func (s *Spooled) saveMarks() {
 		return
 	}
 	s.unsaved = false
-	var b strings.Builder
-	for site := range s.marks {
-		b.WriteString(site)
-		b.WriteByte('\n')
+	var b []byte
+	for site, from := range s.marks {
+		b = strconv.AppendUint(b, from, 10)
+		b = append(append(append(b, ' '), site...), '\n')
 	}
 	s.mu.Unlock()
-	s.marksSaved = os.WriteFile(filepath.Join(s.opts.Dir, marksName), []byte(b.String()), 0o600) == nil
+	s.marksSaved = os.WriteFile(filepath.Join(s.opts.Dir, marksName), b, 0o600) == nil
 }
 
 // removeMarks removes their file when there are none any more. The caller holds

@@ -39,8 +39,12 @@ func (s *Spooled) store(now bool) error {
 	if s.broken != nil && !now && time.Now().Before(s.retryAt) {
 		return s.broken
 	}
+	// With room for a batch on its way to the deliverer, when its segment is dropped.
+	limit := s.opts.MaxBytes - min(batchBytes, s.opts.MaxBytes/4)
 	room := true
 	for c := s.take(); c != nil; c = s.take() {
+		for s.spool.bytes+int64(len(c.buf)) > limit && s.dropOldest() {
+		}
 		number(c.buf, c.first)
 		err := s.spool.append(c.buf, c.first, uint64(c.reports))
 		if err != nil && full(err) && room {
@@ -59,8 +63,6 @@ func (s *Spooled) store(now bool) error {
 		s.mem.release(c)
 		s.mu.Unlock()
 		s.mends()
-		for s.spool.bytes > s.opts.MaxBytes && s.dropOldest() {
-		}
 		signal(s.dirty)
 	}
 	s.saveMarks()
@@ -132,10 +134,8 @@ func (s *Spooled) dropOldest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for site := range sites {
-		if _, known := s.marks[site]; !known {
-			s.unsaved = true
-		}
 		s.marks[site] = upTo
+		s.unsaved = true
 	}
 	if s.lose(int(n)); n > 0 {
 		s.overflows()

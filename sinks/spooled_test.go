@@ -27,6 +27,7 @@ var errAway = errors.New("the broker is away")
 type deliverer struct {
 	mu      sync.Mutex
 	fail    error
+	failed  func() // called when it does, if set
 	calls   int
 	reports []sitemon.Report
 }
@@ -36,6 +37,9 @@ func (d *deliverer) Deliver(_ context.Context, messages []sinks.Message) error {
 	defer d.mu.Unlock()
 	d.calls++
 	if d.fail != nil {
+		if d.failed != nil {
+			d.failed()
+		}
 		return d.fail
 	}
 	for _, m := range messages {
@@ -336,17 +340,17 @@ func TestSpooledFlush(t *testing.T) {
 
 func TestSpooledRemovesWhatIsDelivered(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, settings{dir: dir, maxBytes: 50_000})
-	for i := range 100 {
-		s.write("a", 200*i, 200*i+200)
+	s := open(t, settings{dir: dir, maxBytes: 80_000})
+	for i := range 40 {
+		s.write("a", 250*i, 250*i+250)
 		if err := s.flush(t); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if size := folderSize(t, dir); size > 50_000 {
-		t.Errorf("the folder of a spool of at most 50 kB has %d bytes", size)
+	if size := folderSize(t, dir); size > 80_000 {
+		t.Errorf("the folder of a spool of at most 80 kB has %d bytes", size)
 	}
-	wantRow(t, slots(s.to.all(), "a"), 0, 20_000)
+	wantRow(t, slots(s.to.all(), "a"), 0, 10_000)
 	if lost := s.metric(t, "sitemon_spool_dropped_reports_total"); lost != 0 {
 		t.Errorf("%v reports lost", lost)
 	}
@@ -384,4 +388,12 @@ func TestSpooledRefusesWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+}
+
+// flushNow flushes until the deliverer fails.
+func (s *spool) flushNow() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s.to.failed = cancel
+	return s.Flush(ctx)
 }
