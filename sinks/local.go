@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sitemon"
+	"sitemon/internal/metrics"
 )
 
 const (
@@ -54,7 +55,7 @@ type Local struct {
 	opts    LocalOptions
 	log     *slog.Logger
 	metrics *spoolMetrics
-	writer  *writerMetrics
+	reports *metrics.Reports
 	wake    chan struct{} // holds one token while reports wait
 
 	mu      sync.Mutex
@@ -71,8 +72,8 @@ func NewLocal(opts LocalOptions) *Local {
 		wake: make(chan struct{}, 1), dropped: map[string]bool{},
 	}
 	l.metrics = newSpoolMetrics(opts.Registerer, "local", l.Waiting)
-	l.writer = newWriterMetrics(opts.Registerer)
-	registerLag(opts.Registerer, l.Waiting)
+	l.reports = metrics.NewReports(opts.Registerer)
+	metrics.NewLag(opts.Registerer, func() float64 { n, _ := l.Waiting(); return float64(n) })
 	return l
 }
 
@@ -147,7 +148,7 @@ func (l *Local) record(ctx context.Context, batch []sitemon.Report) error {
 			if wait > retryMin {
 				l.log.Info("reports are recorded again")
 			}
-			l.writer.recorded(done)
+			l.reports.Recorded(done)
 			if l.opts.Recorded != nil {
 				l.opts.Recorded(done)
 			}

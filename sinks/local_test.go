@@ -122,7 +122,7 @@ func TestFailingRecorderLosesNothing(t *testing.T) {
 			t.Errorf("waiting: %d reports for %s, want some", n, oldest)
 		}
 		n, _ := l.Waiting()
-		want := "# HELP sitemon_writer_lag Reports that the writer has yet to record: inside one process those of the spool.\n" +
+		want := "# HELP sitemon_writer_lag Reports that the writer has yet to record: of its partitions, or inside one process those that wait before it.\n" +
 			"# TYPE sitemon_writer_lag gauge\nsitemon_writer_lag " + fmt.Sprint(n) + "\n"
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "sitemon_writer_lag"); err != nil {
 			t.Error(err)
