@@ -8,42 +8,93 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
+	"syscall"
 
 	"github.com/segmentio/kafka-go"
 )
 
-// explained says what an error of connecting means to whoever runs SiteMon, where
-// the library's own words do not.
-func explained(err error) error {
-	hint := ""
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var record tls.RecordHeaderError
-	switch {
-	case errors.As(err, &unknown):
-		hint = "the broker's certificate is signed by nobody whom KAFKA_AUTH_CA (or the system) names"
-	case errors.As(err, &name):
-		hint = "the broker's certificate is for another host"
-	case errors.As(err, &record):
-		hint = "the broker does not speak TLS at this port"
-	case strings.Contains(err.Error(), "remote error: tls:"):
-		hint = "the broker refuses the client certificate, KAFKA_ACCESS_CRT"
-	case errors.Is(err, kafka.SASLAuthenticationFailed):
-		hint = "the broker refuses KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD"
-	case errors.Is(err, kafka.UnsupportedSASLMechanism):
-		hint = "the broker does not offer this KAFKA_SASL_MECHANISM"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		hint = "the broker ended the connection: it may want TLS (KAFKA_TLS) or a sign-in (KAFKA_SASL_MECHANISM)"
-	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		hint = "no answer in time: it hangs, or this port is none of Kafka's"
-	default:
+// explainer knows what a Broker was told, without which many errors can't be
+// explained.
+type explainer struct {
+	tls, certificate, signIn bool
+}
+
+// explain says what an error means, where the library's own words do not.
+func (x explainer) explain(err error) error {
+	hint := x.hint(err)
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op // without the library's "failed to" around it
+	}
+	if hint == "" {
 		return err
 	}
 	return fmt.Errorf("%s: %w", hint, err)
 }
 
+func (x explainer) hint(err error) string {
+	if hint := x.certificateHint(err); hint != "" {
+		return hint
+	}
+	op, _ := errors.AsType[*net.OpError](err)
+	switch {
+	case errors.Is(err, kafka.SASLAuthenticationFailed):
+		return "the broker refuses KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD"
+	case errors.Is(err, kafka.UnsupportedSASLMechanism):
+		return "the broker does not offer this KAFKA_SASL_MECHANISM"
+	case errors.Is(err, kafka.IllegalSASLState):
+		return "the broker asks for no sign-in at this port: leave out KAFKA_SASL_MECHANISM, or take another port"
+	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
+		return "the broker does not allow this to this user"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return x.endedHint()
+	case op != nil && op.Op == "dial" && op.Timeout():
+		return "no answer: the host is down, or a firewall is in between"
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return "no answer in time: the broker hangs, or this port is none of Kafka's"
+	}
+	return ""
+}
+
+// certificateHint explains the refusals of TLS.
+func (x explainer) certificateHint(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "the broker's certificate is signed by nobody whom KAFKA_AUTH_CA (or else the system) names"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the broker's certificate is for another host than KAFKA_BROKER names"
+	}
+	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return "the broker's certificate is not valid"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "the broker does not speak TLS at this port"
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case !ok || op.Op != "remote error": // an alert of TLS
+		return ""
+	case x.certificate:
+		return "the broker refuses the client certificate, KAFKA_ACCESS_CRT"
+	}
+	return "the broker asks for a client certificate: set KAFKA_ACCESS_CRT, KAFKA_ACCESS_KEY and KAFKA_AUTH_CA"
+}
+
+// endedHint says what it may mean that the broker ends a connection.
+func (x explainer) endedHint() string {
+	switch {
+	case x.tls && x.signIn:
+		return "the broker ended the connection: it may not speak TLS at this port"
+	case x.tls:
+		return "the broker ended the connection: it may not speak TLS at this port, or want a sign-in (KAFKA_SASL_MECHANISM)"
+	case x.signIn:
+		return "the broker ended the connection: it may want TLS (KAFKA_TLS)"
+	}
+	return "the broker ended the connection: it may want TLS (KAFKA_TLS) or a sign-in (KAFKA_SASL_MECHANISM)"
+}
+
 func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
+	n, ok := errors.AsType[net.Error](err)
+	return ok && n.Timeout()
 }

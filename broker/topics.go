@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,12 +20,14 @@ type Topic struct {
 	Config     map[string]string // for a topic that is made; nil: the broker's defaults
 }
 
-// Partitions of the topics that SiteMon makes.
+// ShardPartitions is how many parts the sites of a location have.
+const ShardPartitions = 64
+
 const (
 	reportPartitions = 12
-	deadPartitions   = 1
-	// ShardPartitions is how many parts the sites of a location have.
-	ShardPartitions = 64
+	reportRetention  = "604800000"  // 7 days, in milliseconds: how long writers may be away
+	deadPartitions   = 1            // the order in which they came
+	deadRetention    = "2592000000" // 30 days: people look at them
 )
 
 // DeadTopic is where messages go that can't be used.
@@ -33,27 +36,32 @@ func DeadTopic(topic string) string { return topic + ".dead" }
 // ShardsTopic is the one over whose partitions monitors share the sites.
 func ShardsTopic(topic string) string { return topic + ".shards" }
 
-// ReportTopics are the topics that go with the one of the reports. What can't be
-// used is kept for 30 days, the rest as long as the brokers are set up to.
+// ReportTopics are the topic of the reports and those that go with it.
 func ReportTopics(topic string) []Topic {
 	return []Topic{
-		{topic, reportPartitions, nil},
-		{DeadTopic(topic), deadPartitions, map[string]string{"retention.ms": "2592000000"}},
-		{ShardsTopic(topic), ShardPartitions, nil},
+		{topic, reportPartitions, map[string]string{"retention.ms": reportRetention}},
+		{DeadTopic(topic), deadPartitions, map[string]string{"retention.ms": deadRetention}},
+		{ShardsTopic(topic), ShardPartitions, nil}, // never holds a message
 	}
 }
 
-// EnsureTopics makes the topics that are missing. Where that is not allowed, the
-// error names each with the command that makes it. A topic with fewer partitions
-// than wanted is used as it is.
+// EnsureTopics makes the topics that are missing, with as many replicas as the
+// brokers give a topic by default. Where that is not allowed, the error names each
+// topic with the command that makes it. A topic with fewer partitions than wanted
+// is used as it is.
 func (b *Broker) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	missing, err := b.missing(ctx, topics)
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	errs := b.create(ctx, missing, -1) // as the brokers are set up
-	if errors.Is(errors.Join(errs...), kafka.InvalidReplicationFactor) || errors.Is(errors.Join(errs...), kafka.UnsupportedVersion) {
-		errs = b.create(ctx, missing, 1) // brokers older than 2.4
+	made, errs := b.create(ctx, missing, -1)
+	if errors.Is(errors.Join(errs...), kafka.InvalidReplicationFactor) { // that default exceeds the brokers, or they are older than 2.4
+		var again []Topic
+		again, errs = b.create(ctx, missing, 1)
+		made = append(made, again...)
+	}
+	for _, t := range made {
+		b.log.Info("topic made", "topic", t.Name, "partitions", t.Partitions)
 	}
 	return errors.Join(errs...)
 }
@@ -66,7 +74,7 @@ func (b *Broker) missing(ctx context.Context, topics []Topic) ([]Topic, error) {
 	}
 	meta, err := b.Client().Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
-		return nil, fmt.Errorf("ask Kafka for the topics %s: %w", strings.Join(names, ", "), err)
+		return nil, fmt.Errorf("ask Kafka for the topics %s: %w", strings.Join(names, ", "), b.Explain(err))
 	}
 	there := map[string]int{}
 	for _, t := range meta.Topics {
@@ -77,14 +85,15 @@ func (b *Broker) missing(ctx context.Context, topics []Topic) ([]Topic, error) {
 	return slices.DeleteFunc(slices.Clone(topics), func(t Topic) bool {
 		n, ok := there[t.Name]
 		if ok && n < t.Partitions {
-			b.log.Debug("a topic has fewer partitions than SiteMon would give it", "topic", t.Name, "partitions", n, "wanted", t.Partitions)
+			b.log.Info("a topic has fewer partitions than SiteMon would give it", "topic", t.Name, "partitions", n, "wanted", t.Partitions)
 		}
 		return ok
 	}), nil
 }
 
-// create makes topics; there is an error for each that was not made.
-func (b *Broker) create(ctx context.Context, topics []Topic, replicas int) []error {
+// create makes topics, and returns those that it made; there is an error for each
+// that is still missing.
+func (b *Broker) create(ctx context.Context, topics []Topic, replicas int) (made []Topic, errs []error) {
 	req := &kafka.CreateTopicsRequest{}
 	for _, t := range topics {
 		c := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: replicas}
@@ -95,28 +104,39 @@ func (b *Broker) create(ctx context.Context, topics []Topic, replicas int) []err
 	}
 	resp, err := b.Client().CreateTopics(ctx, req)
 	if err != nil {
-		return []error{fmt.Errorf("make topics: %w", err)}
+		return nil, []error{fmt.Errorf("make topics: %w", b.Explain(err))}
 	}
-	var errs []error
 	for _, t := range topics {
 		switch err := resp.Errors[t.Name]; {
 		case err == nil:
-			b.log.Info("topic made", "topic", t.Name, "partitions", t.Partitions)
+			made = append(made, t)
 		case errors.Is(err, kafka.TopicAlreadyExists): // another process was first
 		default:
-			errs = append(errs, fmt.Errorf("make the topic %s: %w (make it yourself: kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d)",
-				t.Name, err, b.addresses[0], t.Name, t.Partitions))
+			errs = append(errs, fmt.Errorf("make the topic %s with %d partitions: %w; make it yourself: %s",
+				t.Name, t.Partitions, b.Explain(err), b.command(t)))
 		}
 	}
-	return errs
+	return made, errs
 }
 
-// Partitions returns how many partitions a topic has. The error wraps
-// [sitemon.ErrNotFound] where there is no such topic.
+// command is what makes a topic, for those who may.
+func (b *Broker) command(t Topic) string {
+	var c strings.Builder
+	fmt.Fprintf(&c, "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d",
+		strings.Join(b.addresses, ","), t.Name, t.Partitions)
+	for _, name := range slices.Sorted(maps.Keys(t.Config)) {
+		fmt.Fprintf(&c, " --config %s=%s", name, t.Config[name])
+	}
+	return c.String()
+}
+
+// Partitions returns how many partitions a topic has, as of the last 6 seconds.
+// The error wraps [sitemon.ErrNotFound] where there is no such topic, or none that
+// this user may see.
 func (b *Broker) Partitions(ctx context.Context, topic string) (int, error) {
 	meta, err := b.Client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, fmt.Errorf("ask Kafka for the partitions of %s: %w", topic, err)
+		return 0, fmt.Errorf("ask Kafka for the partitions of %s: %w", topic, b.Explain(err))
 	}
 	for _, t := range meta.Topics {
 		switch {
@@ -124,7 +144,7 @@ func (b *Broker) Partitions(ctx context.Context, topic string) (int, error) {
 		case errors.Is(t.Error, kafka.UnknownTopicOrPartition):
 			return 0, fmt.Errorf("topic %s: %w", topic, sitemon.ErrNotFound)
 		case t.Error != nil:
-			return 0, fmt.Errorf("topic %s: %w", topic, t.Error)
+			return 0, fmt.Errorf("topic %s: %w", topic, b.Explain(t.Error))
 		default:
 			return len(t.Partitions), nil
 		}
