@@ -140,3 +140,15 @@ func (t Track) At(now time.Time) sitemon.Status {
 	}
 	return t.Status
 }
+
+// Steady reports whether a track says after a report what it said before, so that
+// a store may leave its row as it is: only the newest slot is another, which the
+// newest report tells, or a row of reports is longer that is long enough already.
+func Steady(before, after *Track) bool {
+	if before.Status != after.Status || before.Outcome != after.Outcome || !before.Row.Equal(after.Row) ||
+		!before.Since.Equal(after.Since) || before.Fault != after.Fault || before.Blind != after.Blind {
+		return false
+	}
+	down := after.Status == sitemon.StatusDown
+	return after.Failures == 0 && after.Successes == 0 || after.Failures > 0 && down || after.Successes > 0 && !down
+}

@@ -10,6 +10,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -66,8 +67,14 @@ type DB struct {
 	hourRetention time.Duration
 	clock         func() time.Time
 	prepared      chan struct{}
+	id            string       // of this open store, among all in which somebody remembers tracks
 	preparing     sync.Mutex   // guards closing prepared
 	retained      atomic.Int64 // what is older, in seconds since 1970, has been deleted
+
+	recording chan struct{} // full while a batch is recorded or a tick runs; guards what follows
+	memory    *memory
+	judged    time.Time // of the last tick
+	buffer    []byte    // of rows on their way
 }
 
 // Open returns the store in the database that a DSN names, without dialling: the
@@ -92,6 +99,9 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
 		clock:         opts.Clock,
 		prepared:      make(chan struct{}),
+		id:            rand.Text(),
+		recording:     make(chan struct{}, 1),
+		memory:        newMemory(),
 	}
 	if db.clock == nil {
 		db.clock = time.Now

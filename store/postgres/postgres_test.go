@@ -5,6 +5,7 @@ import (
 
 	"sitemon/internal/testkit"
 	"sitemon/store/postgres"
+	"sitemon/store/storetest"
 )
 
 // open opens the store in a database for the time of a test.
@@ -28,4 +29,10 @@ func open(t testing.TB, dsn string, opts postgres.Options) *postgres.DB {
 
 func TestOpen(t *testing.T) {
 	open(t, testkit.Postgres(t), postgres.Options{})
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, opts storetest.Options) storetest.Store {
+		return open(t, testkit.Postgres(t), postgres.Options{Clock: opts.Clock, Retention: opts.Retention})
+	})
 }

@@ -125,6 +125,7 @@ const (
 	codeNoLock        = "55P03" // lock_timeout
 	codeCheck         = "23514" // also: no partition for a row
 	codeUnique        = "23505"
+	codeForeignKey    = "23503"
 	codeNoDatabase    = "3D000"
 	codeNoTable       = "42P01"
 	codeNoPrivilege   = "42501"
@@ -164,3 +165,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// lock waits until no other batch is recorded, or the context ends.
+func (db *DB) lock(ctx context.Context) error {
+	select {
+	case db.recording <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (db *DB) unlock() { <-db.recording }

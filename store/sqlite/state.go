@@ -183,7 +183,7 @@ LEFT JOIN site_reports r ON r.id = (SELECT max(id) FROM site_reports WHERE id >=
 		t.Slot, t.Interval = moment(at), time.Duration(ms)*time.Millisecond
 		t.Silent, t.Row, t.Since = momentOrZero(silent), momentOrZero(rowSlot), momentOrZero(since)
 		if at := time.UnixMilli(newest.Int64).UTC(); newest.Valid && at.After(t.Slot) {
-			// Reports that said the same as the one before: see steady.
+			// Reports that said the same as the one before: see [status.Steady].
 			t.Slot, t.Interval = at, time.Duration(newestMS.Int64)*time.Millisecond
 			if history.OutcomeOf(newestOutcome.Int64) != sitemon.OutcomeUnknown {
 				t.Silent = t.Slot.Add(t.Interval + status.Grace(t.Interval))

@@ -16,24 +16,12 @@ func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
 	if silent := l.track.Silent; !silent.IsZero() && silent.Before(b.db.state.silence) {
 		b.db.state.silence = silent
 	}
-	if !steady(&before, &l.track) {
+	if !status.Steady(&before, &l.track) {
 		b.locations[l] = struct{}{}
 	} else if before.At(b.now) == l.track.At(b.now) {
 		return
 	}
 	b.judge(s)
-}
-
-// steady reports whether a track says what it said before, so that its row may
-// stay: only the newest slot is another, which the newest report tells, or a row
-// of reports is longer that is long enough already.
-func steady(a, b *status.Track) bool {
-	if a.Status != b.Status || a.Outcome != b.Outcome || !a.Row.Equal(b.Row) || !a.Since.Equal(b.Since) ||
-		a.Fault != b.Fault || a.Blind != b.Blind {
-		return false
-	}
-	down := b.Status == sitemon.StatusDown
-	return b.Failures == 0 && b.Successes == 0 || b.Failures > 0 && down || b.Successes > 0 && !down
 }
 
 // judge puts together a site's state over its locations and notes what changed.

@@ -1,0 +1,259 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"sitemon"
+	"sitemon/status"
+)
+
+// at is the moment as of which a report of a slot is judged: no later one than up
+// to which reports have been read, so that a backlog makes no silence.
+func (b *batch) at(slot time.Time) time.Time {
+	if at := later(slot, b.db.judged); at.Before(b.now) {
+		return at
+	}
+	return b.now
+}
+
+// advance takes the reports that are newer than the newest ones of their locations
+// into their tracks, in the order given, and sets the others apart.
+func (b *batch) advance() {
+	for i := range b.entries {
+		e := &b.entries[i]
+		if e.duplicate {
+			continue
+		}
+		t, r := &e.l.batch.track, e.r
+		if t.Status != "" && !r.Slot.After(t.Slot) {
+			b.late = append(b.late, e)
+			continue
+		}
+		if t.Status != "" {
+			b.gapBefore(e, t.Slot)
+		}
+		b.mark(e, t.Interval)
+		before := *t
+		t.Advance(*r, e.l.site.thresholds)
+		at := b.at(r.Slot)
+		if !status.Steady(&before, t) {
+			e.l.batch.dirty = true
+		} else if before.At(at) == t.At(at) {
+			continue
+		}
+		b.events = append(b.events, e.l.site.event(at))
+	}
+}
+
+// event is a moment at which the state of a site may have become another.
+type event struct {
+	site int64
+	at   time.Time
+	own  []held // the tracks that this transaction changes, as they are then
+}
+
+func (s *site) event(at time.Time) event {
+	ev := event{site: s.id, at: at}
+	for _, l := range s.locations {
+		if l.batch != nil {
+			ev.own = append(ev.own, held{l.id, s.id, l.name, l.batch.track})
+		}
+	}
+	return ev
+}
+
+// judge puts together what the locations of sites say at one event after another,
+// queues what is to be written of it, and returns the changes of status.
+func judge(ctx context.Context, tx pgx.Tx, events []event, now time.Time, out *pgx.Batch) (changes []sitemon.StatusChange, err error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	sites, own := map[int64]*judging{}, map[int64]struct{}{}
+	for _, ev := range events {
+		sites[ev.site] = &judging{}
+		for _, h := range ev.own {
+			own[h.id] = struct{}{}
+		}
+	}
+	if err := readJudged(ctx, tx, sites, slices.AppendSeq([]int64{}, maps.Keys(own))); err != nil {
+		return nil, err
+	}
+	var rows []statusRow
+	for _, ev := range events {
+		s := sites[ev.site]
+		if s.name == "" || s.state.Status == "" { // nobody watches it
+			continue
+		}
+		st := decide(ev.at, s.state, s.enabled, s.tracks(ev.own))
+		if st.Status != s.state.Status {
+			changes = append(changes, sitemon.StatusChange{
+				Site: s.name, Status: st.Status, Since: st.Since, Reason: st.Reason, Error: st.Error,
+			})
+		}
+		s.state = st
+	}
+	for _, id := range slices.Sorted(maps.Keys(sites)) {
+		if s := sites[id]; !same(s.state, s.before) {
+			rows = append(rows, statusRow{id, s.state})
+		}
+	}
+	saveStatuses(out, rows, now)
+	return changes, nil
+}
+
+func same(a, b status.State) bool {
+	return a.Status == b.Status && a.Since.Equal(b.Since) && a.Reason == b.Reason && a.Error == b.Error
+}
+
+// judging is a site whose state is put together.
+type judging struct {
+	name          string
+	enabled       bool
+	before, state status.State
+	others        []held
+}
+
+// tracks are those of all locations that ever reported.
+func (s *judging) tracks(own []held) []status.Located {
+	var list []status.Located
+	for _, hs := range [...][]held{own, s.others} {
+		for _, h := range hs {
+			if h.track.Status != "" {
+				list = append(list, status.Located{Location: h.location, Track: h.track})
+			}
+		}
+	}
+	return list
+}
+
+// readJudged locks the statuses of sites and reads what they are made of, all but
+// the tracks that the transaction itself changes.
+func readJudged(ctx context.Context, tx pgx.Tx, sites map[int64]*judging, own []int64) error {
+	ids := slices.Sorted(maps.Keys(sites))
+	states, err := lockStatuses(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	for id, st := range states {
+		sites[id].before, sites[id].state = st, st
+	}
+	err = eachRow(ctx, tx, "SELECT s.site_id, s.name, s.enabled FROM sites s WHERE s.site_id = ANY ($1) AND "+liveRow, []any{ids},
+		func(row pgx.Rows) error {
+			var id int64
+			var name string
+			var enabled bool
+			err := row.Scan(&id, &name, &enabled)
+			if s := sites[id]; s != nil {
+				s.name, s.enabled = name, enabled
+			}
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	others, err := readTracks(ctx, tx, "WHERE l.site_id = ANY ($1) AND l.id <> ALL ($2)", ids, own)
+	for _, h := range others {
+		sites[h.site].others = append(sites[h.site].others, h)
+	}
+	return err
+}
+
+// tickRows is of how many locations a transaction looks whether they are silent.
+const tickRows = 1000
+
+// Tick makes the sites unknown whose locations have fallen silent by now, which is
+// the time up to which reports have been read, and returns the changes. It costs
+// next to nothing where none is due. Any number of stores may tick.
+func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.StatusChange, err error) {
+	defer wrap(&err, "tick")
+	if err := db.ready(); err != nil {
+		return nil, err
+	}
+	if err := db.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer db.unlock()
+	db.judged = later(db.judged, now)
+	for {
+		t := ticking{db: db, now: now}
+		if err := db.write(ctx, t.run); err != nil {
+			db.memory = newMemory()
+			return changes, err
+		}
+		changes = append(changes, t.changes...)
+		for _, id := range t.silent {
+			if l := db.memory.byID[id]; l != nil {
+				l.seen = true
+			}
+		}
+		if t.rows < tickRows {
+			return changes, nil
+		}
+	}
+}
+
+// ticking is a transaction that looks at some locations.
+type ticking struct {
+	db      *DB
+	now     time.Time
+	rows    int
+	silent  []int64 // locations
+	changes []sitemon.StatusChange
+}
+
+func (t *ticking) run(ctx context.Context, tx pgx.Tx) error {
+	t.rows, t.silent = 0, nil
+	tracks, err := t.due(ctx, tx)
+	if err != nil || len(tracks) == 0 {
+		return err
+	}
+	ids, looks := make([]int64, len(tracks)), make([]pgtype.Timestamptz, len(tracks))
+	var events []event
+	for i, h := range tracks {
+		ids[i] = h.id
+		if silent := h.track.Silent; t.now.Before(silent) {
+			looks[i] = orNull(silent) // it has reported since
+			continue
+		}
+		t.silent = append(t.silent, h.id)
+		events = append(events, event{site: h.site, at: t.now})
+	}
+	out := &pgx.Batch{}
+	out.Queue(`UPDATE site_locations l SET look_at = n.at, writer = CASE WHEN n.at IS NULL AND l.writer <> $3 THEN '' ELSE l.writer END
+FROM unnest($1::int[], $2::timestamptz[]) AS n (id, at) WHERE l.id = n.id`, ids, looks, t.db.id)
+	if t.changes, err = judge(ctx, tx, events, t.db.clock(), out); err != nil {
+		return fmt.Errorf("judge sites: %w", err)
+	}
+	return tx.SendBatch(ctx, out).Close()
+}
+
+// due locks the locations at which it is time to look, but for those that somebody
+// records for just now, and returns their tracks.
+func (t *ticking) due(ctx context.Context, tx pgx.Tx) (tracks []held, err error) {
+	var read []int64
+	err = eachRow(ctx, tx, `SELECT id, writer FROM site_locations WHERE look_at <= $1 ORDER BY look_at LIMIT $2
+FOR NO KEY UPDATE SKIP LOCKED`, []any{t.now, tickRows}, func(row pgx.Rows) error {
+		var id int64
+		var writer string
+		err := row.Scan(&id, &writer)
+		t.rows++
+		if l := t.db.memory.byID[id]; l != nil && l.known && writer == t.db.id {
+			tracks = append(tracks, held{id, l.site.id, l.name, l.track})
+		} else {
+			read = append(read, id)
+		}
+		return err
+	})
+	if err != nil || len(read) == 0 {
+		return tracks, err
+	}
+	more, err := readTracks(ctx, tx, "WHERE l.id = ANY ($1)", read)
+	return append(tracks, more...), err
+}
