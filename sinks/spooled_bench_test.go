@@ -53,7 +53,9 @@ func BenchmarkSpooled(b *testing.B) {
 		n++
 	}
 	cancel()
-	<-done
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
 	if err := s.Flush(context.Background()); err != nil || to.messages != n {
 		b.Fatalf("%d of %d delivered: %v", to.messages, n, err)
 	}
