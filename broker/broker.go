@@ -104,5 +104,10 @@ func (b *Broker) Client() *kafka.Client {
 // SiteMon and which setting to look at, where the client's own words do not say.
 func (b *Broker) Explain(err error) error { return b.explainer.explain(err) }
 
-// Close ends the connections that the Broker's transport keeps.
+// Refresh forgets what the transport knows of brokers, topics and leaders, and the
+// error that it had in their place. The next request asks anew; without this, what
+// is known stays for up to 6 seconds. Requests under way are not disturbed.
+func (b *Broker) Refresh() { b.transport.CloseIdleConnections() }
+
+// Close ends the connections that the transport keeps.
 func (b *Broker) Close() { b.transport.CloseIdleConnections() }

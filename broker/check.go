@@ -79,7 +79,7 @@ func (b *Broker) Await(ctx context.Context, what string) error {
 		case err == nil && wait == retryMin:
 			return nil
 		case err == nil:
-			b.transport.CloseIdleConnections() // it would repeat the error of before for some seconds
+			b.Refresh() // or the transport repeats the error of before for some seconds
 			if told {
 				b.log.Info("Kafka is there", "for", what)
 			}
