@@ -60,14 +60,24 @@ func (b *Broker) check(ctx context.Context, address string) error {
 func (b *Broker) ask(ctx context.Context, address string) ([]kafka.Broker, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := b.dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
+	dialer := *b.dialer
+	dialer.DialFunc = func(dialing context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(dialing, network, address)
+		if err == nil { // the library looks at no context from here on
+			context.AfterFunc(ctx, func() { _ = c.Close() })
+		}
+		return c, err
 	}
-	defer func() { _ = conn.Close() }()
-	// The library does not look at the context from here on.
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
-	return conn.Brokers()
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	var brokers []kafka.Broker
+	if err == nil {
+		defer func() { _ = conn.Close() }()
+		brokers, err = conn.Brokers()
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return brokers, err
 }
 
 // Await returns once Kafka can be reached, or ctx has ended; what says what for. It
