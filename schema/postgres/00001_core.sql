@@ -155,8 +155,10 @@ CREATE TABLE monitors (
 );
 
 -- What monitors reported, and nothing else: a slot that nobody ran has no row.
--- The identity is the primary key. NULL stands for what does not apply. One
--- partition holds one day of UTC; they are made ahead and dropped whole.
+-- The identity is the primary key, whose index also has what availability is
+-- computed from: the rows of one site lie scattered over the table. NULL stands for
+-- what does not apply. One partition holds one day of UTC; they are made ahead and
+-- dropped whole.
 CREATE TABLE site_reports (
     slot                   timestamptz NOT NULL, -- in whole milliseconds
     site_location_id       integer     NOT NULL,
@@ -180,7 +182,7 @@ CREATE TABLE site_reports (
     body_truncated         boolean,              -- true or NULL
     remote_addr            text,
     error                  text,
-    PRIMARY KEY (site_location_id, slot)
+    PRIMARY KEY (site_location_id, slot) INCLUDE (interval_ms, outcome, duration_us)
 ) PARTITION BY RANGE (slot);
 
 -- Runs of planned slots for which no report came, between two reports of a
@@ -196,18 +198,18 @@ CREATE TABLE site_gaps (
 
 -- Time by outcome of each site, over all its locations, in whole hours. An hour
 -- in which a site has no row is unknown as a whole; what the known times leave of
--- an hour is unknown too.
+-- an hour is unknown too. Lists of sites read nothing but the index.
 CREATE TABLE availability_1h (
     site_id        integer     NOT NULL REFERENCES site_names (id),
+    up_ms          integer     NOT NULL,
     start          timestamptz NOT NULL,
-    up_ms          bigint      NOT NULL,
-    degraded_ms    bigint      NOT NULL,
-    down_ms        bigint      NOT NULL,
-    reports        bigint      NOT NULL, -- of any outcome
-    timed          bigint      NOT NULL, -- of them those that are up or degraded
+    degraded_ms    integer     NOT NULL,
+    down_ms        integer     NOT NULL,
+    reports        integer     NOT NULL, -- of any outcome
+    timed          integer     NOT NULL, -- of them those that are up or degraded
     latency_sum_us bigint      NOT NULL, -- of the timed ones
     latency_max_us bigint      NOT NULL,
-    PRIMARY KEY (site_id, start)
+    PRIMARY KEY (site_id, start) INCLUDE (up_ms, degraded_ms, down_ms)
 );
 
 -- The same in whole days of UTC.
@@ -217,9 +219,9 @@ ALTER TABLE availability_1d ADD FOREIGN KEY (site_id) REFERENCES site_names (id)
 -- How far the rollups are: one row.
 CREATE TABLE availability_progress (
     id      integer     PRIMARY KEY CHECK (id = 1),
-    hours   timestamptz NOT NULL, -- hours that begin before this have their rows
-    days    timestamptz NOT NULL, -- so have days
-    claimed timestamptz NOT NULL  -- a report of an hour before this leaves a mark
+    hours   timestamptz NOT NULL, -- hours have their rows up to this moment, which may lie within one
+    days    timestamptz NOT NULL, -- days that begin before this have their rows
+    claimed timestamptz NOT NULL  -- a report of a slot before this leaves a mark
 );
 
 -- Hours to be computed again, as a late report fell into them.

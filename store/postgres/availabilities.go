@@ -10,10 +10,13 @@ import (
 	"sitemon/store/internal/history"
 )
 
+// exactSites is for how many sites at once the windows begin to the moment.
+const exactSites = 200
+
 // Availabilities returns for each name the figures over the windows that end now,
-// in the order of windows, for lists of many sites. Of more than a thousand, or
-// beyond the reports that are kept, the hour in which a window begins counts in
-// proportion. A name that the store has never heard of is missing.
+// in the order of windows, for lists of many sites. Of more than
+// [exactSites], or beyond the reports that are kept, the hour in which a window
+// begins counts in proportion. A name that the store has never heard of is missing.
 func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (figures map[string][]availability.Figure, err error) {
 	defer wrap(&err, "availability of %d sites", len(names))
 	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -25,7 +28,7 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 		if err != nil {
 			return err
 		}
-		l := history.List{Now: now, Windows: windows, Tiers: db.tiers(p), Progress: p}
+		l := history.List{Now: now, Windows: windows, Tiers: db.tiers(p), Progress: p, Exact: exactSites}
 		figures, err = l.Figures(ctx, past{tx}, ids)
 		return err
 	})

@@ -30,6 +30,7 @@ const (
 	lockRollup                                          // availability_progress.claimed: shared to record, exclusive to advance it
 	lockPartitions                                      // making partitions and dropping them
 	lockSums                                            // rolling up and deleting what is old: one process at a time
+	lockParts                                           // sums of an hour that is not over: exclusive to add to them, shared to make sums anew
 	lockSlice      int32 = 0x7369_7465                  // the sums of a slice of sites
 )
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"sitemon/store/internal/history"
 )
 
 // mark is a row of availability_marks: an hour of a site that a late report fell
@@ -71,8 +73,10 @@ func redo(ctx context.Context, tx pgx.Tx, marks []mark, oldest time.Time) error 
 		if _, err := tx.Exec(ctx, "DELETE FROM availability_1h WHERE site_id = ANY ($1) AND start = $2", sites, start); err != nil {
 			return err
 		}
-		if err := sumHours(ctx, tx, sites, start, start.Add(time.Hour)); err != nil {
-			return err
+		if until := summedUntil(p, start); start.Before(until) {
+			if err := sumHours(ctx, tx, sites, start, until); err != nil {
+				return err
+			}
 		}
 	}
 	for start, sites := range days {
@@ -86,6 +90,17 @@ func redo(ctx context.Context, tx pgx.Tx, marks []mark, oldest time.Time) error 
 	}
 	_, err = tx.Exec(ctx, "DELETE FROM availability_marks WHERE id = ANY ($1)", ids)
 	return err
+}
+
+// summedUntil returns up to when the sum of an hour is to reach. An hour that is
+// over reaches to its end, also where its turn is yet to come; the one that is not,
+// and the one that is finished in parts, up to where the sums are.
+func summedUntil(p history.Progress, start time.Time) time.Time {
+	end := start.Add(time.Hour)
+	if p.Hours.Before(end) && (start.Before(p.Hours) || p.Claimed.Before(end)) {
+		return p.Hours
+	}
+	return end
 }
 
 func distinct(ids []int64) []int64 {

@@ -17,18 +17,24 @@ const (
 	sliceSites = 100
 	// markBatch is how many marks are looked at together.
 	markBatch = 10_000
+	// partStep is how far the sums of an hour that is not over reach in one
+	// transaction.
+	partStep = 5 * time.Minute
 	// aloneTimeout is when the server takes the turn from a process that it hears no
 	// more of.
 	aloneTimeout = 2 * writeTimeout
 )
 
-// Rollup sums up the hours and days that are over by now, and again those that
-// late reports fell into. It is made for the background, and does nothing while
-// another process is at it. After an error or a kill, the next call, of whoever,
-// goes on where it ended.
+// Rollup sums up the hours and days up to a minute before now, and again those that
+// late reports fell into. It is made for the background, each minute, and does
+// nothing while another process is at it. After an error or a kill, the next call,
+// of whoever, goes on where it ended.
 //
-// Correctness does not rest on being alone: the sums of a slice of sites are read
-// and written in one transaction that locks the slice.
+// Correctness does not rest on being alone. The sums of a slice of sites are made
+// in one transaction that locks the slice and reads what is in them after that. An
+// hour that is not over is added to minute by minute, of all sites and together
+// with the progress in one transaction; where whole hours are missing, they are made
+// anew instead, until then.
 func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "roll up")
 	return db.alone(ctx, func(ctx context.Context, still func() error) error {
@@ -59,11 +65,21 @@ func (db *DB) alone(ctx context.Context, f func(ctx context.Context, still func(
 
 // rollUp is [DB.Rollup] within [DB.alone], and says how far the sums are.
 func (db *DB) rollUp(ctx context.Context, now time.Time, still func() error) (history.Progress, error) {
-	p, err := history.Rollup(ctx, sums{db, still}, now)
+	s := sums{db, still}
+	p, err := s.claim(ctx, history.Claimable(now, time.Minute))
 	if err != nil {
+		return p, fmt.Errorf("claim time: %w", err)
+	}
+	if p, err = s.rollParts(ctx, p); err != nil { // up to the end of an hour, or as far as there is
+		return p, fmt.Errorf("parts of hours: %w", err)
+	}
+	if p, err = history.Rollup(ctx, s, p); err != nil {
 		return p, err
 	}
-	return p, sums{db, still}.redoMarked(ctx, now.Add(-db.retention))
+	if p, err = s.rollParts(ctx, p); err != nil {
+		return p, fmt.Errorf("parts of hours: %w", err)
+	}
+	return p, s.redoMarked(ctx, now.Add(-db.retention))
 }
 
 // sums are the tables of sums.
@@ -72,15 +88,15 @@ type sums struct {
 	still func() error
 }
 
-// Claim implements [history.Sums]. It waits for those who record, as they read
-// under the same lock up to where they are to leave marks; and they wait for it, so
-// it waits shortly at first.
-func (db sums) Claim(ctx context.Context, hour time.Time) (p history.Progress, err error) {
-	if p, err = readProgress(ctx, db.pool); err != nil || !p.Claimed.Before(hour) {
+// claim makes every report of a slot before the given moment leave a mark from now
+// on. It waits for those who record, as they read under the same lock up to where
+// they are to leave marks; and they wait for it, so it waits shortly at first.
+func (db sums) claim(ctx context.Context, until time.Time) (p history.Progress, err error) {
+	if p, err = readProgress(ctx, db.pool); err != nil || !p.Claimed.Before(until) {
 		return p, err
 	}
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		p, err = db.claim(ctx, hour, wait)
+		p, err = db.tryClaim(ctx, until, wait)
 		if code(err) != codeNoLock || wait >= 2*time.Second {
 			return p, err
 		}
@@ -90,7 +106,7 @@ func (db sums) Claim(ctx context.Context, hour time.Time) (p history.Progress, e
 	}
 }
 
-func (db *DB) claim(ctx context.Context, hour time.Time, wait time.Duration) (p history.Progress, err error) {
+func (db *DB) tryClaim(ctx context.Context, until time.Time, wait time.Duration) (p history.Progress, err error) {
 	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", wait.Milliseconds())); err != nil {
 			return err
@@ -98,7 +114,7 @@ func (db *DB) claim(ctx context.Context, hour time.Time, wait time.Duration) (p 
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockRollup); err != nil {
 			return err
 		}
-		if p, err = readProgress(ctx, tx); err != nil || !p.Claimed.Before(hour) {
+		if p, err = readProgress(ctx, tx); err != nil || !p.Claimed.Before(until) {
 			return err
 		}
 		oldest := time.Time{}
@@ -107,7 +123,7 @@ func (db *DB) claim(ctx context.Context, hour time.Time, wait time.Duration) (p 
 				return err
 			}
 		}
-		p = p.Claim(hour, oldest)
+		p = p.Claim(until, oldest)
 		_, err := tx.Exec(ctx, `INSERT INTO availability_progress (id, hours, days, claimed) VALUES (1, $1, $2, $3)
 ON CONFLICT (id) DO UPDATE SET claimed = excluded.claimed`, p.Hours, p.Days, p.Claimed)
 		return err
@@ -128,10 +144,12 @@ ORDER BY r.slot LIMIT 1`).Scan(&oldest)
 
 // Advance implements [history.Sums].
 func (db sums) Advance(ctx context.Context, p history.Progress) error {
-	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE availability_progress SET hours = greatest(hours, $1), days = greatest(days, $2)", p.Hours, p.Days)
-		return err
-	})
+	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error { return advance(ctx, tx, p) })
+}
+
+func advance(ctx context.Context, tx pgx.Tx, p history.Progress) error {
+	_, err := tx.Exec(ctx, "UPDATE availability_progress SET hours = greatest(hours, $1), days = greatest(days, $2)", p.Hours, p.Days)
+	return err
 }
 
 // slices calls f for each slice of sites that have reports.
@@ -159,6 +177,9 @@ func (db sums) slices(ctx context.Context, f func(slice int64) error) error {
 // of sites. What f reads has been committed after whoever was here before.
 func (db sums) inSlice(ctx context.Context, slice int64, f func(tx pgx.Tx) error) error {
 	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", lockParts); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockSlice, int32(slice)); err != nil {
 			return err
 		}
@@ -191,11 +212,18 @@ func (db sums) RollHours(ctx context.Context, from, to time.Time) error {
 
 // sumHours makes the sums of the hours in [from, to) of some sites.
 func sumHours(ctx context.Context, tx pgx.Tx, sites []int64, from, to time.Time) error {
-	hours, err := history.Hours(ctx, func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
-		return eachRaw(ctx, tx, sites, from, to, f)
-	}, sites, from, to)
-	if err != nil || len(hours) == 0 {
+	hours, err := history.Hours(ctx, rawOf(tx), sites, from, to)
+	if err != nil {
 		return err
+	}
+	return saveHours(ctx, tx, hours, replaceSum)
+}
+
+// saveHours writes sums of hours; conflict says what to do with those that are
+// there.
+func saveHours(ctx context.Context, tx pgx.Tx, hours []history.Hour, conflict string) error {
+	if len(hours) == 0 {
+		return nil
 	}
 	var starts []time.Time
 	var columns [8][]int64
@@ -208,15 +236,94 @@ func sumHours(ctx context.Context, tx pgx.Tx, sites []int64, from, to time.Time)
 			columns[i] = append(columns[i], v)
 		}
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO availability_1h (start, site_id, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
-SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
-`+replaceSum, starts, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7])
+	_, err := tx.Exec(ctx, `INSERT INTO availability_1h AS a (start, site_id, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
+SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::bigint[], $9::bigint[])
+`+conflict, starts, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7])
 	return err
 }
 
-const replaceSum = `ON CONFLICT (site_id, start) DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
+// addSum and replaceSum say what becomes of a sum that is there already.
+const (
+	addSum = `ON CONFLICT (site_id, start) DO UPDATE SET up_ms = a.up_ms + excluded.up_ms, degraded_ms = a.degraded_ms + excluded.degraded_ms,
+ down_ms = a.down_ms + excluded.down_ms, reports = a.reports + excluded.reports, timed = a.timed + excluded.timed,
+ latency_sum_us = a.latency_sum_us + excluded.latency_sum_us, latency_max_us = greatest(a.latency_max_us, excluded.latency_max_us)`
+	replaceSum = `ON CONFLICT (site_id, start) DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
  down_ms = excluded.down_ms, reports = excluded.reports, timed = excluded.timed,
  latency_sum_us = excluded.latency_sum_us, latency_max_us = excluded.latency_max_us`
+)
+
+// rollParts adds to the sums of the hour that is not over, as far as has been
+// claimed, but not while whole hours are missing.
+func (db sums) rollParts(ctx context.Context, p history.Progress) (history.Progress, error) {
+	for p.Hours.Before(p.Claimed) {
+		if err := db.still(); err != nil {
+			return p, err
+		}
+		next, err := db.rollPart(ctx)
+		if err != nil || !next.Hours.After(p.Hours) {
+			return p, err
+		}
+		p = next
+	}
+	return p, nil
+}
+
+// rollPart adds the next part, and returns the progress then.
+func (db *DB) rollPart(ctx context.Context) (p history.Progress, err error) {
+	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockParts); err != nil {
+			return err
+		}
+		if p, err = readProgress(ctx, tx); err != nil {
+			return err
+		}
+		begin := p.Hours.Truncate(time.Hour)
+		whole := p.Hours.Equal(begin)
+		if whole && !p.Claimed.Before(begin.Add(time.Hour)) {
+			return nil
+		}
+		end := p.Hours.Add(partStep)
+		for _, limit := range []time.Time{begin.Add(time.Hour), p.Claimed} {
+			if limit.Before(end) {
+				end = limit
+			}
+		}
+		sites, err := allSites(ctx, tx)
+		if err != nil {
+			return err
+		}
+		hours, err := history.Hours(ctx, rawOf(tx), sites, p.Hours, end)
+		if err != nil {
+			return err
+		}
+		conflict := addSum
+		if whole {
+			conflict = replaceSum
+		}
+		if err := saveHours(ctx, tx, hours, conflict); err != nil {
+			return err
+		}
+		p.Hours = end
+		return advance(ctx, tx, p)
+	})
+	return p, err
+}
+
+// rawOf reads reports in a transaction.
+func rawOf(tx pgx.Tx) history.Reports {
+	return func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
+		return eachRaw(ctx, tx, sites, from, to, f)
+	}
+}
+
+// allSites lists the sites that have reports.
+func allSites(ctx context.Context, tx pgx.Tx) ([]int64, error) {
+	rows, err := tx.Query(ctx, "SELECT DISTINCT site_id FROM site_locations")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
 
 // RollDay implements [history.Sums].
 func (db sums) RollDay(ctx context.Context, start time.Time) error {

@@ -12,6 +12,10 @@ import (
 	"sitemon/store/internal/history"
 )
 
+// exactSites is for how many sites at once the windows begin to the moment: more
+// would read millions of reports.
+const exactSites = 1000
+
 // Availability answers a query from the reports as far as they are kept, and from
 // sums of hours and days before that; there the edges of window and buckets move
 // to those of the sums, and the percentiles are zero. The error wraps
@@ -61,7 +65,7 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 	if err != nil {
 		return nil, err
 	}
-	l := history.List{Now: now, Windows: windows, Tiers: db.tiers(p), Progress: p}
+	l := history.List{Now: now, Windows: windows, Tiers: db.tiers(p), Progress: p, Exact: exactSites}
 	return l.Figures(ctx, past{tx}, ids)
 }
 

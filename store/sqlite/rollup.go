@@ -28,18 +28,19 @@ func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 
 // rollUp is [DB.Rollup] with the lock held, and says how far the sums are.
 func (db *DB) rollUp(ctx context.Context, now time.Time) (history.Progress, error) {
-	p, err := history.Rollup(ctx, sums{db}, now)
+	p, err := db.claim(ctx, history.Claimable(now, time.Hour))
 	if err != nil {
+		return p, err
+	}
+	if p, err = history.Rollup(ctx, sums{db}, p); err != nil {
 		return p, err
 	}
 	return p, db.rollMarks(ctx, p, now)
 }
 
-// sums are the tables of sums.
-type sums struct{ *DB }
-
-// Claim implements [history.Sums].
-func (db sums) Claim(ctx context.Context, hour time.Time) (p history.Progress, err error) {
+// claim makes every report of an hour before the given one leave a mark from now
+// on.
+func (db *DB) claim(ctx context.Context, hour time.Time) (p history.Progress, err error) {
 	err = db.write(ctx, func(ctx context.Context) error {
 		if p, err = readProgress(ctx, db.conn); err != nil {
 			return err
@@ -60,6 +61,9 @@ ON CONFLICT DO UPDATE SET claimed = excluded.claimed`, micros(p.Hours), micros(p
 	})
 	return p, err
 }
+
+// sums are the tables of sums.
+type sums struct{ *DB }
 
 func readProgress(ctx context.Context, q querier) (p history.Progress, err error) {
 	err = each(ctx, q, "SELECT hours, days, claimed FROM availability_progress", nil, func(row scanner) error {

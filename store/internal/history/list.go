@@ -9,9 +9,9 @@ import (
 	"sitemon/availability"
 )
 
-// exactSites is for how many sites at once the windows begin to the moment: more
-// would read millions of reports.
-const exactSites = 1000
+// rolledLately is how far behind the sums may be for long lists to end where they
+// do.
+const rolledLately = 5 * time.Minute
 
 // Totals is the time by outcome in the rows of a [Part].
 type Totals struct{ UpMS, DegradedMS, DownMS int64 }
@@ -40,25 +40,22 @@ type List struct {
 	Windows  []time.Duration
 	Tiers    Tiers
 	Progress Progress
+	// Exact is for how many sites at most the windows begin to the moment: that takes
+	// up to an hour of reports of each. Of more, the hour in which a window begins
+	// counts in proportion, and the windows end where the sums do, if those are not
+	// behind by minutes.
+	Exact int
 }
 
 // Figures returns the figures of sites by their names, in the order of the
-// windows. Of more than a thousand sites, or beyond the reports that are kept, the
-// hour in which a window begins counts in proportion.
+// windows. Beyond the reports that are kept, the hour in which a window begins
+// counts in proportion.
 func (l List) Figures(ctx context.Context, src ListSource, ids map[string]int64) (map[string][]availability.Figure, error) {
 	figures := make(map[string][]availability.Figure, len(ids))
 	if len(ids) == 0 || len(l.Windows) == 0 {
 		return figures, nil
 	}
-	now := l.Now.UTC().Truncate(time.Microsecond)
-	s := listing{
-		now: now, windows: l.Windows, sums: make(map[int64][]availability.Sum, len(ids)),
-		hours: l.Tiers.Hours, raw: l.Tiers.Raw,
-		rolled: earlier(l.Progress.Hours, now.Truncate(time.Hour)), days: l.Progress.Days,
-	}
-	for _, id := range ids {
-		s.sums[id] = make([]availability.Sum, len(l.Windows))
-	}
+	s := l.listing(ids)
 	parts, edges := s.parts()
 	if err := s.addTotals(ctx, src, parts); err != nil {
 		return nil, err
@@ -79,10 +76,37 @@ func (l List) Figures(ctx context.Context, src ListSource, ids map[string]int64)
 	return figures, nil
 }
 
+func (l List) listing(ids map[string]int64) listing {
+	now := l.Now.UTC().Truncate(time.Microsecond)
+	s := listing{
+		now: now, windows: l.Windows, sums: make(map[int64][]availability.Sum, len(ids)), exact: len(ids) <= l.Exact,
+		hours: l.Tiers.Hours, raw: l.Tiers.Raw, rolled: l.Progress.Hours,
+	}
+	for _, id := range ids {
+		s.sums[id] = make([]availability.Sum, len(l.Windows))
+	}
+	switch behind := now.Sub(s.rolled); {
+	case behind < 0:
+		s.rolled = now.Truncate(time.Hour)
+	case !s.exact && behind < rolledLately:
+		s.now = s.rolled
+	}
+	// What is rolled up of an hour that is not over can't be cut.
+	whole := s.rolled.Truncate(time.Hour)
+	for _, w := range l.Windows {
+		if start := s.now.Add(-w); start.After(whole) {
+			s.rolled = earlier(s.rolled, whole)
+		}
+	}
+	s.days = earlier(l.Progress.Days, s.rolled.Truncate(day))
+	return s
+}
+
 // listing sums up many sites over windows that end at one moment.
 type listing struct {
 	now     time.Time
 	windows []time.Duration
+	exact   bool
 	// hours is the first hour that is kept, raw the first report; what lies before
 	// rolled has sums of hours, what lies before days also those of days.
 	hours, raw, rolled, days time.Time
@@ -97,10 +121,10 @@ type edge struct {
 	from, to time.Time
 }
 
-// parts cuts the time up to rolled at the beginnings of all windows, so that
-// every row is read once. What it leaves out at those beginnings are the edges.
+// parts cuts the time up to rolled into the parts that the windows are made of,
+// days where there are sums of days. What it leaves out where windows begin are the
+// edges.
 func (l *listing) parts() (parts []Part, edges []edge) {
-	cuts := []time.Time{l.rolled}
 	begins := make([]time.Time, len(l.windows))
 	for i, w := range l.windows {
 		start := l.now.Add(-w)
@@ -109,49 +133,63 @@ func (l *listing) parts() (parts []Part, edges []edge) {
 		case cut.Before(l.hours):
 			cut = start.Truncate(day)
 			start = cut
-		case cut.Before(start) && start.Before(l.rolled) && !start.Before(l.raw) && len(l.sums) <= exactSites:
+		case cut.Before(start) && start.Before(l.rolled) && !start.Before(l.raw) && l.exact:
 			cut = cut.Add(time.Hour)
 			edges = append(edges, edge{i, start, cut})
 			start = cut
 		}
 		begins[i] = cut
-		if !cut.Before(l.rolled) {
-			continue
-		}
-		cuts = append(cuts, cut)
-		if before := start.Sub(cut); before > 0 {
-			weights := make([]float64, len(l.windows))
-			weights[i] = -float64(before) / float64(time.Hour)
-			parts = append(parts, Part{Window: Window{cut, cut.Add(time.Hour)}, weights: weights})
+		if before := start.Sub(cut); before > 0 && cut.Before(l.rolled) {
+			parts = append(parts, l.alone(i, -float64(before)/float64(time.Hour), cut, cut.Add(time.Hour)))
 		}
 	}
+	days, hours := make([]time.Time, len(begins)), make([]time.Time, len(begins))
+	for i, begin := range begins {
+		days[i], hours[i] = begin, later(begin, l.days)
+		if !begin.Before(l.days) {
+			continue
+		}
+		// Of the day in which the window begins, the shorter side is read.
+		switch d := begin.Truncate(day); {
+		case begin.Sub(d) > day/2:
+			days[i] = d.Add(day)
+			parts = append(parts, l.alone(i, 1, begin, days[i]))
+		case begin.After(d):
+			days[i] = d
+			parts = append(parts, l.alone(i, -1, d, begin))
+		}
+	}
+	parts = append(parts, shared(true, days, l.days)...)
+	return append(parts, shared(false, hours, l.rolled)...), edges
+}
+
+// alone makes a part of hours that belongs to one window.
+func (l *listing) alone(window int, weight float64, from, to time.Time) Part {
+	weights := make([]float64, len(l.windows))
+	weights[window] = weight
+	return Part{Window: Window{from, to}, weights: weights}
+}
+
+// shared cuts the time up to an end where each of the windows begins, so that every
+// row is read once.
+func shared(days bool, begins []time.Time, end time.Time) (parts []Part) {
+	cuts := append(slices.Clone(begins), end)
 	slices.SortFunc(cuts, time.Time.Compare)
 	cuts = slices.Compact(cuts)
 	for k := range len(cuts) - 1 {
-		weights := make([]float64, len(l.windows))
-		for i := range l.windows {
-			if !begins[i].After(cuts[k]) {
+		from, to := cuts[k], cuts[k+1]
+		if !from.Before(end) {
+			break
+		}
+		weights := make([]float64, len(begins))
+		for i, begin := range begins {
+			if !begin.After(from) {
 				weights[i] = 1
 			}
 		}
-		parts = append(parts, l.between(cuts[k], cuts[k+1], weights)...)
+		parts = append(parts, Part{Days: days, Window: Window{from, to}, weights: weights})
 	}
-	return slices.DeleteFunc(parts, func(p Part) bool { return !p.From.Before(p.To) }), edges
-}
-
-// between makes the parts of the time between two cuts: of its whole days the sums
-// of days, as far as there are any, and of the rest those of hours.
-func (l *listing) between(from, to time.Time, weights []float64) []Part {
-	firstDay := from.Add(day - time.Microsecond).Truncate(day)
-	lastDay := earlier(to.Truncate(day), l.days)
-	if !firstDay.Before(lastDay) {
-		return []Part{{Window: Window{from, to}, weights: weights}}
-	}
-	return []Part{
-		{Window: Window{from, firstDay}, weights: weights},
-		{Days: true, Window: Window{firstDay, lastDay}, weights: weights},
-		{Window: Window{lastDay, to}, weights: weights},
-	}
+	return parts
 }
 
 // addTotals adds what has been rolled up.
@@ -193,7 +231,7 @@ func (l *listing) addReports(ctx context.Context, src ListSource) error {
 		}
 	}
 	slices.SortFunc(edges, time.Time.Compare)
-	if edges = slices.Compact(edges); len(edges) < 2 {
+	if edges = slices.Compact(edges); len(edges) < 2 { // the sums reach up to the end
 		return nil
 	}
 	return src.Reports(ctx, l.ids(), edges[0], l.now, func(site int64, reports []availability.Report) {

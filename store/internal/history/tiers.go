@@ -8,9 +8,9 @@ import (
 
 // Progress says how far the rollups are. It is zero before the first one.
 type Progress struct {
-	Hours   time.Time // hours that begin before this have their sums
-	Days    time.Time // so have days
-	Claimed time.Time // a report of an hour before this leaves a mark
+	Hours   time.Time // hours have their sums up to here, which may lie within one
+	Days    time.Time // days that begin before this have their sums
+	Claimed time.Time // a report of a slot before this leaves a mark
 }
 
 // Retention is how long what is recorded is kept; the sums of days stay for ever.
