@@ -87,8 +87,8 @@ func (l *loader) checkRole(s *Settings) {
 				missing = append(missing, v.name)
 			}
 		}
-		l.fail(l.where("role"), "a monitor and a writer that run apart share Kafka and Postgres, and %s is not set; "+
-			"set it, or run --role=all, which does the work of both in one process", strings.Join(missing, " and "))
+		l.fail(l.where("role"), "a monitor and a writer that run apart share Kafka and Postgres; set %s, "+
+			"or run --role=all, which does the work of both in one process", strings.Join(missing, " and "))
 	case web && !postgres:
 		l.fail(l.where("role"), "web alone shows what others recorded in Postgres, and %s is not set; set it, or run --role=all", dsn)
 	case kafka && !postgres:

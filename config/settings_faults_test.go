@@ -88,7 +88,7 @@ func TestLoadRefusesBadFiles(t *testing.T) {
 
 func TestLoadRefusesBadFlagsAndVariables(t *testing.T) {
 	const (
-		alone = "--role: a monitor and a writer that run apart share Kafka and Postgres, and %s is not set; set it, or run --role=all, which does the work of both in one process"
+		alone = "--role: a monitor and a writer that run apart share Kafka and Postgres; set %s, or run --role=all, which does the work of both in one process"
 		dsn   = "POSTGRES_DSN=postgres://h/db"
 	)
 	testFaults(t, []faultCase{
