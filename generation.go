@@ -93,9 +93,6 @@ type Plan struct {
 	// Refused are the sites that the store left as they are, as another source owns
 	// them.
 	Refused []Refusal `json:"refused,omitempty"`
-	// Due is how many sites the generation makes due at once, where the plan is
-	// about a part of them; 0: those of the plan.
-	Due int `json:"-"`
 }
 
 // Refusal is a site of a document that belongs to another source.
