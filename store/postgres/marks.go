@@ -11,36 +11,38 @@ import (
 	"sitemon/store/internal/history"
 )
 
-// mark is a row of availability_marks: an hour of a site that a late report fell
-// into.
+// mark is an hour of a site that a late report fell into, as in availability_marks.
 type mark struct {
-	id, site int64
-	start    time.Time
+	site  int64
+	start time.Time
+}
+
+// marked is a mark with its rows.
+type marked struct {
+	mark
+	ids []int64
 }
 
 // redoMarked makes the sums of all marked hours again. Of an hour before oldest
 // the reports are partly gone, so its old sums are better.
 func (db sums) redoMarked(ctx context.Context, oldest time.Time) error {
 	for {
-		rows, err := db.pool.Query(ctx, "SELECT id, site_id, start FROM availability_marks ORDER BY id LIMIT $1", markBatch)
-		if err != nil {
-			return err
-		}
-		marks, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m mark, err error) {
-			return m, row.Scan(&m.id, &m.site, &m.start)
-		})
-		if err != nil || len(marks) == 0 {
-			return err
-		}
-		bySlice := map[int64][]mark{}
-		for _, m := range marks {
+		bySlice := map[int64][]marked{}
+		err := eachRow(ctx, db.pool, `SELECT site_id, start, array_agg(id) FROM (SELECT * FROM availability_marks ORDER BY id LIMIT $1) m
+GROUP BY site_id, start`, []any{markBatch}, func(row pgx.Rows) error {
+			var m marked
+			err := row.Scan(&m.site, &m.start, &m.ids)
 			bySlice[m.site/sliceSites] = append(bySlice[m.site/sliceSites], m)
+			return err
+		})
+		if err != nil || len(bySlice) == 0 {
+			return err
 		}
 		for _, slice := range slices.Sorted(maps.Keys(bySlice)) {
 			if err := db.still(); err != nil {
 				return err
 			}
-			err := db.inSlice(ctx, slice, func(tx pgx.Tx) error { return redo(ctx, tx, bySlice[slice], oldest) })
+			err := db.inSlice(ctx, slice, func(ctx context.Context, tx pgx.Tx) error { return redo(ctx, tx, bySlice[slice], oldest) })
 			if err != nil {
 				return err
 			}
@@ -51,7 +53,7 @@ func (db sums) redoMarked(ctx context.Context, oldest time.Time) error {
 // redo makes the sums of marked hours of one slice again, with their days, and
 // takes the marks away. A report is committed together with its mark, so it is
 // among those read now.
-func redo(ctx context.Context, tx pgx.Tx, marks []mark, oldest time.Time) error {
+func redo(ctx context.Context, tx pgx.Tx, marks []marked, oldest time.Time) error {
 	p, err := readProgress(ctx, tx)
 	if err != nil {
 		return err
@@ -59,18 +61,18 @@ func redo(ctx context.Context, tx pgx.Tx, marks []mark, oldest time.Time) error 
 	hours, days := map[time.Time][]int64{}, map[time.Time][]int64{}
 	var ids []int64
 	for _, m := range marks {
-		ids = append(ids, m.id)
-		if m.start = m.start.UTC(); m.start.Before(oldest) {
+		ids = append(ids, m.ids...)
+		start := m.start.UTC()
+		if start.Before(oldest) {
 			continue
 		}
-		hours[m.start] = append(hours[m.start], m.site)
-		if d := m.start.Truncate(day); !d.Add(day).After(p.Hours) {
+		hours[start] = append(hours[start], m.site)
+		if d := start.Truncate(day); !d.Add(day).After(p.Hours) {
 			days[d] = append(days[d], m.site)
 		}
 	}
 	for start, sites := range hours {
-		sites = distinct(sites)
-		if _, err := tx.Exec(ctx, "DELETE FROM availability_1h WHERE site_id = ANY ($1) AND start = $2", sites, start); err != nil {
+		if _, err := tx.Exec(ctx, deleteSums("availability_1h"), sites, start); err != nil {
 			return err
 		}
 		if until := summedUntil(p, start); start.Before(until) {
@@ -80,8 +82,9 @@ func redo(ctx context.Context, tx pgx.Tx, marks []mark, oldest time.Time) error 
 		}
 	}
 	for start, sites := range days {
-		sites = distinct(sites)
-		if _, err := tx.Exec(ctx, "DELETE FROM availability_1d WHERE site_id = ANY ($1) AND start = $2", sites, start); err != nil {
+		slices.Sort(sites)
+		sites = slices.Compact(sites)
+		if _, err := tx.Exec(ctx, deleteSums("availability_1d"), sites, start); err != nil {
 			return err
 		}
 		if err := sumDay(ctx, tx, sites, start); err != nil {
@@ -90,6 +93,11 @@ func redo(ctx context.Context, tx pgx.Tx, marks []mark, oldest time.Time) error 
 	}
 	_, err = tx.Exec(ctx, "DELETE FROM availability_marks WHERE id = ANY ($1)", ids)
 	return err
+}
+
+// deleteSums deletes the sums of some sites that begin at a moment.
+func deleteSums(table string) string {
+	return "DELETE FROM " + table + " WHERE site_id = ANY ($1) AND start = $2"
 }
 
 // summedUntil returns up to when the sum of an hour is to reach. An hour that is
@@ -101,9 +109,4 @@ func summedUntil(p history.Progress, start time.Time) time.Time {
 		return p.Hours
 	}
 	return end
-}
-
-func distinct(ids []int64) []int64 {
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }

@@ -44,7 +44,7 @@ func (db *DB) Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sit
 	return reports, next, err
 }
 
-// location is a location of a site, by its number.
+// siteLocation is a location of a site, by its number.
 type siteLocation struct {
 	id   int64
 	name string
@@ -62,23 +62,26 @@ func siteLocations(ctx context.Context, tx pgx.Tx, site int64) ([]siteLocation, 
 
 // newestReports reads the newest reports that a page may have of a location. The
 // bounds leave out partitions, and the others are read from the newest on until
-// there are enough.
+// there are enough. An outcome is looked for in the index alone, as a site may have
+// been up for months.
 func newestReports(ctx context.Context, tx pgx.Tx, q sitemon.ReportQuery, l siteLocation, page history.Page) (list []history.Listed, err error) {
+	const bounds = " FROM site_reports WHERE site_location_id = $1 AND slot >= $2 AND slot < $3"
 	from, to := page.Slots(l.id)
-	where, args := "", []any{l.id, time.UnixMilli(from), time.UnixMilli(to), page.Limit}
+	args := []any{l.id, time.UnixMilli(from), time.UnixMilli(to), page.Limit}
+	query := "(SELECT *" + bounds + " ORDER BY slot DESC LIMIT $4) r"
 	if q.Outcome != "" {
-		where, args = " AND outcome = $5", append(args, history.OutcomeNumber(q.Outcome))
+		args = append(args, history.OutcomeNumber(q.Outcome))
+		query = "(SELECT slot" + bounds + " AND outcome = $5 ORDER BY slot DESC LIMIT $4) k" +
+			" CROSS JOIN LATERAL (SELECT *" + bounds + " AND slot = k.slot) r"
 	}
 	var r reportRow
 	dest := r.dest()
-	err = eachRow(ctx, tx, "SELECT "+reportColumns+` FROM (SELECT * FROM site_reports
- WHERE site_location_id = $1 AND slot >= $2 AND slot < $3`+where+" ORDER BY slot DESC LIMIT $4) r"+reportWords, args,
-		func(row pgx.Rows) error {
-			if err := row.Scan(dest...); err != nil {
-				return err
-			}
-			list = append(list, history.Listed{Location: l.id, Report: r.report(q.Site, l.name)})
-			return nil
-		})
+	err = eachRow(ctx, tx, "SELECT "+reportColumns+" FROM "+query+reportWords, args, func(row pgx.Rows) error {
+		if err := row.Scan(dest...); err != nil {
+			return err
+		}
+		list = append(list, history.Listed{Location: l.id, Report: r.report(q.Site, l.name)})
+		return nil
+	})
 	return list, err
 }

@@ -15,8 +15,9 @@ import (
 const (
 	// sliceSites is how many sites are rolled up in one transaction, by their ids.
 	sliceSites = 100
-	// markBatch is how many marks are looked at together.
-	markBatch = 10_000
+	// markBatch is how many marks are looked at together: each late batch leaves
+	// some, and most are of the same hours.
+	markBatch = 500_000
 	// partStep is how far the sums of an hour that is not over reach in one
 	// transaction.
 	partStep = 5 * time.Minute
@@ -175,7 +176,7 @@ func (db sums) slices(ctx context.Context, f func(slice int64) error) error {
 
 // inSlice runs f in a transaction in which nobody else changes the sums of a slice
 // of sites. What f reads has been committed after whoever was here before.
-func (db sums) inSlice(ctx context.Context, slice int64, f func(tx pgx.Tx) error) error {
+func (db sums) inSlice(ctx context.Context, slice int64, f func(ctx context.Context, tx pgx.Tx) error) error {
 	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", lockParts); err != nil {
 			return err
@@ -183,7 +184,7 @@ func (db sums) inSlice(ctx context.Context, slice int64, f func(tx pgx.Tx) error
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockSlice, int32(slice)); err != nil {
 			return err
 		}
-		return f(tx)
+		return f(ctx, tx)
 	})
 }
 
@@ -200,7 +201,7 @@ func sitesOf(ctx context.Context, tx pgx.Tx, slice int64) ([]int64, error) {
 // RollHours implements [history.Sums].
 func (db sums) RollHours(ctx context.Context, from, to time.Time) error {
 	return db.slices(ctx, func(slice int64) error {
-		return db.inSlice(ctx, slice, func(tx pgx.Tx) error {
+		return db.inSlice(ctx, slice, func(ctx context.Context, tx pgx.Tx) error {
 			sites, err := sitesOf(ctx, tx, slice)
 			if err != nil {
 				return err
@@ -328,7 +329,7 @@ func allSites(ctx context.Context, tx pgx.Tx) ([]int64, error) {
 // RollDay implements [history.Sums].
 func (db sums) RollDay(ctx context.Context, start time.Time) error {
 	return db.slices(ctx, func(slice int64) error {
-		return db.inSlice(ctx, slice, func(tx pgx.Tx) error {
+		return db.inSlice(ctx, slice, func(ctx context.Context, tx pgx.Tx) error {
 			sites, err := sitesOf(ctx, tx, slice)
 			if err != nil {
 				return err
