@@ -72,6 +72,9 @@ type DB struct {
 	preparing     sync.Mutex   // guards closing prepared
 	retained      atomic.Int64 // what is older, in seconds since 1970, has been deleted
 
+	followMu  sync.Mutex // guards following
+	following following
+
 	recording chan struct{} // full while a batch is recorded or a tick runs; guards what follows
 	memory    *memory
 	judged    time.Time // of the last tick
