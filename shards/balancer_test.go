@@ -245,7 +245,7 @@ func TestClaim(t *testing.T) {
 	members := []kafka.GroupMember{
 		{ID: "a", UserData: []byte(`{"g":1,"p":[0,1]}`)}, {ID: "b", UserData: []byte("\x00garbage")}, {ID: "c"},
 	}
-	partitions := []kafka.Partition{{Topic: "t", ID: 0}, {Topic: "t", ID: 1}, {Topic: "t", ID: 2}}
+	partitions := []kafka.Partition{{Topic: "t", ID: 0}, {Topic: "another", ID: 9}, {Topic: "t", ID: 1}, {Topic: "t", ID: 2}}
 	got := s.AssignGroups(members, partitions)
 	if want := (kafka.GroupMemberAssignments{"a": {"t": {0}}, "b": {"t": {1}}, "c": {"t": {2}}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("assigned %v, want %v", got, want)

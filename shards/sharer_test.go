@@ -2,6 +2,7 @@ package shards
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,8 @@ type told struct {
 	said  []Share
 	at    []time.Duration // since it began
 	block chan struct{}   // Own does not return before it is closed; nil: it does
+
+	obeyed chan struct{} // closed when it has ended
 }
 
 // startTold starts a sharer that has the shards 0 to 3 of 8.
@@ -39,9 +42,9 @@ func startTold(t *testing.T) *told {
 	})
 	f.share = NewShare(8, 0, 1, 2, 3)
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = f.obey(ctx, nil) }() // it has no error but nil
-	t.Cleanup(func() { cancel(); <-done })
+	f.obeyed = make(chan struct{})
+	go func() { defer close(f.obeyed); _ = f.obey(ctx, nil) }() // it has no error but nil
+	t.Cleanup(func() { cancel(); <-f.obeyed })
 	return f
 }
 
@@ -139,4 +142,50 @@ func TestSlowOwner(t *testing.T) {
 		synctest.Wait()
 		f.want(t, []time.Duration{0, 5 * time.Second}, NewShare(8, 0, 1, 2, 3, 4), NewShare(8, 5))
 	})
+}
+
+func TestLeave(t *testing.T) {
+	tests := []struct {
+		name   string
+		member bool
+		last   bool
+		left   time.Duration // until the others have the share; 0: never
+		budget time.Duration
+		want   time.Duration
+		err    error
+	}{
+		{"nobody counts on it", false, false, 0, time.Minute, 0, nil},
+		{"the others take over", true, false, 700 * time.Millisecond, time.Minute, 700*time.Millisecond + grace, nil},
+		{"it is the last one", true, true, 20 * time.Millisecond, time.Minute, 20 * time.Millisecond, nil},
+		{"nobody answers", true, false, 0, time.Minute, sessionTimeout + rebalanceTimeout, context.DeadlineExceeded},
+		{"nobody answers in its time", true, false, 0, 3 * time.Second, 3 * time.Second, context.DeadlineExceeded},
+		{"taken over, and then its time ends", true, false, 2500 * time.Millisecond, 3 * time.Second, 3 * time.Second, nil},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := startTold(t)
+				f.member, f.balancer.last = tc.member, tc.last
+				if tc.left > 0 {
+					time.AfterFunc(tc.left, func() { close(f.left) })
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), tc.budget)
+				defer cancel()
+				began := time.Now()
+				err := f.Leave(ctx)
+				if !errors.Is(err, tc.err) {
+					t.Errorf("error %v, want %v", err, tc.err)
+				}
+				if took := time.Since(began); took != tc.want {
+					t.Errorf("it took %s, want %s", took, tc.want)
+				}
+				<-f.obeyed // and it is told nothing more
+				f.want(t, nil)
+				if !f.balancer.claim.Leaving {
+					t.Error("its claim does not say that it leaves")
+				}
+				time.Sleep(time.Hour) // until all timers have come
+			})
+		})
+	}
 }
