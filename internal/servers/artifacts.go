@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"time"
 )
 
 // KafkaVersion is the version of Kafka that [FetchKafka] gets.
@@ -72,13 +73,13 @@ func FetchKafka(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make a folder to fetch Kafka into: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	if err := os.WriteFile(filepath.Join(work, "pom.xml"), []byte(kafkaPOM), 0o600); err != nil {
 		return "", fmt.Errorf("write the list of Kafka's artifacts: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, maven, "-B", "-q", "dependency:copy-dependencies",
 		"-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(work, "libs"))
-	cmd.Dir = work
+	cmd.Dir, cmd.WaitDelay = work, time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("fetch Kafka with Maven: %w; it printed:\n%s", err, out)
 	}
@@ -89,8 +90,8 @@ func FetchKafka(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
-// findJava returns the path of the Java launcher.
-func findJava() (string, error) {
+// FindJava returns the path of the Java launcher.
+func FindJava() (string, error) {
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		name := "java"
 		if runtime.GOOS == "windows" {

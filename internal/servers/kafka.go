@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -43,7 +45,7 @@ type Kafka struct {
 
 // StartKafka starts a broker with an empty folder and waits until it answers.
 func StartKafka(ctx context.Context, options KafkaOptions) (*Kafka, error) {
-	java, err := findJava()
+	java, err := FindJava()
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +53,13 @@ func StartKafka(ctx context.Context, options KafkaOptions) (*Kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "sitemon-kafka-")
+	dir, err := newFolder("kafka")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for Kafka: %w", err)
+		return nil, err
 	}
 	options.TLS = options.TLS || options.ClientAuth
 	k := &Kafka{options: options, java: java, libs: libs}
-	config := filepath.Join(dir, "server.properties")
+	config := dir.file("server.properties")
 	k.process = &process{
 		name: "Kafka", path: java, dir: dir, ready: k.answers,
 		args: append(javaOptions(libs), "kafka.Kafka", config),
@@ -111,8 +113,8 @@ func (k *Kafka) certify() error {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(k.dir, "server.pem"), []byte(key+cert), 0o600),
-		os.WriteFile(filepath.Join(k.dir, "ca.pem"), []byte(k.Authority.PEM), 0o600))
+		os.WriteFile(k.dir.file("server.pem"), []byte(key+cert), 0o600),
+		os.WriteFile(k.dir.file("ca.pem"), []byte(k.Authority.PEM), 0o600))
 }
 
 // properties is the broker's configuration file. CLIENT is the listener with
@@ -141,7 +143,7 @@ func (k *Kafka) properties() string {
 	set("controller.listener.names", "CONTROLLER")
 	set("inter.broker.listener.name", "DIRECT")
 	set("listener.security.protocol.map", "CLIENT:%s,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT", client)
-	set("log.dirs", "%s", filepath.ToSlash(filepath.Join(k.dir, "data")))
+	set("log.dirs", "%s", filepath.ToSlash(k.dir.file("data")))
 	for _, topic := range []string{"offsets.topic", "transaction.state.log", "share.coordinator.state.topic"} {
 		set(topic+".replication.factor", "1")
 		set(topic+".num.partitions", "4") // the default of 50 takes seconds to make
@@ -149,18 +151,21 @@ func (k *Kafka) properties() string {
 	set("transaction.state.log.min.isr", "1")
 	set("share.coordinator.state.topic.min.isr", "1")
 	set("group.initial.rebalance.delay.ms", "0")
+	// How long a killed broker is remembered, and refused under its own name.
+	set("broker.session.timeout.ms", "3000")
+	set("broker.heartbeat.interval.ms", "500")
 	if k.options.TLS {
 		set("ssl.keystore.type", "PEM")
-		set("ssl.keystore.location", "%s", filepath.ToSlash(filepath.Join(k.dir, "server.pem")))
+		set("ssl.keystore.location", "%s", filepath.ToSlash(k.dir.file("server.pem")))
 		set("ssl.truststore.type", "PEM")
-		set("ssl.truststore.location", "%s", filepath.ToSlash(filepath.Join(k.dir, "ca.pem")))
+		set("ssl.truststore.location", "%s", filepath.ToSlash(k.dir.file("ca.pem")))
 	}
 	if k.options.ClientAuth {
 		set("ssl.client.auth", "required")
 	}
 	k.signIn(set)
-	for key, value := range k.options.Properties {
-		b.WriteString(property(key, value))
+	for _, key := range slices.Sorted(maps.Keys(k.options.Properties)) {
+		b.WriteString(property(key, k.options.Properties[key]))
 	}
 	return b.String()
 }
@@ -173,20 +178,20 @@ func property(key, value string) string {
 // signIn sets what SASL needs.
 func (k *Kafka) signIn(set func(key, format string, args ...any)) {
 	var mechanisms []string
-	plain := ""
+	var plain strings.Builder
 	for _, u := range k.options.SASL {
 		mechanism := strings.ToLower(u.Mechanism)
 		if mechanism == "plain" {
-			plain += fmt.Sprintf(" user_%s=%q", u.Name, u.Password)
+			fmt.Fprintf(&plain, " user_%s=%q", u.Name, u.Password)
 		} else {
 			set("listener.name.client."+mechanism+".sasl.jaas.config",
 				"org.apache.kafka.common.security.scram.ScramLoginModule required;")
 		}
 		mechanisms = append(mechanisms, u.Mechanism)
 	}
-	if plain != "" {
+	if plain.Len() > 0 {
 		set("listener.name.client.plain.sasl.jaas.config",
-			"org.apache.kafka.common.security.plain.PlainLoginModule required%s;", plain)
+			"org.apache.kafka.common.security.plain.PlainLoginModule required%s;", plain.String())
 	}
 	if len(mechanisms) > 0 {
 		set("listener.name.client.sasl.enabled.mechanisms", "%s", strings.Join(mechanisms, ","))

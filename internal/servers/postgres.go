@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -49,9 +51,9 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "sitemon-postgres-")
+	dir, err := newFolder("postgres")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for Postgres: %w", err)
+		return nil, err
 	}
 	p := &Postgres{options: options}
 	p.process = &process{name: "Postgres", path: filepath.Join(bin, "postgres"), dir: dir, user: owner, ready: p.answers}
@@ -79,12 +81,15 @@ func (p *Postgres) prepare(ctx context.Context, initdb string) error {
 	if p.port, err = reservePort(); err != nil {
 		return err
 	}
-	if err := p.own(p.dir); err != nil {
+	if err := p.reachable(); err != nil {
 		return err
 	}
-	data := filepath.Join(p.dir, "data")
+	if err := p.own(p.dir.path); err != nil {
+		return err
+	}
+	data := p.dir.file("data")
 	cmd := exec.CommandContext(ctx, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-	cmd.Dir, cmd.SysProcAttr = p.dir, attributes(p.user)
+	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = p.dir.path, attributes(p.user), time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make a database with initdb: %w; it printed:\n%s", err, out)
 	}
@@ -94,17 +99,15 @@ func (p *Postgres) prepare(ctx context.Context, initdb string) error {
 	}
 	host, query := "127.0.0.1", ""
 	if p.options.TLS {
-		host, query = "localhost", "?sslmode=verify-full&sslrootcert="+url.QueryEscape(filepath.Join(p.dir, "ca.pem"))
+		host, query = "localhost", "?sslmode=verify-full&sslrootcert="+url.QueryEscape(p.dir.file("ca.pem"))
 		if err := p.certify(settings); err != nil {
 			return err
 		}
 	}
 	p.args = []string{"-D", data}
-	for key, value := range p.options.Settings {
-		settings[key] = value
-	}
-	for key, value := range settings {
-		p.args = append(p.args, "-c", key+"="+value)
+	maps.Copy(settings, p.options.Settings)
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		p.args = append(p.args, "-c", key+"="+settings[key])
 	}
 	dsn := func(port string) string { return "postgres://postgres@" + host + ":" + port + "/postgres" + query }
 	p.direct, p.DSN = dsn(p.port.String()), dsn(p.port.String())
@@ -125,10 +128,10 @@ func (p *Postgres) certify(settings map[string]string) error {
 	if err != nil {
 		return err
 	}
-	p.CAFile = filepath.Join(p.dir, "ca.pem")
+	p.CAFile = p.dir.file("ca.pem")
 	files := map[string]string{
-		p.CAFile: authority.PEM, filepath.Join(p.dir, "server.crt"): cert, filepath.Join(p.dir, "server.key"): key,
-		filepath.Join(p.dir, "pg_hba.conf"): "hostssl all all 127.0.0.1/32 trust\n",
+		p.CAFile: authority.PEM, p.dir.file("server.crt"): cert, p.dir.file("server.key"): key,
+		p.dir.file("pg_hba.conf"): "hostssl all all 127.0.0.1/32 trust\n",
 	}
 	for path, content := range files {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -139,8 +142,25 @@ func (p *Postgres) certify(settings map[string]string) error {
 		}
 	}
 	settings["ssl"] = "on"
-	settings["ssl_cert_file"], settings["ssl_key_file"] = filepath.Join(p.dir, "server.crt"), filepath.Join(p.dir, "server.key")
-	settings["hba_file"] = filepath.Join(p.dir, "pg_hba.conf")
+	settings["ssl_cert_file"], settings["ssl_key_file"] = p.dir.file("server.crt"), p.dir.file("server.key")
+	settings["hba_file"] = p.dir.file("pg_hba.conf")
+	return nil
+}
+
+// reachable is an error if the user that Postgres runs as cannot get to its folder.
+func (p *Postgres) reachable() error {
+	for dir := filepath.Dir(p.dir.path); p.user != nil; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return fmt.Errorf("look at the folder of Postgres: %w", err)
+		}
+		if info.Mode().Perm()&0o001 == 0 {
+			return fmt.Errorf("the folder %s is closed to the user postgres: set TMPDIR to one that is open", dir)
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
 	return nil
 }
 
@@ -171,8 +191,8 @@ func FindPostgres() (string, error) {
 	}
 	slices.SortFunc(found, func(a, b string) int { return major(b) - major(a) })
 	if path, err := exec.LookPath("initdb"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			found = append(found, real)
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			found = append(found, target)
 		}
 	}
 	for _, initdb := range found {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -24,7 +23,7 @@ type process struct {
 	name  string // for errors
 	path  string
 	args  []string
-	dir   string // its working folder, removed by Close; log is in it
+	dir   *folder // where it works and logs; removed by Close
 	user  *account
 	ready func(context.Context) error // nil once it answers
 
@@ -57,7 +56,7 @@ func (p *process) spawn() error {
 		return fmt.Errorf("open the log of %s: %w", p.name, err)
 	}
 	cmd := exec.Command(p.path, p.args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = p.dir, log, log, attributes(p.user)
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = p.dir.path, log, log, attributes(p.user)
 	started, gone := make(chan error, 1), make(chan struct{})
 	go func() {
 		// The kernel ends the child together with the thread that made it.
@@ -181,7 +180,7 @@ func (p *process) thaw() error {
 
 // Close kills the program and removes its folder.
 func (p *process) Close() error {
-	return errors.Join(p.Kill(), os.RemoveAll(p.dir))
+	return errors.Join(p.Kill(), p.dir.remove())
 }
 
 func (p *process) running() bool {
@@ -196,7 +195,7 @@ func (p *process) running() bool {
 	}
 }
 
-func (p *process) logFile() string { return filepath.Join(p.dir, "log") }
+func (p *process) logFile() string { return p.dir.file("log") }
 
 // Log returns what the program has printed so far.
 func (p *process) Log() string {

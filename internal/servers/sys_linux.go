@@ -139,7 +139,7 @@ func gone(pid int) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || err == nil && fields[0] == "Z"
 }
 
-// stat returns the fields of /proc/PID/stat that follow the name: the state, the parent, …
+// stat returns the fields of /proc/PID/stat that follow the name: the state, the parent, and more.
 func stat(pid int) ([]string, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

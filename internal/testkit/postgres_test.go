@@ -39,11 +39,13 @@ func TestPostgresServerKeepsWhatItStored(t *testing.T) {
 	p.Freeze()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
+	if _, err := pgx.Connect(ctx, p.DSN); err == nil {
+		t.Error("a frozen server answers")
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
 	if err := conn.Ping(ctx); err == nil {
 		t.Error("a connection to a frozen server answers")
-	}
-	if _, err := query(t, p.DSN, "SELECT 1"); err == nil {
-		t.Error("a frozen server answers")
 	}
 	p.Thaw()
 	p.Freeze()
@@ -76,7 +78,7 @@ func TestPostgresServerWithTLS(t *testing.T) {
 
 func query(t *testing.T, dsn, sql string) (int, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {

@@ -1,33 +1,48 @@
-// Command testreport runs go test and says at its end what the tests came to:
-// how many passed, which failed, and above all which were skipped and why, since
-// a skipped test looks like a passed one everywhere else.
+// Command testreport runs go test with the servers that the tests need, and says
+// at its end what the tests came to: how many passed, which failed, and above all
+// which were skipped and why, since a skipped test looks like a passed one
+// everywhere else.
 //
 //	go run ./internal/testreport -timeout 15m ./...
 //
 // All arguments go to go test. The race detector is added where there is a C
 // compiler for it; with CI set its absence is an error. The exit status is 1 if
 // a test or a build failed or if there was no test.
+//
+// The servers are one Kafka broker and one Postgres, which the tests share:
+// those that SITEMON_TEST_KAFKA (host:port) and SITEMON_TEST_POSTGRES (a DSN)
+// name, or else ones that it starts and ends by itself, from this machine's
+// Postgres and Kafka's Maven artifacts, which it fetches the first time. What it
+// cannot get it names; with CI set that is an error.
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
+	"time"
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Getenv("CI") != "", os.Stdout); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends us at once
+	if err := run(ctx, os.Args[1:], os.Getenv("CI") != "", os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
 // run calls go test with args and writes the report to out. The error says only
 // that there were failures; what they were has been written by then.
-func run(args []string, ci bool, out io.Writer) error {
+func run(ctx context.Context, args []string, ci bool, out io.Writer) (err error) {
 	race := canRace()
 	if !race && ci {
 		return errors.New("no C compiler, so no race detector; in CI it has to be there")
@@ -36,8 +51,23 @@ func run(args []string, ci bool, out io.Writer) error {
 	if race {
 		all = append(all, "-race")
 	}
-	cmd := exec.Command("go", append(all, args...)...)
-	cmd.Stderr = os.Stderr
+	s := serve(ctx, backends(), os.Getenv, out)
+	defer func() { err = errors.Join(err, s.close()) }()
+	r := newReport(out)
+	testErr := r.run(ctx, append(all, args...), s.environ())
+	r.summary(race, s.missing)
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	return errors.Join(testErr, s.verdict(ci))
+}
+
+// run calls go test and takes in what it prints.
+func (r *report) run(ctx context.Context, args, environ []string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	interruptible(cmd)
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Env, cmd.Stderr = environ, os.Stderr
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		return fmt.Errorf("open the output of go test: %w", err)
@@ -45,12 +75,9 @@ func run(args []string, ci bool, out io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start go test: %w", err)
 	}
-	r := newReport(out)
 	readErr := r.read(pipe)
-	waitErr := cmd.Wait()
-	r.summary(race)
-	if waitErr != nil {
-		return fmt.Errorf("go test: %w", waitErr)
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("go test: %w", err)
 	}
 	if readErr != nil {
 		return readErr

@@ -139,8 +139,12 @@ func reason(lines []string) string {
 	return strings.Join(said, " ")
 }
 
-// summary prints what was skipped and what failed, and the totals last.
-func (r *report) summary(race bool) {
+// summary prints which servers were missing, what was skipped and what failed,
+// and the totals last.
+func (r *report) summary(race bool, missing []string) {
+	for _, m := range missing {
+		fmt.Fprintln(r.out, "missing:", m)
+	}
 	for _, s := range slices.Sorted(slices.Values(r.skipped)) {
 		fmt.Fprintln(r.out, "skipped:", s)
 	}

@@ -8,6 +8,7 @@ import (
 func TestReport(t *testing.T) {
 	tests := map[string]struct {
 		events  []string
+		missing []string
 		want    []string // lines that have to be in the output
 		absent  string
 		wantErr string
@@ -34,6 +35,11 @@ func TestReport(t *testing.T) {
 				`{"Action":"pass","Package":"a"}`,
 			},
 			want: []string{"skipped: a TestX: x_test.go:9: no chromium", "tests: 0 passed, 0 failed, 1 skipped"},
+		},
+		"a server is missing": {
+			events:  []string{`{"Action":"pass","Package":"a","Test":"TestX"}`},
+			missing: []string{"kafka: none: no java"},
+			want:    []string{"missing: kafka: none: no java\ntests: 1 passed"},
 		},
 		"failed, with its output": {
 			events: []string{
@@ -75,7 +81,7 @@ func TestReport(t *testing.T) {
 			if err := r.read(strings.NewReader(strings.Join(tt.events, "\n"))); err != nil {
 				t.Fatal(err)
 			}
-			r.summary(true)
+			r.summary(true, tt.missing)
 			got := ""
 			if err := r.verdict(); err != nil {
 				got = err.Error()
