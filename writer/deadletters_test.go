@@ -18,6 +18,7 @@ import (
 func all(writer.Letter) bool { return true }
 
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 2)
 	ctx := context.Background()
 	store := newMemory()
@@ -70,6 +71,7 @@ func TestReplay(t *testing.T) {
 }
 
 func TestDeadLettersOfNothing(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	if got := k.letters(); len(got) != 0 {
 		t.Errorf("letters %v of an empty topic", got)

@@ -101,6 +101,7 @@ func odd() map[string]string {
 
 // TestBadMessages mixes some thousand messages of all bad kinds into good ones.
 func TestBadMessages(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 3)
 	good := reports(100, 40)
 	for _, value := range odd() {
@@ -154,6 +155,7 @@ func TestBadMessages(t *testing.T) {
 // TestLargeMessages are those that do not fit into the topic of dead letters with
 // their headers.
 func TestLargeMessages(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	k.configure(k.topic, "max.message.bytes", "4000000")
 	random := make([]byte, 3<<19)
@@ -184,6 +186,7 @@ func TestLargeMessages(t *testing.T) {
 }
 
 func TestSeedTimeExistsTwice(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -205,6 +208,7 @@ func TestSeedTimeExistsTwice(t *testing.T) {
 }
 
 func TestJSONOfTestsIsCanonical(t *testing.T) {
+	t.Parallel()
 	var r sitemon.Report
 	if err := json.Unmarshal(message(report("docs", 1)).Value, &r); err != nil || r != report("docs", 1) {
 		t.Errorf("%v: %+v", err, r)

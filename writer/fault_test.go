@@ -59,6 +59,7 @@ func TestMain(m *testing.M) {
 // TestKilledWriter kills one of two writers: the other has all that it had not
 // recorded.
 func TestKilledWriter(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 4)
 	store := newMemory()
 	k.start(store)
@@ -129,6 +130,7 @@ func TestKilledWriter(t *testing.T) {
 // TestTopicMadeAnew deletes the topic under a writer, and while none runs; the
 // new one has the same number of partitions.
 func TestTopicMadeAnew(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 2)
 	store := newMemory()
 	_, stop := k.start(store)
@@ -163,6 +165,7 @@ func TestTopicMadeAnew(t *testing.T) {
 // TestOffsetBehindTheEnd is what a group knows of a topic of the same name that
 // was there before.
 func TestOffsetBehindTheEnd(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	_, err := k.client().OffsetCommit(context.Background(), &kafka.OffsetCommitRequest{
 		GroupID: writer.GroupName(k.topic), GenerationID: -1,
@@ -179,6 +182,7 @@ func TestOffsetBehindTheEnd(t *testing.T) {
 
 // TestExpiredUnread lets Kafka drop messages before the writer reads them.
 func TestExpiredUnread(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	store := newMemory()
 	_, stop := k.start(store)
@@ -197,6 +201,7 @@ func TestExpiredUnread(t *testing.T) {
 
 // TestPartitionsAdded makes a topic wider under a writer.
 func TestPartitionsAdded(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	store := newMemory()
 	k.start(store)
@@ -222,6 +227,7 @@ func TestPartitionsAdded(t *testing.T) {
 
 // TestTopicMissing starts a writer before its topic is there.
 func TestTopicMissing(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	k.topic = testkit.Unique("later")
 	store := newMemory()
@@ -239,14 +245,19 @@ func TestTopicMissing(t *testing.T) {
 	ready(t, w)
 }
 
-// TestBrokerRestart kills the broker and freezes it.
-func TestBrokerRestart(t *testing.T) {
-	server := testkit.StartKafka(t, testkit.KafkaOptions{})
+// TestBrokerTrouble kills and freezes a broker, and cuts one of two writers off
+// from it.
+func TestBrokerTrouble(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartKafka(t, testkit.KafkaOptions{Proxied: true})
 	k := newKit(t, server.Addr, 4)
+	direct := *k // does not come by the proxy
+	direct.addr, direct.broker = server.Direct, newBroker(t, server.Direct)
 	store := newMemory()
 	w, stop := k.start(store)
 	k.publish(reports(20, 10)...)
 	has(t, store, 200)
+
 	server.Kill()
 	eventually(t, "said", func() error {
 		if len(w.Ready()) == 0 {
@@ -258,11 +269,23 @@ func TestBrokerRestart(t *testing.T) {
 	k.publish(reports(20, 20)...)
 	has(t, store, 400)
 	ready(t, w)
+
 	server.Freeze()
-	time.Sleep(8 * time.Second)
+	time.Sleep(7 * time.Second) // longer than the session timeout
 	server.Thaw()
 	k.publish(reports(20, 30)...)
 	has(t, store, 600)
+
+	// Both may record the same for a while, and nothing is left out.
+	direct.start(store)
+	server.Proxy.Cut()
+	direct.publish(reports(20, 40)...)
+	has(t, store, 800)
+	server.Proxy.Restore()
+	direct.publish(reports(20, 50)...)
+	has(t, store, 1000)
+	ready(t, w)
+
 	server.Freeze()
 	begun := time.Now()
 	stop()
@@ -270,26 +293,4 @@ func TestBrokerRestart(t *testing.T) {
 		t.Errorf("the stop took %s with a frozen broker", d)
 	}
 	server.Thaw()
-}
-
-// TestNetworkCut cuts one of two writers off: both may record the same for a
-// while, and nothing is left out.
-func TestNetworkCut(t *testing.T) {
-	server := testkit.StartKafka(t, testkit.KafkaOptions{Proxied: true})
-	k := newKit(t, server.Addr, 4)
-	direct := *k
-	direct.addr = server.Direct
-	direct.broker = newBroker(t, server.Direct)
-	store := newMemory()
-	w, _ := k.start(store)
-	direct.start(store)
-	direct.publish(reports(20, 10)...)
-	has(t, store, 200)
-	server.Proxy.Cut()
-	direct.publish(reports(20, 20)...)
-	has(t, store, 400)
-	server.Proxy.Restore()
-	direct.publish(reports(20, 30)...)
-	has(t, store, 600)
-	ready(t, w)
 }

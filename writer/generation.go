@@ -74,6 +74,7 @@ func (g *generation) ids() []int {
 	for i, a := range g.assigns {
 		ids[i] = a.ID
 	}
+	slices.Sort(ids)
 	return ids
 }
 

@@ -318,10 +318,13 @@ func reports(sites, n int) []kafka.Message {
 	return all
 }
 
+// patience is how long tests wait for what is to come.
+const patience = 60 * time.Second
+
 // eventually waits until try succeeds.
 func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		err := try()
 		if err == nil {

@@ -20,20 +20,23 @@ func (g *generation) watch(ctx context.Context, cancel context.CancelFunc) {
 	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	partitions := 0
+	partitions, failures := 0, 0
 	for {
 		if g.moved() {
 			cancel()
 			return
 		}
-		if partitions == 0 {
-			partitions, _ = g.w.partitions(ctx) // it is asked again
+		if n, err := g.w.partitions(ctx); err == nil { // the client remembers it for some seconds
+			partitions = n
 		}
 		if read, err := g.progress(ctx, cancel); ctx.Err() != nil {
 			return
 		} else if err != nil {
-			g.w.kafka.begin(err)
+			if failures++; failures > 1 { // the first one may be a leader that has just moved
+				g.w.kafka.begin(err)
+			}
 		} else {
+			failures = 0
 			g.w.kafka.end()
 			g.readTo(ctx, partitions, read)
 		}

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRecordsWhatIsPublished(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 4)
 	k.publish(reports(50, 20)...) // before the group exists
 	store := newMemory()
@@ -35,6 +36,7 @@ func TestRecordsWhatIsPublished(t *testing.T) {
 }
 
 func TestContinuesWhereItWas(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 4)
 	store := newMemory()
 	_, stop := k.start(store)
@@ -51,6 +53,7 @@ func TestContinuesWhereItWas(t *testing.T) {
 }
 
 func TestTwoWritersShare(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 6)
 	one, two := newMemory(), newMemory()
 	_, stopOne := k.start(one)
@@ -82,6 +85,7 @@ func TestTwoWritersShare(t *testing.T) {
 }
 
 func TestStoreAway(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 2)
 	store := newMemory()
 	w, stop := k.start(store)
@@ -95,7 +99,7 @@ func TestStoreAway(t *testing.T) {
 		}
 		return nil
 	})
-	time.Sleep(8 * time.Second) // longer than the session timeout: heartbeats must go on
+	time.Sleep(7 * time.Second) // longer than the session timeout: heartbeats must go on
 	store.set(func() { store.away = nil })
 	has(t, store, 200)
 	ready(t, w)
@@ -113,6 +117,7 @@ func TestStoreAway(t *testing.T) {
 }
 
 func TestRefusedReports(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 2)
 	store := newMemory()
 	store.refuse = func(r sitemon.Report) bool { return r.StatusCode == 418 }
@@ -135,6 +140,7 @@ func TestRefusedReports(t *testing.T) {
 }
 
 func TestSeedMessages(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 1)
 	store := newMemory()
 	store.seeds[7] = "old"
@@ -174,6 +180,7 @@ func TestSeedMessages(t *testing.T) {
 }
 
 func TestReadTo(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, testkit.Kafka(t), 3)
 	store := newMemory()
 	k.start(store)
