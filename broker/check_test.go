@@ -2,9 +2,15 @@ package broker_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -118,12 +124,12 @@ func TestCheckTellsTheCause(t *testing.T) {
 
 // The library signs in without a deadline and looks at no context meanwhile.
 func TestNothingWaitsForEver(t *testing.T) {
+	t.Parallel()
 	address := serve(t, silent)
 	b := connect(t, broker.Options{Addresses: []string{address}, SASLMechanism: "PLAIN", Username: "a", Password: "b"})
 	conn, err := b.Dialer().DialContext(t.Context(), "tcp", address)
 	if err == nil {
-		conn.Close()
-		t.Fatal("signed in to nobody")
+		t.Fatal("signed in to nobody", conn.Close())
 	}
 	if n, ok := errors.AsType[net.Error](err); !ok || !n.Timeout() {
 		t.Errorf("got %v, want a timeout", err)
@@ -204,6 +210,44 @@ func TestAwaitEndsWithItsContext(t *testing.T) {
 			err := connect(t, broker.Options{Addresses: []string{address}}).Await(ctx, "reports")
 			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "reach Kafka at "+address) {
 				t.Errorf("got %v, want the end of the context and the cause", err)
+			}
+		})
+	}
+}
+
+// certified speaks TLS with a certificate for an address, valid until end.
+func certified(t *testing.T, address string, end time.Time) (ca string, serve func(net.Conn)) {
+	t.Helper()
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: end.Add(-time.Hour), NotAfter: end, IPAddresses: []net.IP{net.ParseIP(address)},
+		IsCA: true, BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), func(c net.Conn) { silent(tls.Server(c, config)) }
+}
+
+func TestCheckTellsWhatIsWrongWithACertificate(t *testing.T) {
+	for name, c := range map[string]struct {
+		address string
+		end     time.Time
+		want    string
+	}{
+		"another host": {"192.0.2.1", time.Now().Add(time.Minute), "the broker's certificate is for another host than KAFKA_BROKER names"},
+		"expired":      {"127.0.0.1", time.Now().Add(-time.Minute), "the broker's certificate is not valid: x509: certificate has expired"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ca, f := certified(t, c.address, c.end)
+			err := connect(t, broker.Options{Addresses: []string{serve(t, f)}, TLS: true, CA: ca}).Check(t.Context())
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
 	}

@@ -22,8 +22,11 @@ type explainer struct {
 // explain says what an error means, where the library's own words do not.
 func (x explainer) explain(err error) error {
 	hint := x.hint(err)
+	// Without the library's "failed to" around it.
 	if op, ok := errors.AsType[*net.OpError](err); ok {
-		err = op // without the library's "failed to" around it
+		err = op
+	} else if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		err = refused.Err
 	}
 	if hint == "" {
 		return err

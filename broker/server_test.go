@@ -2,7 +2,6 @@ package broker_test
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +52,7 @@ func refused(t *testing.T, b *broker.Broker, want string) {
 }
 
 func TestClientCertificate(t *testing.T) {
+	t.Parallel()
 	k := testkit.StartKafka(t, testkit.KafkaOptions{
 		ClientAuth: true,
 		Properties: map[string]string{"default.replication.factor": "3"}, // more than there are brokers
@@ -82,6 +82,7 @@ func TestClientCertificate(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	users := []testkit.KafkaUser{
 		{Mechanism: "PLAIN", Name: "ann", Password: `a secret; with = and "quotes"`},
 		{Mechanism: "SCRAM-SHA-256", Name: "ben", Password: "s3cret-b"},
@@ -137,8 +138,9 @@ func TestSignIn(t *testing.T) {
 }
 
 func TestUnknownMechanism(t *testing.T) {
+	t.Parallel()
 	k := testkit.StartKafka(t, testkit.KafkaOptions{SASL: []testkit.KafkaUser{{Mechanism: "SCRAM-SHA-512", Name: "ann", Password: "p"}}})
-	o := broker.Options{Addresses: []string{k.Addr}, SASLMechanism: "SCRAM-SHA-512", Username: "ann", Password: "p", Logger: slog.New(slog.DiscardHandler)}
+	o := broker.Options{Addresses: []string{k.Addr}, SASLMechanism: "SCRAM-SHA-512", Username: "ann", Password: "p"}
 	roundTrip(t, connect(t, o))
 	o.SASLMechanism = "SCRAM-SHA-256"
 	refused(t, connect(t, o), "the broker does not offer this KAFKA_SASL_MECHANISM")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -46,13 +47,25 @@ func ReportTopics(topic string) []Topic {
 }
 
 // EnsureTopics makes the topics that are missing, with as many replicas as the
-// brokers give a topic by default. Where that is not allowed, the error names each
-// topic with the command that makes it. A topic with fewer partitions than wanted
-// is used as it is.
+// brokers give a topic by default, and returns when all can be used. Where that is
+// not allowed, the error names each topic with the command that makes it. A topic
+// with fewer partitions than wanted is used as it is.
 func (b *Broker) EnsureTopics(ctx context.Context, topics ...Topic) error {
-	missing, err := b.missing(ctx, topics)
-	if err != nil || len(missing) == 0 {
+	there, err := b.there(ctx, topics)
+	if err != nil {
 		return err
+	}
+	var missing []Topic
+	for _, t := range topics {
+		switch n := there[t.Name]; {
+		case n == 0:
+			missing = append(missing, t)
+		case n < t.Partitions:
+			b.log.Info("a topic has fewer partitions than SiteMon would give it", "topic", t.Name, "partitions", n, "wanted", t.Partitions)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
 	}
 	made, errs := b.create(ctx, missing, -1)
 	if errors.Is(errors.Join(errs...), kafka.InvalidReplicationFactor) { // that default exceeds the brokers, or they are older than 2.4
@@ -63,18 +76,17 @@ func (b *Broker) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	for _, t := range made {
 		b.log.Info("topic made", "topic", t.Name, "partitions", t.Partitions)
 	}
-	return errors.Join(errs...)
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	return b.settle(ctx, missing)
 }
 
-// missing returns those of the topics that are not there.
-func (b *Broker) missing(ctx context.Context, topics []Topic) ([]Topic, error) {
-	names := make([]string, len(topics))
-	for i, t := range topics {
-		names[i] = t.Name
-	}
-	meta, err := b.Client().Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+// there returns how many partitions those of the topics have that are there.
+func (b *Broker) there(ctx context.Context, topics []Topic) (map[string]int, error) {
+	meta, err := b.Client().Metadata(ctx, &kafka.MetadataRequest{Topics: names(topics)})
 	if err != nil {
-		return nil, fmt.Errorf("ask Kafka for the topics %s: %w", strings.Join(names, ", "), b.Explain(err))
+		return nil, fmt.Errorf("ask Kafka for the topics %s: %w", strings.Join(names(topics), ", "), b.Explain(err))
 	}
 	there := map[string]int{}
 	for _, t := range meta.Topics {
@@ -82,13 +94,36 @@ func (b *Broker) missing(ctx context.Context, topics []Topic) ([]Topic, error) {
 			there[t.Name] = len(t.Partitions)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(topics), func(t Topic) bool {
-		n, ok := there[t.Name]
-		if ok && n < t.Partitions {
-			b.log.Info("a topic has fewer partitions than SiteMon would give it", "topic", t.Name, "partitions", n, "wanted", t.Partitions)
+	return there, nil
+}
+
+func names(topics []Topic) []string {
+	list := make([]string, len(topics))
+	for i, t := range topics {
+		list[i] = t.Name
+	}
+	return list
+}
+
+// settle waits until the brokers tell of topics that were made just now, be it by
+// another process.
+func (b *Broker) settle(ctx context.Context, topics []Topic) error {
+	late := time.After(requestTimeout)
+	for {
+		there, err := b.there(ctx, topics)
+		if err != nil || len(there) == len(topics) {
+			return err
 		}
-		return ok
-	}), nil
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the topics %s: %w", strings.Join(names(topics), ", "), ctx.Err())
+		case <-late:
+			return fmt.Errorf("the topics %s are there, but the broker does not tell this user of all of them: it needs the right to describe them",
+				strings.Join(names(topics), ", "))
+		case <-time.After(retryMin):
+		}
+		b.Refresh()
+	}
 }
 
 // create makes topics, and returns those that it made; there is an error for each
