@@ -277,7 +277,8 @@ func TestBrokerTrouble(t *testing.T) {
 	has(t, store, 600)
 
 	// Both may record the same for a while, and nothing is left out.
-	direct.start(store)
+	other, _ := direct.start(store)
+	ready(t, other)
 	server.Proxy.Cut()
 	direct.publish(reports(20, 40)...)
 	has(t, store, 800)

@@ -231,9 +231,7 @@ func (k *kit) publishTo(topic string, messages ...kafka.Message) {
 		BatchSize: 5000, BatchTimeout: 5 * time.Millisecond, Compression: kafka.Snappy, BatchBytes: 4 << 20,
 	}
 	defer w.Close()
-	if err := w.WriteMessages(context.Background(), messages...); err != nil {
-		k.t.Fatalf("publish: %v", err)
-	}
+	eventually(k.t, "publish", func() error { return w.WriteMessages(context.Background(), messages...) })
 }
 
 // start runs a Writer until the test ends, or the function that it returns is

@@ -12,8 +12,10 @@ const (
 	retryMin = 100 * time.Millisecond
 	retryMax = 5 * time.Second
 	// attemptTimeout bounds one call of the store, which may hang on a connection
-	// that nobody answers.
+	// that nobody answers. One that is only slow gets twice the time at each further
+	// attempt, up to patientTimeout.
 	attemptTimeout = 30 * time.Second
+	patientTimeout = 8 * time.Minute
 )
 
 // batch records a batch and writes its dead letters. It waits for what is away
@@ -86,9 +88,13 @@ func (g *generation) bury(ctx, late context.Context, letters []letter) error {
 // insist tries something that is sometimes away until it succeeds, ctx ends, or
 // the error says that trying again is of no use.
 func (w *Writer) insist(ctx, late context.Context, away *outage, at string, try func(context.Context) error) error {
+	limit := attemptTimeout
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
-		attempt, cancel := context.WithTimeout(late, attemptTimeout)
+		attempt, cancel := context.WithTimeout(late, limit)
 		err := try(attempt)
+		if attempt.Err() != nil {
+			limit = min(2*limit, patientTimeout)
+		}
 		cancel()
 		if err == nil || errors.Is(err, sitemon.ErrInvalid) {
 			away.end()
