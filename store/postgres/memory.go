@@ -87,21 +87,32 @@ type strange struct {
 	monitors         map[string]bool
 }
 
-func (m *memory) unknown(reports []entry) *strange {
+// find gives entries their locations, and returns what is not remembered of their
+// texts; nil if all is.
+func (m *memory) find(entries []entry) *strange {
 	u := &strange{pairs: map[[2]string]bool{}, reasons: map[string]bool{}, monitors: map[string]bool{}}
-	for i := range reports {
-		r := reports[i].r
-		if pair := [2]string{r.Site, r.Location}; m.location(r.Site, r.Location) == nil && !u.pairs[pair] {
-			u.pairs[pair] = true
-			u.sites, u.locations = append(u.sites, r.Site), append(u.locations, r.Location)
-		}
-		for _, word := range [...]string{string(r.Reason), r.Gap} {
-			if _, ok := m.reasons[word]; !ok && word != "" {
-				u.reasons[word] = true
+	monitor := ""
+	for i := range entries {
+		e := &entries[i]
+		r := e.r
+		if e.l = m.location(r.Site, r.Location); e.l == nil {
+			if pair := [2]string{r.Site, r.Location}; !u.pairs[pair] {
+				u.pairs[pair] = true
+				u.sites, u.locations = append(u.sites, r.Site), append(u.locations, r.Location)
 			}
 		}
-		if _, ok := m.monitors[r.Monitor]; !ok && r.Monitor != "" {
-			u.monitors[r.Monitor] = true
+		if _, ok := m.reasons[string(r.Reason)]; !ok && r.Reason != "" {
+			u.reasons[string(r.Reason)] = true
+		}
+		if _, ok := m.reasons[r.Gap]; !ok && r.Gap != "" {
+			u.reasons[r.Gap] = true
+		}
+		if r.Monitor == monitor { // mostly
+			continue
+		}
+		monitor = r.Monitor
+		if _, ok := m.monitors[monitor]; !ok && monitor != "" {
+			u.monitors[monitor] = true
 		}
 	}
 	if len(u.pairs)+len(u.reasons)+len(u.monitors) == 0 {

@@ -133,14 +133,15 @@ func (b *batch) record(ctx context.Context) error {
 
 func (b *batch) try(ctx context.Context) error {
 	m := b.db.memory
-	if u := m.unknown(b.entries); u != nil {
+	if u := m.find(b.entries); u != nil {
 		if err := b.db.meet(ctx, u); err != nil {
 			return fmt.Errorf("meet new names: %w", err)
 		}
+		if m.find(b.entries) != nil {
+			return errForgotten
+		}
 	}
-	if err := b.locate(m); err != nil {
-		return err
-	}
+	b.locate()
 	defer func() {
 		for _, l := range b.locations {
 			l.batch = nil
@@ -171,27 +172,23 @@ func (b *batch) bounds() (from, to time.Time) {
 // errForgotten is about a row that was there before and is not any more.
 var errForgotten = errors.New("a row that was known is gone")
 
-// locate finds the locations of all reports.
-func (b *batch) locate(m *memory) error {
+// locate collects the locations of all reports, and their sites.
+func (b *batch) locate() {
 	b.locations, b.sites = b.locations[:0], b.sites[:0]
 	sites := map[*site]struct{}{}
 	for i := range b.entries {
-		e := &b.entries[i]
-		if e.l = m.location(e.r.Site, e.r.Location); e.l == nil {
-			return fmt.Errorf("site %q, location %q: %w", e.r.Site, e.r.Location, errForgotten)
-		}
-		if e.l.batch != nil {
+		l := b.entries[i].l
+		if l.batch != nil {
 			continue
 		}
-		e.l.batch = &touched{}
-		b.locations = append(b.locations, e.l)
-		if _, ok := sites[e.l.site]; !ok {
-			sites[e.l.site] = struct{}{}
-			b.sites = append(b.sites, e.l.site)
+		l.batch = &touched{}
+		b.locations = append(b.locations, l)
+		if _, ok := sites[l.site]; !ok {
+			sites[l.site] = struct{}{}
+			b.sites = append(b.sites, l.site)
 		}
 	}
 	slices.SortFunc(b.locations, func(x, y *location) int { return cmp.Compare(x.id, y.id) })
-	return nil
 }
 
 // run is the transaction. It may run several times.
