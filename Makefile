@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits check-config ci ci-steps clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer check-config ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ build-all: ## Compile every package for Linux, macOS and Windows.
 	CGO_ENABLED=0 GOOS=darwin $(GO) build ./...
 	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
 
-test: ## Run all tests with the race detector and say what was skipped and why.
+test: ## Run all tests with the race detector, Kafka and Postgres; say what was missing or skipped, and why.
 	$(GO) run ./internal/testreport -timeout 15m $(PACKAGES)
 
 race: ## Run the tests three times with the race detector, in random order.
@@ -39,20 +39,21 @@ generate: ## Run go generate.
 	$(GO) generate ./...
 
 cover: ## Measure the tests' coverage: cover.html, and the total.
-	$(GO) test -coverpkg ./... -coverprofile cover.out ./...
+	$(GO) run ./internal/testreport -timeout 30m -coverpkg ./... -coverprofile cover.out ./...
 	$(GO) tool cover -html cover.out -o cover.html
 	@$(GO) tool cover -func cover.out | tail -1
 
 vuln: ## Look for known vulnerabilities (asks vuln.go.dev).
 	$(GOVULNCHECK) ./...
 
-bench: ## Run the benchmarks of the hot paths.
-	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+bench: ## Run the benchmarks of the hot paths, with Kafka and Postgres.
+	$(GO) run ./internal/testreport exec $(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 SITES      ?= 10000
 INTERVAL   ?= 10s
 DURATION   ?= 60s
 KEEP_ALIVE ?= false
+MESSAGES   ?= 1000000
 RIG        := $(GO) run ./bench/rig
 
 bench-peers: build ## Measure the daemon against a bare client loop (SITES, INTERVAL, DURATION, KEEP_ALIVE).
@@ -63,6 +64,9 @@ bench-limits: build ## Measure the daemon at rising rates: 10,000 sites down to 
 
 bench-edits: build ## Measure how edits of the sites file reach the running daemon, and that no other site loses a slot.
 	$(RIG) edits -sites $(SITES) -interval $(INTERVAL)
+
+bench-writer: build ## Measure the writer against COPY of the same rows, with Kafka and Postgres (SITES, MESSAGES).
+	$(GO) run ./internal/testreport exec $(RIG) writer -sites $(SITES) -messages $(MESSAGES)
 
 check-config: ## Validate sites.yaml as the daemon would.
 	$(GO) run ./cmd/sitemon check sites.yaml

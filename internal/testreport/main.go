@@ -5,7 +5,8 @@
 //
 //	go run ./internal/testreport -timeout 15m ./...
 //
-// All arguments go to go test. The race detector is added where there is a C
+// All arguments go to go test; but "exec COMMAND…" runs any other command with
+// the servers, such as a benchmark. The race detector is added where there is a C
 // compiler for it; with CI set its absence is an error. The exit status is 1 if
 // a test or a build failed or if there was no test.
 //
@@ -33,7 +34,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends us at once
-	if err := run(ctx, os.Args[1:], os.Getenv("CI") != "", os.Stdout); err != nil {
+	var err error
+	if args := os.Args[1:]; len(args) > 1 && args[0] == "exec" {
+		err = execute(ctx, exec.CommandContext(ctx, args[1], args[2:]...), backends(), os.Stdout)
+	} else {
+		err = run(ctx, args, os.Getenv("CI") != "", os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
 		stop()
 		os.Exit(1)
@@ -83,6 +90,19 @@ func (r *report) run(ctx context.Context, args, environ []string) error {
 		return readErr
 	}
 	return r.verdict()
+}
+
+// execute runs cmd with the servers in its environment, as far as they can be had.
+func execute(ctx context.Context, cmd *exec.Cmd, all []backend, out io.Writer) (err error) {
+	s := serve(ctx, all, os.Getenv, out)
+	defer func() { err = errors.Join(err, s.close()) }()
+	interruptible(cmd)
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.environ(), out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", cmd.Args[0], err)
+	}
+	return nil
 }
 
 // canRace tells whether the race detector can be linked here: it needs cgo and

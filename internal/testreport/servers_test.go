@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,30 @@ func TestServe(t *testing.T) {
 				t.Errorf("closed %d, %v, want %d", closed, err, tt.wantClosed)
 			}
 		})
+	}
+}
+
+func TestExecute(t *testing.T) {
+	const variable = "GOPRIVATE" // one that go env tells
+	t.Setenv(variable, "")
+	var closed counter
+	b := backend{
+		name: "db", variable: variable,
+		program: func(context.Context) (string, error) { return "1.2", nil },
+		start:   func(context.Context) (string, io.Closer, error) { return "addr", &closed, nil },
+	}
+	var out strings.Builder
+	if err := execute(t.Context(), exec.CommandContext(t.Context(), "go", "env", variable), []backend{b}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(out.String(), "\naddr\n") {
+		t.Errorf("printed %q, want addr at its end", out.String())
+	}
+	if err := execute(t.Context(), exec.CommandContext(t.Context(), "go", "no-such-command"), []backend{b}, &out); err == nil {
+		t.Error("a failure is no error")
+	}
+	if closed != 2 {
+		t.Errorf("closed %d servers, want 2", closed)
 	}
 }
 
