@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"sitemon/broker"
 )
@@ -203,6 +204,9 @@ func (k *Kafka) produce(ctx context.Context, partition int, list []Message) erro
 func passes(err error) bool {
 	if code, ok := errors.AsType[kafka.Error](err); ok {
 		return code.Temporary() && code != kafka.RequestTimedOut || code == kafka.BrokerNotAvailable
+	}
+	if code, ok := errors.AsType[protocol.Error](err); ok { // from what the client knew of the topic
+		return code == protocol.ErrNoTopic || code == protocol.ErrNoPartition || code == protocol.ErrNoLeader
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

@@ -2,14 +2,19 @@ package sinks_test
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/segmentio/kafka-go"
 
+	"sitemon"
 	"sitemon/broker"
 	"sitemon/internal/testkit"
 	"sitemon/sinks"
@@ -17,7 +22,7 @@ import (
 
 // newTopic makes a topic of its own at the broker of the tests, and a sink that
 // publishes to it.
-func newTopic(t *testing.T, config map[string]string) (*broker.Broker, string, *sinks.Kafka) {
+func newTopic(t *testing.T, config map[string]string, log *slog.Logger, reg prometheus.Registerer) (*broker.Broker, string, *sinks.Kafka) {
 	t.Helper()
 	b, err := broker.New(broker.Options{Addresses: []string{testkit.Kafka(t)}, ClientID: "test", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -31,8 +36,7 @@ func newTopic(t *testing.T, config map[string]string) (*broker.Broker, string, *
 	t.Cleanup(func() {
 		_, _ = b.Client().DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: []string{topic}})
 	})
-	k := sinks.NewKafka(sinks.KafkaOptions{Broker: b, Topic: topic, Logger: slog.New(slog.DiscardHandler)})
-	return b, topic, k
+	return b, topic, sinks.NewKafka(sinks.KafkaOptions{Broker: b, Topic: topic, Logger: log, Registerer: reg})
 }
 
 // published reads n messages of a topic.
@@ -78,7 +82,7 @@ func errorsOf(errs ...error) error {
 
 // Messages of one site stay in one partition and in their order.
 func TestKafkaKeepsTheOrderOfASite(t *testing.T) {
-	b, topic, k := newTopic(t, nil)
+	b, topic, k := newTopic(t, nil, slog.New(slog.DiscardHandler), nil)
 	const sites, each = 20, 50
 	for i := range each {
 		var batch []sinks.Message
@@ -114,20 +118,20 @@ func TestKafkaLeavesOutWhatIsTooLarge(t *testing.T) {
 		config map[string]string
 		size   int
 	}{
-		"for the client": {nil, 2 << 20},
+		"for the broker": {nil, 2 << 20},
 		"for the topic":  {map[string]string{"max.message.bytes": "2000", "compression.type": "uncompressed"}, 9000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, topic, k := newTopic(t, c.config)
-			var large strings.Builder // which no codec makes small
-			for large.Len() < c.size {
-				large.WriteString(testkit.Unique(""))
-			}
+			var said strings.Builder
+			reg := prometheus.NewRegistry()
+			b, topic, k := newTopic(t, c.config, slog.New(slog.NewTextHandler(&said, nil)), reg)
+			large := make([]byte, c.size)
+			_, _ = rand.Read(large) // no codec makes it small
 			var batch []sinks.Message
 			for i := range 10 {
 				batch = append(batch, sinks.Message{Key: fmt.Append(nil, i), Value: []byte("small")})
 			}
-			batch[4].Value = []byte(large.String())
+			batch[4].Value = large
 			if err := k.Deliver(t.Context(), batch); err != nil {
 				t.Fatal(err)
 			}
@@ -136,27 +140,195 @@ func TestKafkaLeavesOutWhatIsTooLarge(t *testing.T) {
 					t.Errorf("%d bytes came through", len(m.Value))
 				}
 			}
+			const counted = `
+# HELP sitemon_kafka_refused_reports_total Reports lost because they are larger than the topic takes.
+# TYPE sitemon_kafka_refused_reports_total counter
+sitemon_kafka_refused_reports_total 1
+`
+			if err := testutil.GatherAndCompare(reg, strings.NewReader(counted)); err != nil {
+				t.Error(err)
+			}
+			if got := strings.Count(said.String(), "is left out"); got != 1 || !strings.Contains(said.String(), "site=4") {
+				t.Errorf("logged %s", said.String())
+			}
 		})
 	}
 }
 
-// A broker that is away gives an error soon, and one that hangs within the time of
-// two requests.
-func TestKafkaAway(t *testing.T) {
-	proxy := testkit.StartProxy(t, testkit.Kafka(t))
-	b, err := broker.New(broker.Options{Addresses: []string{proxy.Addr}, Logger: slog.New(slog.DiscardHandler)})
+// newFake makes a sink that publishes to a fake broker.
+func newFake(t *testing.T, partitions int) (*fakeKafka, *sinks.Kafka) {
+	t.Helper()
+	f := startFakeKafka(t, partitions)
+	b, err := broker.New(broker.Options{Addresses: []string{f.addr}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy.Refuse()
-	k := sinks.NewKafka(sinks.KafkaOptions{Broker: b, Topic: "any", Logger: slog.New(slog.DiscardHandler)})
-	if err := k.Deliver(t.Context(), []sinks.Message{{Key: []byte("a"), Value: []byte("b")}}); err == nil {
-		t.Error("no error")
+	t.Cleanup(b.Close)
+	return f, sinks.NewKafka(sinks.KafkaOptions{Broker: b, Topic: fakeTopic, Logger: slog.New(slog.DiscardHandler)})
+}
+
+// numbered returns messages of one key whose values begin with a, b, c and so on.
+func numbered(n, size int) (list []sinks.Message) {
+	for i := range n {
+		list = append(list, sinks.Message{Key: []byte("site"), Value: []byte(string(rune('a'+i)) + strings.Repeat(".", size))})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	proxy.Cut()
-	if err := k.Deliver(ctx, []sinks.Message{{Key: []byte("a"), Value: []byte("b")}}); err == nil {
-		t.Error("no error from a broker that hangs")
+	return list
+}
+
+// initials returns the first character of each value.
+func initials(values []string) (s string) {
+	for _, v := range values {
+		s += v[:1]
+	}
+	return s
+}
+
+// What follows a failed message of its key is not published before it.
+func TestKafkaKeepsTheOrderOverAFailure(t *testing.T) {
+	f, k := newFake(t, 1)
+	f.answer = func(_, request int) kafka.Error {
+		if request == 2 {
+			return kafka.RequestTimedOut
+		}
+		return 0
+	}
+	list := numbered(5, 400_000) // two to a request
+	err := k.Deliver(t.Context(), list)
+	if !errors.Is(err, kafka.RequestTimedOut) {
+		t.Fatalf("got %v, want the failure", err)
+	}
+	if got := initials(f.all()[0]); got != "ab" {
+		t.Errorf("taken: %s, want only what comes before the failure", got)
+	}
+	if err := k.Deliver(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	if got := initials(f.all()[0]); got != "ababcde" {
+		t.Errorf("taken: %s", got)
+	}
+}
+
+func TestKafkaTriesOnceMoreWhatPassesAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		fails kafka.Error
+		times int
+		want  kafka.Error // 0: none
+	}{
+		"a leader that has moved": {kafka.NotLeaderForPartition, 1, 0},
+		"twice":                   {kafka.NotLeaderForPartition, 2, 0},
+		"that moves on and on":    {kafka.NotLeaderForPartition, 9, kafka.NotLeaderForPartition},
+		"a right that is missing": {kafka.TopicAuthorizationFailed, 1, kafka.TopicAuthorizationFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, k := newFake(t, 3)
+			f.answer = func(partition, request int) kafka.Error {
+				if partition == 1 && request <= c.times {
+					return c.fails
+				}
+				return 0
+			}
+			var list []sinks.Message
+			for i := range 30 {
+				list = append(list, sinks.Message{Key: fmt.Append(nil, i), Value: []byte("x")})
+			}
+			err := k.Deliver(t.Context(), list)
+			if c.want == 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				all := f.all()
+				if n := len(all[0]) + len(all[1]) + len(all[2]); n != len(list) {
+					t.Errorf("%d messages were taken, want each once: %d", n, len(list))
+				}
+			} else if !errors.Is(err, c.want) || !strings.Contains(err.Error(), "publish 30 reports to the topic reports: ") {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// A connection that the broker has closed meanwhile is no failure.
+func TestKafkaConnectsAgain(t *testing.T) {
+	f, k := newFake(t, 2)
+	for range 3 {
+		if err := k.Deliver(t.Context(), []sinks.Message{{Key: []byte("a"), Value: []byte("x")}, {Key: []byte("b"), Value: []byte("x")}}); err != nil {
+			t.Fatal(err)
+		}
+		f.hangUp()
+	}
+	if all := f.all(); len(all[0])+len(all[1]) != 6 {
+		t.Errorf("taken: %v", all)
+	}
+}
+
+func TestKafkaSaysThatTheTopicIsMissing(t *testing.T) {
+	f := startFakeKafka(t, 1)
+	b, err := broker.New(broker.Options{Addresses: []string{f.addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	err = sinks.NewKafka(sinks.KafkaOptions{Broker: b, Topic: "other", Logger: slog.New(slog.DiscardHandler)}).Deliver(t.Context(), numbered(1, 1))
+	if !errors.Is(err, sitemon.ErrNotFound) || !strings.Contains(err.Error(), "topic other") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A request under way when the context ends may still be answered: else each stop
+// would publish a batch twice.
+func TestKafkaAtTheEndOfTheContext(t *testing.T) {
+	t.Run("answered soon", func(t *testing.T) {
+		f, k := newFake(t, 1)
+		ended := make(chan struct{})
+		f.answer = func(int, int) kafka.Error { <-ended; return 0 }
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			f.asked(0, 1)
+			cancel()
+			close(ended)
+		}()
+		if err := k.Deliver(ctx, numbered(1, 1)); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("never answered", func(t *testing.T) {
+		f, k := newFake(t, 1)
+		ended := make(chan struct{})
+		f.answer = func(int, int) kafka.Error { <-ended; return 0 }
+		defer close(ended)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			f.asked(0, 1)
+			cancel()
+		}()
+		if err := k.Deliver(ctx, numbered(1, 1)); !errors.Is(err, context.Canceled) { // not the request's own time limit
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("ended before", func(t *testing.T) {
+		f, k := newFake(t, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := k.Deliver(ctx, numbered(1, 1)); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if all := f.all(); len(all) > 0 {
+			t.Errorf("taken: %v", all)
+		}
+	})
+}
+
+// A broker that is away, or refuses who comes, is told of as by the check.
+func TestKafkaTellsTheCause(t *testing.T) {
+	proxy := testkit.StartProxy(t, "127.0.0.1:1")
+	proxy.Refuse()
+	b, err := broker.New(broker.Options{Addresses: []string{proxy.Addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	k := sinks.NewKafka(sinks.KafkaOptions{Broker: b, Topic: "any", Logger: slog.New(slog.DiscardHandler)})
+	if err := k.Deliver(t.Context(), numbered(1, 1)); err == nil || !strings.Contains(err.Error(), "nothing listens there: dial tcp "+proxy.Addr) {
+		t.Errorf("got %v", err)
 	}
 }
