@@ -75,6 +75,9 @@ type DB struct {
 	followMu  sync.Mutex // guards following
 	following following
 
+	editing chan struct{} // full while sites are changed; guards edited
+	edited  editedRows
+
 	recording chan struct{} // full while a batch is recorded or a tick runs; guards what follows
 	memory    *memory
 	judged    time.Time // of the last tick
@@ -104,6 +107,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 		clock:         opts.Clock,
 		prepared:      make(chan struct{}),
 		id:            rand.Text(),
+		editing:       make(chan struct{}, 1),
 		recording:     make(chan struct{}, 1),
 		memory:        newMemory(),
 	}

@@ -39,15 +39,19 @@ func readDocument(ctx context.Context, tx pgx.Tx, source string) (d document, er
 	return d, err
 }
 
-// writeDocument writes the document of its source, and remembers its content.
-func writeDocument(ctx context.Context, tx pgx.Tx, d document, now time.Time) error {
-	_, err := tx.Exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order) VALUES ($1, $2, $3, $4, $5, $6)
+// writeDocument writes the document of its source, and remembers its content. The
+// order of many sites is long, so it is written only where it is another.
+func writeDocument(ctx context.Context, tx pgx.Tx, d document, ordered bool, now time.Time) error {
+	b := &pgx.Batch{}
+	if ordered {
+		b.Queue("UPDATE documents SET generation = $2, hash = $3, loaded_at = $4, sites = $5 WHERE source = $1",
+			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites)
+	} else {
+		b.Queue(`INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (source) DO UPDATE SET generation = excluded.generation, hash = excluded.hash, loaded_at = excluded.loaded_at,
  sites = excluded.sites, site_order = excluded.site_order`, d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.order)
-	if err != nil {
-		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO document_hashes (source, hash, seen_at) VALUES ($1, $2, $3)
+	b.Queue(`INSERT INTO document_hashes (source, hash, seen_at) VALUES ($1, $2, $3)
 ON CONFLICT (source, hash) DO UPDATE SET seen_at = excluded.seen_at`, d.Source, d.Hash, now)
-	return err
+	return tx.SendBatch(ctx, b).Close()
 }

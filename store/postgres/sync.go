@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,26 +32,35 @@ func (db *DB) SyncSites(ctx context.Context, doc sitemon.Document) (g sitemon.Ge
 		}
 		wanted[s.Name] = s
 	}
+	if err := db.lockEdits(ctx); err != nil {
+		return g, p, err
+	}
+	defer db.unlockEdits()
+	var y syncing
 	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		y := syncing{doc: doc, wanted: wanted}
+		y = syncing{db: db, doc: doc, wanted: wanted}
 		if y.edit, err = db.beginEdit(ctx, tx, doc.Source); err != nil {
 			return err
 		}
 		g, p, err = y.run(ctx)
 		return err
 	})
+	if err == nil {
+		y.remember()
+	}
 	return g, p, err
 }
 
 // syncing is a transaction that applies a document.
 type syncing struct {
 	*edit
+	db     *DB
 	doc    sitemon.Document
 	wanted map[string]*sitemon.Site // the document's sites by name
 
+	stored  map[string]storedRow // all rows
 	plan    sitemon.Plan
 	refused map[string]bool
-	ids     map[string]int64 // of the sites that are there
 }
 
 func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, error) {
@@ -78,90 +88,131 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	order := make([]int64, 0, len(y.doc.Sites))
 	for i := range y.doc.Sites {
 		if name := y.doc.Sites[i].Name; !y.refused[name] {
-			order = append(order, cmp.Or(y.ids[name], y.edit.ids[name]))
+			order = append(order, cmp.Or(y.ids[name], y.stored[name].id))
 		}
 	}
 	g.Source, g.Hash, g.Sites = y.doc.Source, y.doc.Hash, len(order)
-	if g == old.Generation && slices.Equal(order, old.order) {
+	ordered := old.Number > 0 && slices.Equal(order, old.order)
+	if g == old.Generation && ordered {
 		return g, y.plan, nil
 	}
-	return g, y.plan, writeDocument(ctx, y.tx, document{g, order}, y.now)
+	return g, y.plan, writeDocument(ctx, y.tx, document{g, order}, ordered, y.now)
 }
 
 // diff compares the document with what is stored and collects what is to be
 // written. Only definitions that differ are read.
 func (y *syncing) diff(ctx context.Context) error {
-	y.refused, y.ids = map[string]bool{}, make(map[string]int64, len(y.doc.Sites))
-	var differ []string      // names of sites with another definition
-	var leaving []*storedRow // of this source, and not in the document
-	stored := make(map[string]*storedRow, len(y.doc.Sites))
+	if err := y.read(ctx); err != nil {
+		return err
+	}
+	y.refused = map[string]bool{}
+	var differ []string  // names of sites with another definition
+	var leaving []string // names of those of this source that are not in the document
 	unchanged := 0
-	err := eachStored(ctx, y.tx, func(r storedRow) {
-		site := y.wanted[r.name]
+	for name, r := range y.stored {
+		site := y.wanted[name]
 		switch {
 		case site == nil && r.source == y.source:
-			leaving = append(leaving, &r)
-			return
+			leaving = append(leaving, name)
 		case site == nil:
-			return
 		case r.source != "" && r.source != y.source:
-			y.refused[r.name] = true
-			y.plan.Refused = append(y.plan.Refused, sitemon.Refusal{Name: r.name, Owner: r.source})
-			return
-		}
-		stored[r.name] = &r
-		switch {
+			y.refused[name] = true
 		case !r.live:
-			return
 		case r.digest != sha256.Sum256(site.Definition):
-			differ = append(differ, r.name)
+			differ = append(differ, name)
 		default:
 			unchanged++
 			if r.touched || r.source != y.source { // the columns are not the document's
 				y.kept = append(y.kept, site)
 			}
 		}
-		y.ids[r.name] = r.id
-	})
+	}
+	before, err := readRows(ctx, y.tx, append(slices.Clone(leaving), differ...))
 	if err != nil {
 		return err
 	}
-	before, err := readRows(ctx, y.tx, append(namesOf(leaving), differ...))
-	if err != nil {
+	y.collect(before, leaving)
+	y.plan.Unchanged += unchanged
+	return nil
+}
+
+// read reads the rows of all sites, unless they are those that are remembered.
+func (y *syncing) read(ctx context.Context) error {
+	if m := y.db.edited; m.rows != nil && m.version == y.version {
+		y.stored = m.rows
+		return nil
+	}
+	if err := y.notice(ctx); err != nil {
 		return err
 	}
-	return y.collect(stored, before, leaving, unchanged)
+	y.stored = map[string]storedRow{}
+	return eachStored(ctx, y.tx, func(r storedRow) { y.stored[r.name] = r })
+}
+
+// remember keeps what the rows of all sites are after the edit.
+func (y *syncing) remember() {
+	for _, name := range y.rows {
+		delete(y.stored, name)
+	}
+	for i := range y.puts {
+		s := y.puts[i].site
+		y.stored[s.Name] = storedRow{name: s.Name, source: y.source, id: y.ids[s.Name], live: true, digest: sha256.Sum256(s.Definition)}
+	}
+	for _, s := range y.kept {
+		r := y.stored[s.Name]
+		r.source, r.touched = y.source, false
+		y.stored[s.Name] = r
+	}
+	y.db.edited = editedRows{version: y.version + y.marks, rows: y.stored}
+}
+
+// lockEdits waits until nobody else in this process changes the sites, or the
+// context ends.
+func (db *DB) lockEdits(ctx context.Context) error {
+	select {
+	case db.editing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (db *DB) unlockEdits() { <-db.editing }
+
+// editedRows are all rows of the table sites, as of a version. What was committed
+// by others in between makes another version.
+type editedRows struct {
+	version int64
+	rows    map[string]storedRow // nil: not known
 }
 
 // collect makes the plan, and the edit of it.
-func (y *syncing) collect(stored map[string]*storedRow, before map[string]*detail, leaving []*storedRow, unchanged int) error {
+func (y *syncing) collect(before map[string]*detail, leaving []string) {
 	var was, is []sitemon.Site
 	for i := range y.doc.Sites {
 		s := &y.doc.Sites[i]
-		r, d := stored[s.Name], before[s.Name]
-		if y.refused[s.Name] || r != nil && r.live && d == nil {
+		d := before[s.Name]
+		if y.refused[s.Name] || d == nil && y.stored[s.Name].live {
 			continue
 		}
 		is = append(is, *s)
 		if d != nil {
-			was = append(was, sitemon.Site{Name: s.Name, Definition: d.definition, Enabled: d.enabled})
+			was = append(was, sitemon.Site{Name: s.Name, Definition: d.definition})
 		}
 		y.puts = append(y.puts, put{site: s, before: d})
 	}
-	for _, r := range leaving {
-		y.rows = append(y.rows, r.name)
-		if d := before[r.name]; d != nil && r.live {
-			was = append(was, sitemon.Site{Name: r.name})
+	y.rows = leaving
+	for _, name := range leaving {
+		if d := before[name]; d != nil {
+			was = append(was, sitemon.Site{Name: name})
 			y.removed = append(y.removed, d.id)
 		}
 	}
-	refused := y.plan.Refused
 	y.plan = sitemon.Diff(was, is)
-	y.plan.Unchanged += unchanged
-	y.plan.Refused = refused
-	slices.SortFunc(refused, func(a, b sitemon.Refusal) int { return cmp.Compare(a.Name, b.Name) })
+	for _, name := range slices.Sorted(maps.Keys(y.refused)) {
+		y.plan.Refused = append(y.plan.Refused, sitemon.Refusal{Name: name, Owner: y.stored[name].source})
+	}
 	y.due = dueOf(y.plan)
-	return nil
 }
 
 // dueOf names the sites that a plan makes due at once.
@@ -205,14 +256,6 @@ FROM sites s`, nil, func(row pgx.Rows) error {
 		f(r)
 		return nil
 	})
-}
-
-func namesOf(rows []*storedRow) []string {
-	names := make([]string, len(rows))
-	for i, r := range rows {
-		names[i] = r.name
-	}
-	return names
 }
 
 // later returns the later of two moments.

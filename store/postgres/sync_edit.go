@@ -17,10 +17,12 @@ import (
 // edit is a transaction that changes which sites there are, and what they are. It
 // holds lockDocuments.
 type edit struct {
-	tx     pgx.Tx
-	source string    // whose edit it is; "" by hand
-	now    time.Time // never before the newest generation
-	newest sitemon.Generation
+	tx      pgx.Tx
+	source  string    // whose edit it is; "" by hand
+	now     time.Time // never before the newest generation
+	newest  sitemon.Generation
+	version int64 // of the table sites, when the edit began
+	marks   int64 // by how much the edit has changed that
 
 	puts    []put           // sites that are new or changed
 	kept    []*sitemon.Site // sites that are as they were, and whose rows are not
@@ -46,37 +48,39 @@ type detail struct {
 	interval   time.Duration
 }
 
-// beginEdit takes the lock and notices what people did to the table sites beside
-// writing values: rows that are gone, and rows that have another name.
+// beginEdit takes the lock.
 func (db *DB) beginEdit(ctx context.Context, tx pgx.Tx, source string) (*edit, error) {
 	e := &edit{tx: tx, source: source}
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockDocuments); err != nil {
-		return nil, err
-	}
-	err := tx.QueryRow(ctx, "SELECT generation, source, loaded_at FROM config_version").
-		Scan(&e.newest.Number, &e.newest.Source, &e.newest.LoadedAt)
-	if err != nil {
-		return nil, err
-	}
+	b := &pgx.Batch{}
+	b.Queue("SELECT pg_advisory_xact_lock($1)", lockDocuments)
+	b.Queue("SELECT generation, source, loaded_at, " + definitionsVersion + " FROM config_version").QueryRow(func(row pgx.Row) error {
+		return row.Scan(&e.newest.Number, &e.newest.Source, &e.newest.LoadedAt, &e.version)
+	})
+	err := tx.SendBatch(ctx, b).Close()
 	e.now = later(db.clock().UTC().Truncate(time.Microsecond), e.newest.LoadedAt.UTC())
-	renamed, err := strs(ctx, tx, `SELECT s.name FROM sites s JOIN site_names n ON n.id = s.site_id
-WHERE s.touched AND n.name <> s.name ORDER BY s.name`)
-	if err != nil {
-		return nil, err
-	}
-	if len(renamed) > 0 { // another site: it is taken up anew
-		if _, err := tx.Exec(ctx, "UPDATE sites SET site_id = NULL WHERE name = ANY ($1)", renamed); err != nil {
-			return nil, err
-		}
-	}
-	e.removed, err = numbers(ctx, tx, `SELECT p.site_id FROM site_plans p
-WHERE p."to" IS NULL AND NOT EXISTS (SELECT 1 FROM sites s WHERE s.site_id = p.site_id) ORDER BY p.site_id`)
-	if err != nil {
-		return nil, err
-	}
-	_, err = tx.Exec(ctx, "SELECT set_config('sitemon.writes', 'on', true)")
 	return e, err
 }
+
+// notice finds out what people did to the table sites beside writing values: rows
+// that are gone, and rows that have another name.
+func (e *edit) notice(ctx context.Context) error {
+	renamed, err := strs(ctx, e.tx, `SELECT s.name FROM sites s JOIN site_names n ON n.id = s.site_id
+WHERE s.touched AND n.name <> s.name ORDER BY s.name`)
+	if err != nil {
+		return err
+	}
+	if len(renamed) > 0 { // another site: it is taken up anew
+		if _, err := e.tx.Exec(ctx, "UPDATE sites SET site_id = NULL WHERE name = ANY ($1)", renamed); err != nil {
+			return err
+		}
+	}
+	e.removed, err = numbers(ctx, e.tx, findOrphans+" ORDER BY p.site_id")
+	return err
+}
+
+// findOrphans finds the sites whose rows are gone.
+const findOrphans = `SELECT p.site_id FROM site_plans p
+WHERE p."to" IS NULL AND NOT EXISTS (SELECT 1 FROM sites s WHERE s.site_id = p.site_id)`
 
 // newGeneration counts up the generation, which is then e.newest.
 func (e *edit) newGeneration(ctx context.Context) error {
@@ -87,17 +91,19 @@ WHERE id = 1 RETURNING generation`, e.source, e.now).Scan(&e.newest.Number)
 
 // apply writes what the edit holds.
 func (e *edit) apply(ctx context.Context) error {
+	if len(e.puts)+len(e.kept)+len(e.rows)+len(e.removed) == 0 {
+		return nil
+	}
+	if _, err := e.tx.Exec(ctx, "SELECT set_config('sitemon.writes', 'on', true)"); err != nil {
+		return err
+	}
 	if len(e.rows) > 0 {
 		if _, err := e.tx.Exec(ctx, "DELETE FROM sites WHERE name = ANY ($1)", e.rows); err != nil {
 			return err
 		}
 	}
-	known, err := e.meet(ctx)
+	strange, err := e.meet(ctx)
 	if err != nil {
-		return err
-	}
-	// A location that has its first report just now waits for us, or we for it.
-	if _, err := e.tx.Exec(ctx, "SELECT FROM site_names WHERE id = ANY ($1) ORDER BY id FOR UPDATE", append(known, e.removed...)); err != nil {
 		return err
 	}
 	if err := e.writeRows(ctx); err != nil {
@@ -106,58 +112,47 @@ func (e *edit) apply(ctx context.Context) error {
 	if err := e.writePlans(ctx); err != nil {
 		return err
 	}
-	if err := e.judge(ctx); err != nil {
+	if err := e.judge(ctx, strange); err != nil {
 		return err
 	}
-	if len(e.rows)+len(e.puts)+len(e.kept) == 0 {
-		return nil
-	}
-	return forgetChanges(ctx, e.tx)
+	e.marks, err = forgetChanges(ctx, e.tx)
+	return err
 }
 
-// meet finds the ids of the sites to be written. It returns those that were there
-// already, and may have locations.
-func (e *edit) meet(ctx context.Context) (known []int64, err error) {
+// meet finds the ids of the sites to be written, and makes those that are missing,
+// which it returns: nobody else knows them yet.
+func (e *edit) meet(ctx context.Context) (strange map[int64]bool, err error) {
 	e.ids = make(map[string]int64, len(e.puts))
 	for i := range e.puts {
 		e.ids[e.puts[i].site.Name] = 0
 	}
-	strange := slices.Sorted(maps.Keys(e.ids))
-	find := func(query string) error {
-		return eachRow(ctx, e.tx, query, []any{strange}, func(row pgx.Rows) error {
+	missing := slices.Sorted(maps.Keys(e.ids))
+	strange = map[int64]bool{}
+	find := func(query string, made bool) error {
+		if len(missing) == 0 {
+			return nil
+		}
+		err := eachRow(ctx, e.tx, query, []any{missing}, func(row pgx.Rows) error {
 			var name string
 			var id int64
 			err := row.Scan(&name, &id)
-			e.ids[name] = id
+			if e.ids[name] = id; made {
+				strange[id] = true
+			}
 			return err
 		})
+		missing = slices.DeleteFunc(missing, func(name string) bool { return e.ids[name] != 0 })
+		return err
 	}
 	const byName = "SELECT name, id FROM site_names WHERE name = ANY ($1)"
-	if err := find(byName); err != nil {
+	if err := find(byName, false); err != nil {
 		return nil, err
 	}
-	for _, id := range e.ids {
-		if id != 0 {
-			known = append(known, id)
-		}
-	}
-	if strange = slices.DeleteFunc(strange, func(name string) bool { return e.ids[name] != 0 }); len(strange) == 0 {
-		return known, nil
-	}
-	if err := find("INSERT INTO site_names (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING name, id"); err != nil {
+	err = find("INSERT INTO site_names (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING name, id", true)
+	if err != nil {
 		return nil, err
 	}
-	strange = slices.DeleteFunc(strange, func(name string) bool { return e.ids[name] != 0 })
-	if len(strange) == 0 {
-		return known, nil
-	}
-	if err := find(byName); err != nil { // a report of it came just now
-		return nil, err
-	}
-	for _, name := range strange {
-		known = append(known, e.ids[name])
-	}
-	return known, nil
+	return strange, find(byName, false) // a report of it came just now
 }
 
 // writePlans ends the plans of sites whose slots are others from now on, and
@@ -228,11 +223,12 @@ WHERE s.name = ANY ($1) AND `+liveRow, []any{names}, func(row pgx.Rows) error {
 }
 
 // forgetChanges clears site_changes of what this transaction sees. Their number
-// goes on in config_version.
-func forgetChanges(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `WITH gone AS (DELETE FROM site_changes RETURNING 1)
-UPDATE config_version SET changes = changes + (SELECT count(*) FROM gone) WHERE id = 1`)
-	return err
+// goes on in config_version. It returns how many of them are of this transaction.
+func forgetChanges(ctx context.Context, tx pgx.Tx) (ours int64, err error) {
+	err = tx.QueryRow(ctx, `WITH gone AS (DELETE FROM site_changes RETURNING xmin = pg_current_xact_id()::xid AS ours),
+ counted AS (UPDATE config_version SET changes = changes + (SELECT count(*) FROM gone) WHERE id = 1)
+SELECT count(*) FILTER (WHERE ours) FROM gone`).Scan(&ours)
+	return ours, err
 }
 
 // strs runs a query whose rows are one text each.

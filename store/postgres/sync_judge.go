@@ -14,7 +14,7 @@ import (
 // removed, or whose reports count for something else now. All locations of a site
 // whose definition has changed are taken from the stores that remember them, so
 // that those read them again, with what the site is now.
-func (e *edit) judge(ctx context.Context) error {
+func (e *edit) judge(ctx context.Context, strange map[int64]bool) error {
 	sites := make(map[int64]*review, len(e.puts)+len(e.removed))
 	for _, id := range e.removed {
 		sites[id] = &review{forget: true}
@@ -38,8 +38,9 @@ func (e *edit) judge(ctx context.Context) error {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	known := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return strange[id] })
 	b := &pgx.Batch{}
-	if err := e.judgeTracks(ctx, b, ids, sites); err != nil {
+	if err := e.judgeTracks(ctx, b, known, sites); err != nil {
 		return err
 	}
 	if err := e.judgeSites(ctx, b, ids, sites); err != nil {
@@ -57,6 +58,13 @@ type review struct {
 
 // judgeTracks decides the tracks of the sites and queues their writing.
 func (e *edit) judgeTracks(ctx context.Context, b *pgx.Batch, ids []int64, sites map[int64]*review) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	// A location that has its first report just now waits for us, or we for it.
+	if _, err := e.tx.Exec(ctx, "SELECT FROM site_names WHERE id = ANY ($1) ORDER BY id FOR UPDATE", ids); err != nil {
+		return err
+	}
 	all, err := holdSites(ctx, e.tx, ids)
 	if err != nil {
 		return err
@@ -70,7 +78,9 @@ func (e *edit) judgeTracks(ctx context.Context, b *pgx.Batch, ids []int64, sites
 		if s.put != nil {
 			l.track.Judge(thresholdsOf(s.put.site))
 		}
-		s.tracks = append(s.tracks, status.Located{Location: l.location, Track: l.track})
+		if l.track.Status != "" {
+			s.tracks = append(s.tracks, status.Located{Location: l.location, Track: l.track})
+		}
 	}
 	saveTracks(b, all, "")
 	return nil
@@ -98,7 +108,7 @@ func (e *edit) judgeSites(ctx context.Context, b *pgx.Batch, ids []int64, sites 
 		switch {
 		case !ok:
 			added = append(added, statusRow{id, st})
-		case st != old:
+		case !same(st, old):
 			changed = append(changed, statusRow{id, st})
 		}
 	}
@@ -112,11 +122,10 @@ func addStatuses(b *pgx.Batch, rows []statusRow, now time.Time) {
 	if len(rows) == 0 {
 		return
 	}
-	var ids []int64
-	for _, r := range rows {
-		ids = append(ids, r.site)
-	}
+	var c statusColumns
+	c.add(rows)
 	b.Queue(`INSERT INTO site_status (site_id, status, since, reason, error, changed_at, changed_seq)
-SELECT id, 'unknown', NULL, '', '', $2, 0 FROM unnest($1::int[]) AS u (id) ORDER BY id`, ids, now)
-	saveStatuses(b, rows, now)
+SELECT n.id, n.status, n.since, n.reason, n.error, $6, nextval('site_status_seq')
+FROM unnest($1::int[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS n (id, status, since, reason, error)`,
+		c.ids, c.statuses, c.since, c.reasons, c.errors, now)
 }

@@ -141,17 +141,27 @@ func saveStatuses(b *pgx.Batch, rows []statusRow, now time.Time) {
 	if len(rows) == 0 {
 		return
 	}
-	var ids []int64
-	var statuses, reasons, errors []string
-	var since []pgtype.Timestamptz
-	for _, r := range rows {
-		ids, since = append(ids, r.site), append(since, orNull(r.state.Since))
-		statuses, reasons, errors = append(statuses, string(r.state.Status)), append(reasons, string(r.state.Reason)), append(errors, r.state.Error)
-	}
+	var c statusColumns
+	c.add(rows)
 	b.Queue(`UPDATE site_status t SET status = n.status, since = n.since, reason = n.reason, error = n.error, changed_at = $6,
  changed_seq = nextval('site_status_seq')
 FROM unnest($1::int[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS n (id, status, since, reason, error)
-WHERE t.site_id = n.id`, ids, statuses, since, reasons, errors, now)
+WHERE t.site_id = n.id`, c.ids, c.statuses, c.since, c.reasons, c.errors, now)
+}
+
+// statusColumns are rows of site_status, column by column.
+type statusColumns struct {
+	ids                       []int64
+	statuses, reasons, errors []string
+	since                     []pgtype.Timestamptz
+}
+
+func (c *statusColumns) add(rows []statusRow) {
+	for _, r := range rows {
+		c.ids, c.since = append(c.ids, r.site), append(c.since, orNull(r.state.Since))
+		c.statuses, c.reasons = append(c.statuses, string(r.state.Status)), append(c.reasons, string(r.state.Reason))
+		c.errors = append(c.errors, r.state.Error)
+	}
 }
 
 // orNull is NULL for the zero time.
