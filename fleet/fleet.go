@@ -133,10 +133,18 @@ func (f *Fleet) Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sitemon
 			return
 		}
 	}
-	f.overlay = make(map[string]*sitemon.Site, len(sites))
+	overlay := make(map[string]*sitemon.Site, len(sites))
 	for i := range sites {
-		f.overlay[sites[i].Name] = &sites[i]
+		overlay[sites[i].Name] = &sites[i]
 	}
+	// Whoever made the plan may not know what runs from before.
+	same := func(name string) bool {
+		before, after := f.effective(name), overlay[name]
+		return before != nil && after != nil && bytes.Equal(before.Definition, after.Definition)
+	}
+	plan.Added = slices.DeleteFunc(slices.Clone(plan.Added), same)
+	plan.Changed = slices.DeleteFunc(slices.Clone(plan.Changed), func(c sitemon.Change) bool { return same(c.Name) })
+	f.overlay = overlay
 	f.apply(gen, plan)
 }
 
