@@ -31,13 +31,13 @@ func (c *cursor) leave() {
 
 // batch is a row of records on its way to the deliverer.
 type batch struct {
-	messages     []Message // in raw, unless marked
-	raw          []byte    // the records
-	first, end   uint64    // numbers of the first record, and of the one after the last
-	since, until time.Time // when the first and the last record came
-	marked       map[string]uint64
-	onDisk       bool
-	tried        bool // a deliverer failed on it, and may still hold its memory
+	messages   []Message // in raw, unless marked
+	raw        []byte    // the records
+	first, end uint64    // numbers of the first record, and of the one after the last
+	since      time.Time // when the first record came
+	marked     map[string]uint64
+	onDisk     bool
+	tried      bool // a deliverer failed on it, and may still hold its memory
 }
 
 // parse makes messages of the records in b.raw from the given number on, as long
@@ -56,7 +56,6 @@ func (b *batch) parse(from uint64, most int) (used int, next record, size int, v
 		if len(b.messages) == 0 {
 			b.since = r.written
 		}
-		b.until = r.written
 		b.messages = append(b.messages, Message{Key: r.key, Value: r.value})
 		b.end++
 	}

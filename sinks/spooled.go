@@ -84,7 +84,7 @@ type Spooled struct {
 	mu       sync.Mutex
 	mem      memory
 	waiting  int       // reports in memory, on disk, and being delivered
-	oldest   time.Time // when the oldest of them came, about
+	oldest   time.Time // when the oldest of them came; set when it is read
 	marks    marks
 	overfull bool // said that the oldest reports go
 	unsaved  bool // marks has sites that its file has not

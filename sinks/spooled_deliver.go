@@ -188,7 +188,6 @@ func (s *Spooled) ack(b *batch) {
 	if s.waiting -= len(b.messages); s.waiting <= 0 {
 		s.overfull = false
 	}
-	s.oldest = b.until // about: the next one is not read yet
 	for site, number := range b.marked {
 		if s.marks[site] <= number {
 			delete(s.marks, site)

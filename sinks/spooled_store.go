@@ -41,15 +41,13 @@ func (s *Spooled) store(now bool) error {
 	}
 	// With room for a batch on its way to the deliverer, when its segment is dropped.
 	limit := s.opts.MaxBytes - min(batchBytes, s.opts.MaxBytes/4)
-	room := true
 	for c := s.take(); c != nil; c = s.take() {
 		for s.spool.bytes+int64(len(c.buf)) > limit && s.dropOldest() {
 		}
 		number(c.buf, c.first)
 		err := s.spool.append(c.buf, c.first, uint64(c.reports))
-		if err != nil && full(err) && room {
-			room = false // once: where removing files makes no room, it must not cost all of them
-			s.makeRoom()
+		if err != nil && full(err) {
+			s.makeRoom() // once: where removing files makes no room, it must not cost all of them
 			err = s.spool.append(c.buf, c.first, uint64(c.reports))
 		}
 		if err != nil {
