@@ -58,17 +58,18 @@ func rank(s sitemon.Status) int {
 //
 // Since and cause are the deciding location's. Of several that say down or
 // degraded that is the one that said so first; of several that say up or unknown
-// the last one, as before it another status held. The moment of a pause is not
+// the last one, as before it another status held. Of several that did so at the same
+// moment it is the first by name, whatever their order here. The moment of a pause is not
 // known here: the caller has it.
 func Combine(now time.Time, enabled bool, tracks []Located) State {
 	if !enabled {
 		return State{Status: sitemon.StatusPaused}
 	}
-	best := State{Status: sitemon.StatusUnknown}
+	best, from := State{Status: sitemon.StatusUnknown}, ""
 	for _, l := range tracks {
 		s := l.At(now)
-		if before(s, best) {
-			best = s
+		if before(s, best) || l.Location < from && !before(best, s) {
+			best, from = s, l.Location
 		}
 	}
 	return best

@@ -70,6 +70,17 @@ func TestCombinePaused(t *testing.T) {
 	}
 }
 
+func TestCombineAtTheSameMoment(t *testing.T) {
+	east := status.Located{Location: "east", Track: play("d", status.Thresholds{Failure: 1})}
+	west := status.Located{Location: "west", Track: play("d", status.Thresholds{Failure: 1})}
+	west.Track.Fault = status.Cause{Reason: "another", Error: "because of another"}
+	for _, tracks := range [][]status.Located{{east, west}, {west, east}} {
+		if got := status.Combine(slotAt(0), true, tracks); got.Reason != "d0" {
+			t.Errorf("the cause is %s's, want east's: %+v", tracks[0].Location, got)
+		}
+	}
+}
+
 func TestBelowThresholdSaysWhy(t *testing.T) {
 	l := status.Located{Track: play("d", status.Thresholds{Failure: 2, Success: 1})}
 	want := status.State{Status: sitemon.StatusUnknown, Since: start, Reason: "d0", Error: "because of d0"}

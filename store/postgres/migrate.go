@@ -123,7 +123,10 @@ type rowQuerier interface {
 // schemaVersion returns the version that the database has; 0 if it has none.
 func schemaVersion(ctx context.Context, q rowQuerier) (v int64, err error) {
 	var there bool
-	if err := q.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&there); err != nil || !there {
+	// Asked of the table, as functions may remember within a transaction that
+	// something was not there.
+	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'goose_db_version' AND pg_table_is_visible(oid))").Scan(&there)
+	if err != nil || !there {
 		return 0, err
 	}
 	err = q.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&v)
