@@ -133,8 +133,10 @@ func (w *Writer) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("join the group %s of the topic %s: %w", w.opts.Group, w.opts.Topic, err)
 	}
-	defer w.leave(group)
+	var working sync.WaitGroup // a generation, which leaving the group ends
 	defer w.letters.close()
+	defer working.Wait()
+	defer w.leave(group)
 	for last := (time.Time{}); ; {
 		gen, err := group.Next(ctx) // somebody must always wait here, or the group does not go on
 		switch {
@@ -151,7 +153,11 @@ func (w *Writer) Run(ctx context.Context) error {
 			return nil
 		}
 		last = time.Now()
-		gen.Start(func(ctx context.Context) { w.work(ctx, gen) })
+		working.Add(1)
+		gen.Start(func(ctx context.Context) {
+			defer working.Done()
+			w.work(ctx, gen)
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package writer_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -209,4 +210,30 @@ func TestReadTo(t *testing.T) {
 			t.Errorf("partition %d is read to %s, but what was written after %s is not recorded", p, at, written)
 		}
 	}
+}
+
+// TestEndsAllItBegan is not parallel: it counts the goroutines of the process.
+func TestEndsAllItBegan(t *testing.T) {
+	k := newKit(t, testkit.Kafka(t), 4)
+	store := newMemory()
+	round := func(n int) int {
+		_, stop := k.start(store)
+		k.publish(reports(10, n)...)
+		k.publish(kafka.Message{Value: []byte("bad")})
+		has(t, store, 10*n)
+		stop()
+		k.broker.Close()
+		return runtime.NumGoroutine()
+	}
+	before := round(1)
+	for n := range 3 {
+		round(n + 2)
+	}
+	eventually(t, "goroutines end", func() error {
+		k.broker.Close()
+		if now := runtime.NumGoroutine(); now > before {
+			return fmt.Errorf("%d goroutines, %d after the first time", now, before)
+		}
+		return nil
+	})
 }
