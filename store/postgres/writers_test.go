@@ -141,8 +141,10 @@ func (f traffic) verify(t *testing.T, db *postgres.DB) {
 // TestManyWriters has several stores record the same reports at the same time, at
 // their own pace, while sites are changed, silence is looked for, and hours are
 // rolled up.
-func TestManyWriters(t *testing.T) {
-	dsn := testkit.Postgres(t)
+func TestManyWriters(t *testing.T) { manyWriters(t, testkit.Postgres(t)) }
+
+func manyWriters(t *testing.T, dsn string) {
+	t.Helper()
 	begin := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	f := newTraffic(1, 12, 120, begin)
 	var clock atomic.Int64
