@@ -24,10 +24,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 }
 
 func (m *metrics) reloaded(r sitemon.Reload) {
-	if !r.Applied {
+	if len(r.Errors) > 0 {
 		m.successful.Set(0)
-		return
+	} else {
+		m.successful.Set(1)
 	}
-	m.successful.Set(1)
-	m.at.Set(float64(r.At.UnixMilli()) / 1000)
+	if r.Applied {
+		m.at.Set(float64(r.At.UnixMilli()) / 1000)
+	}
 }

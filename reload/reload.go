@@ -163,7 +163,7 @@ func (r *Reloader) Reload(ctx context.Context) (sitemon.Plan, error) {
 }
 
 // Running returns the generation that runs, and the newest reload if it was
-// refused, else nil.
+// refused, as a whole or in part, else nil.
 func (r *Reloader) Running() (sitemon.Generation, *sitemon.Reload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -223,15 +223,39 @@ func (r *Reloader) reload(ctx context.Context, asked bool) (sitemon.Plan, error)
 	}
 	gen, plan := r.store(ctx, doc)
 	r.apply(gen, plan, doc.Sites)
-	r.mu.Lock()
-	r.lastBad = nil
-	r.mu.Unlock()
-	r.done(ctx, sitemon.Reload{
+	rl := sitemon.Reload{
 		Generation: gen.Number, At: began.UTC(), Source: doc.Source, Hash: doc.Hash, Applied: true,
 		Added: len(plan.Added), Changed: len(plan.Changed), Removed: len(plan.Removed), Unchanged: plan.Unchanged,
-		DurationMS: milliseconds(time.Since(began)),
-	})
+		DurationMS: milliseconds(time.Since(began)), Errors: r.refused(plan),
+	}
+	r.setBad(rl)
+	r.done(ctx, rl)
 	return plan, nil
+}
+
+// refused returns what the store did not take of a document, as its errors.
+func (r *Reloader) refused(plan sitemon.Plan) []sitemon.Problem {
+	var problems []sitemon.Problem
+	for _, f := range plan.Refused {
+		problems = append(problems, sitemon.Problem{
+			File: r.opts.Path, Message: fmt.Sprintf("site %q belongs to %s, and stays as it is there", f.Name, f.Owner),
+		})
+	}
+	if len(problems) > 0 {
+		r.log.Error("sites of the file belong to other sources: the rest of it is applied", "path", r.opts.Path,
+			"errors", len(problems), "problem", problems[0].Message)
+	}
+	return problems
+}
+
+// setBad remembers the newest reload if something was wrong with it.
+func (r *Reloader) setBad(rl sitemon.Reload) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastBad = nil
+	if len(rl.Errors) > 0 {
+		r.lastBad = &rl
+	}
 }
 
 // apply hands the sites to the scheduler; nothing can fail from here on.

@@ -50,6 +50,7 @@ type world struct {
 	gen     sitemon.Generation
 	syncErr error
 	delay   time.Duration
+	owners  map[string]string // of sites that belong to another source
 	history []sitemon.Reload
 	synced  []string // the hashes of the documents that it took
 
@@ -80,6 +81,11 @@ func (w *world) SyncSites(ctx context.Context, doc sitemon.Document) (sitemon.Ge
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	plan := sitemon.Diff(w.stored, doc.Sites)
+	for _, s := range doc.Sites {
+		if owner := w.owners[s.Name]; owner != "" {
+			plan.Refused = append(plan.Refused, sitemon.Refusal{Name: s.Name, Owner: owner})
+		}
+	}
 	if !plan.Empty() || w.gen.Number == 0 {
 		w.gen = sitemon.Generation{Number: w.gen.Number + 1, LoadedAt: time.Now(), Source: doc.Source, Hash: doc.Hash, Sites: len(doc.Sites)}
 	}
@@ -194,6 +200,47 @@ func TestEditsAreAppliedAndFaultsChangeNothing(t *testing.T) {
 		if applied, n := w.history[2].Applied, len(w.history); applied || n != 4 {
 			t.Errorf("history %+v, want four reloads, the third refused", w.history)
 		}
+	})
+}
+
+func TestSitesOfAnotherSourceAreAnErrorOfTheFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{disk: "a=1", owners: map[string]string{"b": "other.yaml"}}
+		if err := begin(t, w); err != nil {
+			t.Fatal(err)
+		}
+		const want = `sites.yaml: site "b" belongs to other.yaml, and stays as it is there`
+		wantError := func(reloads int) {
+			t.Helper()
+			_, bad := w.Running()
+			if bad == nil || !bad.Applied || len(bad.Errors) != 1 || bad.Errors[0].String() != want {
+				t.Fatalf("the newest reload: %+v, want an applied one with an error", bad)
+			}
+			if newest := w.history[len(w.history)-1]; len(w.history) != reloads || len(newest.Errors) != 1 {
+				t.Errorf("history %+v, want the error with the last of %d", w.history, reloads)
+			}
+			if v := metric(t, w, "sitemon_config_last_reload_successful"); v != 0 {
+				t.Errorf("last reload successful = %v", v)
+			}
+		}
+		w.save("a=1 b=1 c=1")
+		w.wantRunning(t, 2, "a b c")
+		wantError(2)
+		w.save("a=1 c=1")
+		if _, bad := w.Running(); bad != nil {
+			t.Errorf("still an error after the site left: %+v", bad)
+		}
+
+		// The store is away, and says so only later.
+		w.set(func(w *world) { w.syncErr = errors.New("away") })
+		w.save("a=1 c=1 b=2")
+		if _, bad := w.Running(); bad != nil {
+			t.Errorf("an error that nobody can know yet: %+v", bad)
+		}
+		w.set(func(w *world) { w.syncErr = nil })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		wantError(5) // the edit, and what the store said of it
 	})
 }
 

@@ -103,6 +103,15 @@ func (r *Reloader) storedLater(ctx context.Context, s synced) {
 	r.gen = s.gen
 	r.mu.Unlock()
 	r.opts.Scheduler.Apply(s.gen, sitemon.Plan{}, r.sites)
+	if problems := r.refused(s.plan); len(problems) > 0 {
+		rl := sitemon.Reload{
+			Generation: s.gen.Number, At: time.Now().UTC(), Source: s.gen.Source, Hash: s.gen.Hash, Applied: true,
+			Unchanged: s.gen.Sites, Errors: problems,
+		}
+		r.setBad(rl)
+		r.done(ctx, rl)
+		return
+	}
 	r.addHistory(ctx)
 }
 
