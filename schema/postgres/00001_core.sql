@@ -216,10 +216,25 @@ CREATE TABLE availability_1h (
 CREATE TABLE availability_1d (LIKE availability_1h INCLUDING ALL);
 ALTER TABLE availability_1d ADD FOREIGN KEY (site_id) REFERENCES site_names (id);
 
+-- The same in the hour that is not over, up to availability_progress.parts. It is
+-- added to each minute.
+CREATE TABLE availability_part (
+    site_id        integer     PRIMARY KEY REFERENCES site_names (id),
+    up_ms          integer     NOT NULL,
+    start          timestamptz NOT NULL, -- of the hour; a row of another one counts for nothing
+    degraded_ms    integer     NOT NULL,
+    down_ms        integer     NOT NULL,
+    reports        integer     NOT NULL,
+    timed          integer     NOT NULL,
+    latency_sum_us bigint      NOT NULL,
+    latency_max_us bigint      NOT NULL
+) WITH (fillfactor = 50);
+
 -- How far the rollups are: one row.
 CREATE TABLE availability_progress (
     id      integer     PRIMARY KEY CHECK (id = 1),
-    hours   timestamptz NOT NULL, -- hours have their rows up to this moment, which may lie within one
+    hours   timestamptz NOT NULL, -- hours that begin before this have their rows
+    parts   timestamptz NOT NULL, -- the hour that begins then has been summed up until here
     days    timestamptz NOT NULL, -- days that begin before this have their rows
     claimed timestamptz NOT NULL  -- a report of a slot before this leaves a mark
 );

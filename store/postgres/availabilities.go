@@ -48,26 +48,46 @@ func siteIDs(ctx context.Context, tx pgx.Tx, names []string) (map[string]int64, 
 	return ids, err
 }
 
+// totals and totalsLast sum up rows of a table of sums.
+const (
+	totals     = "SELECT sum(up_ms)::float8 AS up, sum(degraded_ms)::float8 AS degraded, sum(down_ms)::float8 AS down"
+	totalsLast = "SELECT sum(up_ms * share) AS up, sum(degraded_ms * share) AS degraded, sum(down_ms * share) AS down"
+)
+
+// totalsQuery returns the statement that sums up a part. Each site is looked up by
+// itself, in the index alone, however many there are.
+func totalsQuery(p history.Part, sites []int64) (query string, args []any) {
+	args = []any{sites, p.From, p.To}
+	of := ""
+	switch {
+	case p.Span == history.Running:
+		return "SELECT site_id, up_ms::float8, degraded_ms::float8, down_ms::float8 FROM availability_part WHERE site_id = ANY ($1) AND start >= $2 AND start < $3", args
+	case p.Span == history.Days:
+		of = totals + " FROM availability_1d"
+	case p.Last == 1:
+		of = totals + " FROM availability_1h"
+	default:
+		of = totalsLast + " FROM availability_1h CROSS JOIN LATERAL (SELECT CASE WHEN start < $4 THEN 1 ELSE $5::float8 END AS share) w"
+		args = append(args, p.To.Add(-time.Hour), p.Last)
+	}
+	return "SELECT s.id, a.up, a.degraded, a.down FROM unnest($1::int[]) AS s (id) CROSS JOIN LATERAL (" + of +
+		" WHERE site_id = s.id AND start >= $2 AND start < $3) a WHERE a.up IS NOT NULL", args
+}
+
 // Totals implements [history.ListSource].
 func (s past) Totals(ctx context.Context, sites []int64, parts []history.Part, f func(site int64, part int, t history.Totals)) error {
+	var site int64
+	var t history.Totals
+	dest := []any{&site, &t.Up, &t.Degraded, &t.Down}
 	for i, p := range parts {
-		table := "availability_1h"
-		if p.Days {
-			table = "availability_1d"
-		}
-		var site int64
-		var t history.Totals
-		dest := []any{&site, &t.UpMS, &t.DegradedMS, &t.DownMS}
-		err := eachRow(ctx, s.tx, `SELECT s.id, a.up, a.degraded, a.down FROM unnest($1::int[]) AS s (id) CROSS JOIN LATERAL (
- SELECT sum(up_ms)::bigint AS up, sum(degraded_ms)::bigint AS degraded, sum(down_ms)::bigint AS down
- FROM `+table+` WHERE site_id = s.id AND start >= $2 AND start < $3) a WHERE a.up IS NOT NULL`, []any{sites, p.From, p.To},
-			func(row pgx.Rows) error {
-				if err := row.Scan(dest...); err != nil {
-					return err
-				}
+		query, args := totalsQuery(p, sites)
+		err := eachRow(ctx, s.tx, query, args, func(row pgx.Rows) error {
+			err := row.Scan(dest...)
+			if err == nil {
 				f(site, i, t)
-				return nil
-			})
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}

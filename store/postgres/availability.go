@@ -41,9 +41,9 @@ func (db *DB) tiers(p history.Progress) history.Tiers {
 
 // readProgress reads how far the rollups are.
 func readProgress(ctx context.Context, q querier) (p history.Progress, err error) {
-	err = eachRow(ctx, q, "SELECT hours, days, claimed FROM availability_progress", nil, func(row pgx.Rows) error {
-		err := row.Scan(&p.Hours, &p.Days, &p.Claimed)
-		p.Hours, p.Days, p.Claimed = p.Hours.UTC(), p.Days.UTC(), p.Claimed.UTC()
+	err = eachRow(ctx, q, "SELECT hours, parts, days, claimed FROM availability_progress", nil, func(row pgx.Rows) error {
+		err := row.Scan(&p.Hours, &p.Parts, &p.Days, &p.Claimed)
+		p.Hours, p.Parts, p.Days, p.Claimed = p.Hours.UTC(), p.Parts.UTC(), p.Days.UTC(), p.Claimed.UTC()
 		return err
 	})
 	return p, err

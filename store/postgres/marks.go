@@ -72,13 +72,8 @@ func redo(ctx context.Context, tx pgx.Tx, marks []marked, oldest time.Time) erro
 		}
 	}
 	for start, sites := range hours {
-		if _, err := tx.Exec(ctx, deleteSums("availability_1h"), sites, start); err != nil {
+		if err := redoHour(ctx, tx, p, sites, start); err != nil {
 			return err
-		}
-		if until := summedUntil(p, start); start.Before(until) {
-			if err := sumHours(ctx, tx, sites, start, until); err != nil {
-				return err
-			}
 		}
 	}
 	for start, sites := range days {
@@ -100,13 +95,27 @@ func deleteSums(table string) string {
 	return "DELETE FROM " + table + " WHERE site_id = ANY ($1) AND start = $2"
 }
 
-// summedUntil returns up to when the sum of an hour is to reach. An hour that is
-// over reaches to its end, also where its turn is yet to come; the one that is not,
-// and the one that is finished in parts, up to where the sums are.
-func summedUntil(p history.Progress, start time.Time) time.Time {
-	end := start.Add(time.Hour)
-	if p.Hours.Before(end) && (start.Before(p.Hours) || p.Claimed.Before(end)) {
-		return p.Hours
+// redoHour makes the sums of an hour of some sites again: of one that is over also
+// where its turn is yet to come, of the one that is not as far as it has been summed
+// up.
+func redoHour(ctx context.Context, tx pgx.Tx, p history.Progress, sites []int64, start time.Time) error {
+	if !p.Claimed.Before(start.Add(time.Hour)) {
+		if _, err := tx.Exec(ctx, deleteSums("availability_1h"), sites, start); err != nil {
+			return err
+		}
+		if err := sumHours(ctx, tx, sites, start, start.Add(time.Hour)); err != nil {
+			return err
+		}
 	}
-	return end
+	if !start.Equal(p.Hours) || !start.Before(p.Parts) {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, deleteSums("availability_part"), sites, start); err != nil {
+		return err
+	}
+	hours, err := history.SumHours(ctx, rawOf(tx), sites, start, p.Parts)
+	if err != nil {
+		return err
+	}
+	return saveHours(ctx, tx, "availability_part", hours, addPart)
 }

@@ -141,18 +141,16 @@ func (db *DB) drop(ctx context.Context, name string) error {
 
 // retainGaps deletes the gaps that end before until.
 func (db *DB) retainGaps(ctx context.Context, until time.Time, still func() error) error {
-	return db.inSteps(ctx, "site_locations", still, `DELETE FROM site_gaps g USING (SELECT l.id, g.from_slot
- FROM site_locations l JOIN site_gaps g ON g.site_location_id = l.id AND g.from_slot < $3 AND g.to_slot < $3
- WHERE l.id >= $1 AND l.id < $2) old
-WHERE g.site_location_id = old.id AND g.from_slot = old.from_slot`, until)
+	return db.inSteps(ctx, "site_locations", still, `DELETE FROM site_gaps WHERE ctid = ANY (ARRAY(SELECT g.row FROM site_locations l
+ CROSS JOIN LATERAL (SELECT ctid AS row FROM site_gaps WHERE site_location_id = l.id AND from_slot < $3 AND to_slot < $3 OFFSET 0) g
+ WHERE l.id >= $1 AND l.id < $2))`, until)
 }
 
 // retainHours deletes the sums of hours before until.
 func (db *DB) retainHours(ctx context.Context, until time.Time, still func() error) error {
-	return db.inSteps(ctx, "site_names", still, `DELETE FROM availability_1h h USING (SELECT n.id, h.start
- FROM site_names n JOIN availability_1h h ON h.site_id = n.id AND h.start < $3
- WHERE n.id >= $1 AND n.id < $2) old
-WHERE h.site_id = old.id AND h.start = old.start`, until)
+	return db.inSteps(ctx, "site_names", still, `DELETE FROM availability_1h WHERE ctid = ANY (ARRAY(SELECT h.row FROM site_names n
+ CROSS JOIN LATERAL (SELECT ctid AS row FROM availability_1h WHERE site_id = n.id AND start < $3 OFFSET 0) h
+ WHERE n.id >= $1 AND n.id < $2))`, until)
 }
 
 // inSteps runs a statement for all ids of a table, some of them at a time: it

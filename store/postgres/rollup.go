@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"sitemon/availability"
 	"sitemon/store/internal/history"
 )
 
@@ -18,9 +17,6 @@ const (
 	// markBatch is how many marks are looked at together: each late batch leaves
 	// some, and most are of the same hours.
 	markBatch = 500_000
-	// partStep is how far the sums of an hour that is not over reach in one
-	// transaction.
-	partStep = 5 * time.Minute
 	// aloneTimeout is when the server takes the turn from a process that it hears no
 	// more of.
 	aloneTimeout = 2 * writeTimeout
@@ -34,8 +30,7 @@ const (
 // Correctness does not rest on being alone. The sums of a slice of sites are made
 // in one transaction that locks the slice and reads what is in them after that. An
 // hour that is not over is added to minute by minute, of all sites and together
-// with the progress in one transaction; where whole hours are missing, they are made
-// anew instead, until then.
+// with the progress in one transaction.
 func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "roll up")
 	return db.alone(ctx, func(ctx context.Context, still func() error) error {
@@ -71,7 +66,7 @@ func (db *DB) rollUp(ctx context.Context, now time.Time, still func() error) (hi
 	if err != nil {
 		return p, fmt.Errorf("claim time: %w", err)
 	}
-	if p, err = s.rollParts(ctx, p); err != nil { // up to the end of an hour, or as far as there is
+	if p, err = s.rollParts(ctx, p); err != nil { // an hour that was begun
 		return p, fmt.Errorf("parts of hours: %w", err)
 	}
 	if p, err = history.Rollup(ctx, s, p); err != nil {
@@ -125,8 +120,8 @@ func (db *DB) tryClaim(ctx context.Context, until time.Time, wait time.Duration)
 			}
 		}
 		p = p.Claim(until, oldest)
-		_, err := tx.Exec(ctx, `INSERT INTO availability_progress (id, hours, days, claimed) VALUES (1, $1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET claimed = excluded.claimed`, p.Hours, p.Days, p.Claimed)
+		_, err := tx.Exec(ctx, `INSERT INTO availability_progress (id, hours, parts, days, claimed) VALUES (1, $1, $2, $3, $4)
+ON CONFLICT (id) DO UPDATE SET claimed = excluded.claimed`, p.Hours, p.Parts, p.Days, p.Claimed)
 		return err
 	})
 	return p, err
@@ -149,7 +144,8 @@ func (db sums) Advance(ctx context.Context, p history.Progress) error {
 }
 
 func advance(ctx context.Context, tx pgx.Tx, p history.Progress) error {
-	_, err := tx.Exec(ctx, "UPDATE availability_progress SET hours = greatest(hours, $1), days = greatest(days, $2)", p.Hours, p.Days)
+	_, err := tx.Exec(ctx, "UPDATE availability_progress SET hours = greatest(hours, $1), parts = greatest(parts, $2), days = greatest(days, $3)",
+		p.Hours, p.Parts, p.Days)
 	return err
 }
 
@@ -213,16 +209,16 @@ func (db sums) RollHours(ctx context.Context, from, to time.Time) error {
 
 // sumHours makes the sums of the hours in [from, to) of some sites.
 func sumHours(ctx context.Context, tx pgx.Tx, sites []int64, from, to time.Time) error {
-	hours, err := history.Hours(ctx, rawOf(tx), sites, from, to)
+	hours, err := history.SumHours(ctx, rawOf(tx), sites, from, to)
 	if err != nil {
 		return err
 	}
-	return saveHours(ctx, tx, hours, replaceSum)
+	return saveHours(ctx, tx, "availability_1h", hours, replaceSum)
 }
 
-// saveHours writes sums of hours; conflict says what to do with those that are
-// there.
-func saveHours(ctx context.Context, tx pgx.Tx, hours []history.Hour, conflict string) error {
+// saveHours writes sums of hours to a table; conflict says what to do with those
+// that are there.
+func saveHours(ctx context.Context, tx pgx.Tx, table string, hours []history.Hour, conflict string) error {
 	if len(hours) == 0 {
 		return nil
 	}
@@ -237,94 +233,19 @@ func saveHours(ctx context.Context, tx pgx.Tx, hours []history.Hour, conflict st
 			columns[i] = append(columns[i], v)
 		}
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO availability_1h AS a (start, site_id, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
+	_, err := tx.Exec(ctx, "INSERT INTO "+table+" AS a (start, "+sumColumns+`)
 SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::bigint[], $9::bigint[])
 `+conflict, starts, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7])
 	return err
 }
 
-// addSum and replaceSum say what becomes of a sum that is there already.
 const (
-	addSum = `ON CONFLICT (site_id, start) DO UPDATE SET up_ms = a.up_ms + excluded.up_ms, degraded_ms = a.degraded_ms + excluded.degraded_ms,
- down_ms = a.down_ms + excluded.down_ms, reports = a.reports + excluded.reports, timed = a.timed + excluded.timed,
- latency_sum_us = a.latency_sum_us + excluded.latency_sum_us, latency_max_us = greatest(a.latency_max_us, excluded.latency_max_us)`
+	sumColumns = "site_id, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us"
+	// replaceSum puts a sum in the place of one of the same time.
 	replaceSum = `ON CONFLICT (site_id, start) DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
  down_ms = excluded.down_ms, reports = excluded.reports, timed = excluded.timed,
  latency_sum_us = excluded.latency_sum_us, latency_max_us = excluded.latency_max_us`
 )
-
-// rollParts adds to the sums of the hour that is not over, as far as has been
-// claimed, but not while whole hours are missing.
-func (db sums) rollParts(ctx context.Context, p history.Progress) (history.Progress, error) {
-	for p.Hours.Before(p.Claimed) {
-		if err := db.still(); err != nil {
-			return p, err
-		}
-		next, err := db.rollPart(ctx)
-		if err != nil || !next.Hours.After(p.Hours) {
-			return p, err
-		}
-		p = next
-	}
-	return p, nil
-}
-
-// rollPart adds the next part, and returns the progress then.
-func (db *DB) rollPart(ctx context.Context) (p history.Progress, err error) {
-	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockParts); err != nil {
-			return err
-		}
-		if p, err = readProgress(ctx, tx); err != nil {
-			return err
-		}
-		begin := p.Hours.Truncate(time.Hour)
-		whole := p.Hours.Equal(begin)
-		if whole && !p.Claimed.Before(begin.Add(time.Hour)) {
-			return nil
-		}
-		end := p.Hours.Add(partStep)
-		for _, limit := range []time.Time{begin.Add(time.Hour), p.Claimed} {
-			if limit.Before(end) {
-				end = limit
-			}
-		}
-		sites, err := allSites(ctx, tx)
-		if err != nil {
-			return err
-		}
-		hours, err := history.Hours(ctx, rawOf(tx), sites, p.Hours, end)
-		if err != nil {
-			return err
-		}
-		conflict := addSum
-		if whole {
-			conflict = replaceSum
-		}
-		if err := saveHours(ctx, tx, hours, conflict); err != nil {
-			return err
-		}
-		p.Hours = end
-		return advance(ctx, tx, p)
-	})
-	return p, err
-}
-
-// rawOf reads reports in a transaction.
-func rawOf(tx pgx.Tx) history.Reports {
-	return func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
-		return eachRaw(ctx, tx, sites, from, to, f)
-	}
-}
-
-// allSites lists the sites that have reports.
-func allSites(ctx context.Context, tx pgx.Tx) ([]int64, error) {
-	rows, err := tx.Query(ctx, "SELECT DISTINCT site_id FROM site_locations")
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
-}
 
 // RollDay implements [history.Sums].
 func (db sums) RollDay(ctx context.Context, start time.Time) error {
@@ -341,8 +262,8 @@ func (db sums) RollDay(ctx context.Context, start time.Time) error {
 
 // sumDay makes the sums of a day of some sites from those of its hours.
 func sumDay(ctx context.Context, tx pgx.Tx, sites []int64, start time.Time) error {
-	_, err := tx.Exec(ctx, `INSERT INTO availability_1d (site_id, start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
-SELECT site_id, $2, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(reports), sum(timed), sum(latency_sum_us), max(latency_max_us)
+	_, err := tx.Exec(ctx, `INSERT INTO availability_1d (start, `+sumColumns+`)
+SELECT $2, site_id, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(reports), sum(timed), sum(latency_sum_us), max(latency_max_us)
 FROM availability_1h WHERE site_id = ANY ($1) AND start >= $2 AND start < $3 GROUP BY site_id
 `+replaceSum, sites, start, start.Add(day))
 	return err

@@ -124,12 +124,16 @@ func scanSum(row scanner) (start time.Time, s availability.Sum, err error) {
 func (s past) Totals(ctx context.Context, sites []int64, parts []history.Part, f func(site int64, part int, t history.Totals)) error {
 	var selects []string
 	for i, p := range parts {
-		table := "availability_1h"
-		if p.Days {
+		table, last := "availability_1h", ""
+		if p.Span == history.Days {
 			table = "availability_1d"
 		}
-		selects = append(selects, fmt.Sprintf("SELECT %d, sum(up_ms), sum(degraded_ms), sum(down_ms) FROM %s WHERE site_id = ?1 AND start >= %d AND start < %d",
-			i, table, micros(p.From), micros(p.To)))
+		if p.Last != 1 {
+			last = fmt.Sprintf(" * CASE WHEN start < %d THEN 1 ELSE %g END", micros(p.To.Add(-time.Hour)), p.Last)
+		}
+		selects = append(selects, fmt.Sprintf(`SELECT %d, sum(up_ms%[2]s), sum(degraded_ms%[2]s), sum(down_ms%[2]s)
+FROM %[3]s WHERE site_id = ?1 AND start >= %[4]d AND start < %[5]d`,
+			i, last, table, micros(p.From), micros(p.To)))
 	}
 	stmt, err := s.tx.PrepareContext(ctx, strings.Join(selects, "\nUNION ALL\n"))
 	if err != nil {
@@ -139,11 +143,11 @@ func (s past) Totals(ctx context.Context, sites []int64, parts []history.Part, f
 	for _, id := range sites {
 		err := each(ctx, preparedQuery{stmt}, "", []any{id}, func(row scanner) error {
 			var i int
-			var up, degraded, down sql.NullInt64
+			var up, degraded, down sql.NullFloat64
 			if err := row.Scan(&i, &up, &degraded, &down); err != nil {
 				return err
 			}
-			f(id, i, history.Totals{UpMS: up.Int64, DegradedMS: degraded.Int64, DownMS: down.Int64})
+			f(id, i, history.Totals{Up: up.Float64, Degraded: degraded.Float64, Down: down.Float64})
 			return nil
 		})
 		if err != nil {

@@ -125,7 +125,7 @@ func (db *DB) eachSlice(ctx context.Context, f func(ids []int64) error) error {
 }
 
 func (db *DB) sumHours(ctx context.Context, ids []int64, from, to time.Time) ([]history.Hour, error) {
-	return history.Hours(ctx, func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
+	return history.SumHours(ctx, func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
 		return eachRaw(ctx, db.read, sites, from, to, f)
 	}, ids, from, to)
 }

@@ -13,8 +13,8 @@ import (
 // do.
 const rolledLately = 5 * time.Minute
 
-// Totals is the time by outcome in the rows of a [Part].
-type Totals struct{ UpMS, DegradedMS, DownMS int64 }
+// Totals is the time by outcome in the rows of a [Part], in milliseconds.
+type Totals struct{ Up, Degraded, Down float64 }
 
 // ListSource reads the past of many sites, all as of one moment.
 type ListSource interface {
@@ -25,13 +25,24 @@ type ListSource interface {
 	Reports(ctx context.Context, sites []int64, from, to time.Time, f func(site int64, reports []availability.Report)) error
 }
 
-// Part is a range of sums of days or hours.
+// Span says which sums a [Part] is made of.
+type Span int
+
+// The spans of sums.
+const (
+	Days Span = iota
+	Hours
+	Running // of the hour that is not over
+)
+
+// Part is a range of sums.
 type Part struct {
-	Days bool // sums of days, not of hours
+	Span
 	Window
-	// weights[i] is the weight of the part in window i: 0, 1, or for the hour in
-	// which the window begins what of it lies before the window, negative.
-	weights []float64
+	// Last is what counts of the last hour; 1 for all of it.
+	Last float64
+
+	weights []float64 // of the part in each window of the list: 0, 1, or -1
 }
 
 // List asks for the figures of many sites over windows that end at one moment.
@@ -80,25 +91,24 @@ func (l List) listing(ids map[string]int64) listing {
 	now := l.Now.UTC().Truncate(time.Microsecond)
 	s := listing{
 		now: now, windows: l.Windows, sums: make(map[int64][]availability.Sum, len(ids)), exact: len(ids) <= l.Exact,
-		hours: l.Tiers.Hours, raw: l.Tiers.Raw, rolled: l.Progress.Hours,
+		hours: l.Tiers.Hours, raw: l.Tiers.Raw, whole: l.Progress.Hours, rolled: later(l.Progress.Hours, l.Progress.Parts),
 	}
 	for _, id := range ids {
 		s.sums[id] = make([]availability.Sum, len(l.Windows))
 	}
 	switch behind := now.Sub(s.rolled); {
-	case behind < 0:
-		s.rolled = now.Truncate(time.Hour)
+	case behind < 0: // what is rolled up of the hour that is not over can't be cut
+		s.whole = earlier(s.whole, now.Truncate(time.Hour))
+		s.rolled = s.whole
 	case !s.exact && behind < rolledLately:
 		s.now = s.rolled
 	}
-	// What is rolled up of an hour that is not over can't be cut.
-	whole := s.rolled.Truncate(time.Hour)
 	for _, w := range l.Windows {
-		if start := s.now.Add(-w); start.After(whole) {
-			s.rolled = earlier(s.rolled, whole)
+		if s.now.Add(-w).After(s.whole) {
+			s.rolled = s.whole
 		}
 	}
-	s.days = earlier(l.Progress.Days, s.rolled.Truncate(day))
+	s.days = earlier(l.Progress.Days, s.whole.Truncate(day))
 	return s
 }
 
@@ -107,10 +117,12 @@ type listing struct {
 	now     time.Time
 	windows []time.Duration
 	exact   bool
-	// hours is the first hour that is kept, raw the first report; what lies before
-	// rolled has sums of hours, what lies before days also those of days.
-	hours, raw, rolled, days time.Time
-	sums                     map[int64][]availability.Sum // by site, then window
+	// hours is the first hour that is kept, raw the first report.
+	hours, raw time.Time
+	// What lies before days has sums of days, what lies before whole those of hours,
+	// and what lies before rolled is summed up too.
+	days, whole, rolled time.Time
+	sums                map[int64][]availability.Sum // by site, then window
 }
 
 func (l *listing) ids() []int64 { return slices.Sorted(maps.Keys(l.sums)) }
@@ -121,73 +133,58 @@ type edge struct {
 	from, to time.Time
 }
 
-// parts cuts the time up to rolled into the parts that the windows are made of,
-// days where there are sums of days. What it leaves out where windows begin are the
-// edges.
+// parts returns what the windows are made of, as far as it is rolled up: the whole
+// days from the one on in which a window begins, the hours after those, the hour
+// that is not over, and less the hours before the window on its first day. What it
+// leaves out where windows begin are the edges.
 func (l *listing) parts() (parts []Part, edges []edge) {
-	begins := make([]time.Time, len(l.windows))
+	days, after := make([]time.Time, len(l.windows)), make([]float64, len(l.windows))
 	for i, w := range l.windows {
 		start := l.now.Add(-w)
 		cut := start.Truncate(time.Hour)
+		last := 1.0
 		switch {
 		case cut.Before(l.hours):
-			cut = start.Truncate(day)
-			start = cut
-		case cut.Before(start) && start.Before(l.rolled) && !start.Before(l.raw) && l.exact:
+			start = start.Truncate(day)
+			cut = start
+		case cut.Equal(start):
+		case l.exact && start.Before(l.whole) && !start.Before(l.raw):
 			cut = cut.Add(time.Hour)
 			edges = append(edges, edge{i, start, cut})
 			start = cut
+		default:
+			last = float64(start.Sub(cut)) / float64(time.Hour)
+			cut = cut.Add(time.Hour)
 		}
-		begins[i] = cut
-		if before := start.Sub(cut); before > 0 && cut.Before(l.rolled) {
-			parts = append(parts, l.alone(i, -float64(before)/float64(time.Hour), cut, cut.Add(time.Hour)))
-		}
-	}
-	days, hours := make([]time.Time, len(begins)), make([]time.Time, len(begins))
-	for i, begin := range begins {
-		days[i], hours[i] = begin, later(begin, l.days)
-		if !begin.Before(l.days) {
+		if days[i] = l.days; start.After(l.whole) {
 			continue
 		}
-		// Of the day in which the window begins, the shorter side is read.
-		switch d := begin.Truncate(day); {
-		case begin.Sub(d) > day/2:
-			days[i] = d.Add(day)
-			parts = append(parts, l.alone(i, 1, begin, days[i]))
-		case begin.After(d):
-			days[i] = d
-			parts = append(parts, l.alone(i, -1, d, begin))
-		}
+		after[i] = 1
+		days[i] = earlier(l.days, start.Truncate(day))
+		before := Part{Span: Hours, Window: Window{days[i], cut}, Last: last, weights: make([]float64, len(l.windows))}
+		before.weights[i] = -1
+		parts = append(parts, before)
 	}
-	parts = append(parts, shared(true, days, l.days)...)
-	return append(parts, shared(false, hours, l.rolled)...), edges
+	parts = append(parts, wholeDays(days, l.days)...)
+	parts = append(parts, Part{Span: Hours, Window: Window{l.days, l.whole}, Last: 1, weights: after},
+		Part{Span: Running, Window: Window{l.whole, l.rolled}, Last: 1, weights: after})
+	return slices.DeleteFunc(parts, func(p Part) bool { return !p.From.Before(p.To) }), edges
 }
 
-// alone makes a part of hours that belongs to one window.
-func (l *listing) alone(window int, weight float64, from, to time.Time) Part {
-	weights := make([]float64, len(l.windows))
-	weights[window] = weight
-	return Part{Window: Window{from, to}, weights: weights}
-}
-
-// shared cuts the time up to an end where each of the windows begins, so that every
-// row is read once.
-func shared(days bool, begins []time.Time, end time.Time) (parts []Part) {
+// wholeDays cuts the days up to an end where each of the windows begins, so that
+// every row is read once.
+func wholeDays(begins []time.Time, end time.Time) (parts []Part) {
 	cuts := append(slices.Clone(begins), end)
 	slices.SortFunc(cuts, time.Time.Compare)
 	cuts = slices.Compact(cuts)
 	for k := range len(cuts) - 1 {
-		from, to := cuts[k], cuts[k+1]
-		if !from.Before(end) {
-			break
-		}
 		weights := make([]float64, len(begins))
 		for i, begin := range begins {
-			if !begin.After(from) {
+			if !begin.After(cuts[k]) {
 				weights[i] = 1
 			}
 		}
-		parts = append(parts, Part{Days: days, Window: Window{from, to}, weights: weights})
+		parts = append(parts, Part{Span: Days, Window: Window{cuts[k], cuts[k+1]}, Last: 1, weights: weights})
 	}
 	return parts
 }
@@ -201,8 +198,8 @@ func (l *listing) addTotals(ctx context.Context, src ListSource, parts []Part) e
 		sums := l.sums[site]
 		for w, weight := range parts[part].weights {
 			if weight != 0 {
-				share := func(ms int64) time.Duration { return time.Duration(weight * float64(ms) * float64(time.Millisecond)) }
-				sums[w].Merge(availability.Sum{Up: share(t.UpMS), Degraded: share(t.DegradedMS), Down: share(t.DownMS)})
+				share := func(ms float64) time.Duration { return time.Duration(weight * ms * float64(time.Millisecond)) }
+				sums[w].Merge(availability.Sum{Up: share(t.Up), Degraded: share(t.Degraded), Down: share(t.Down)})
 			}
 		}
 	})

@@ -27,7 +27,7 @@ func (p Progress) Claim(until, oldest time.Time) Progress {
 		if !oldest.IsZero() && oldest.Before(p.Hours) {
 			p.Hours = oldest.Truncate(time.Hour)
 		}
-		p.Days = p.Hours.Truncate(day)
+		p.Parts, p.Days = p.Hours, p.Hours.Truncate(day)
 	}
 	p.Claimed = later(p.Claimed, until)
 	return p
@@ -44,16 +44,15 @@ type Sums interface {
 }
 
 // Rollup makes the sums of the whole hours that have been claimed, and of the days
-// that are over with them, and says how far they are. The progress is at the
-// beginning of an hour. After an error or a kill, the next call goes on where it
-// ended.
+// that are over with them, and says how far they are. After an error or a kill, the
+// next call goes on where it ended.
 func Rollup(ctx context.Context, s Sums, p Progress) (Progress, error) {
 	for whole := p.Claimed.Truncate(time.Hour); p.Hours.Before(whole); {
 		end := earlier(p.Hours.Add(rollupHours*time.Hour), whole)
 		if err := s.RollHours(ctx, p.Hours, end); err != nil {
 			return p, fmt.Errorf("hours: %w", err)
 		}
-		p.Hours = end
+		p.Hours, p.Parts = end, later(p.Parts, end)
 		if err := s.Advance(ctx, p); err != nil {
 			return p, fmt.Errorf("hours: %w", err)
 		}
@@ -77,10 +76,10 @@ type Hour struct {
 	Sum   availability.Sum
 }
 
-// Hours sums up the hours in [from, to) of some sites from their reports; from and
+// SumHours sums up the hours in [from, to) of some sites from their reports; from and
 // to may lie within hours, of which they cut off a part. Hours without any report
 // have no sum.
-func Hours(ctx context.Context, read Reports, sites []int64, from, to time.Time) (hours []Hour, err error) {
+func SumHours(ctx context.Context, read Reports, sites []int64, from, to time.Time) (hours []Hour, err error) {
 	edges := []time.Time{from}
 	for h := from.Truncate(time.Hour).Add(time.Hour); h.Before(to); h = h.Add(time.Hour) {
 		edges = append(edges, h)

@@ -8,7 +8,8 @@ import (
 
 // Progress says how far the rollups are. It is zero before the first one.
 type Progress struct {
-	Hours   time.Time // hours have their sums up to here, which may lie within one
+	Hours   time.Time // hours that begin before this have their sums
+	Parts   time.Time // up to here the hour that begins then has been summed up, in a store that does so
 	Days    time.Time // days that begin before this have their sums
 	Claimed time.Time // a report of a slot before this leaves a mark
 }
