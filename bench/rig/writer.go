@@ -179,7 +179,7 @@ func (b *backlog) produce(ctx context.Context) (rate float64, err error) {
 			if err != nil {
 				return 0, err
 			}
-			batch = append(batch, kafka.Message{Key: []byte(name), Value: value})
+			batch = append(batch, kafka.Message{Key: []byte(name), Value: value, Time: at})
 			if sent++; len(batch) == 20_000 || sent == b.messages {
 				if err := w.WriteMessages(ctx, batch...); err != nil {
 					return 0, fmt.Errorf("write the backlog: %w", err)
@@ -213,7 +213,7 @@ func (b *backlog) record(ctx context.Context) (rate float64, err error) {
 	var first, last time.Time
 	var from, cpu usage
 	for n := 0; n < b.messages; {
-		if err := p.wait(ctx, 50*time.Millisecond); err != nil {
+		if err := p.wait(ctx, 250*time.Millisecond); err != nil {
 			return 0, err
 		}
 		n = recordedReports()
