@@ -217,10 +217,9 @@ func (b *backlog) record(ctx context.Context) (rate float64, err error) {
 			return 0, err
 		}
 		n = recordedReports()
-		switch {
-		case n == 0:
+		if n == 0 {
 			first, from = time.Now(), tree(p.cmd.Process.Pid)
-		default:
+		} else {
 			last, cpu = time.Now(), tree(p.cmd.Process.Pid)
 		}
 	}

@@ -152,9 +152,6 @@ func TestWhatIsNotBuiltIsRefused(t *testing.T) {
 		{"incidents"},
 		{"report", "--month", "2026-11"},
 		{"notify", "test", "ops"},
-		{"dead-letters", "list"},
-		{"worker"},
-		{"monitor-sites"},
 	} {
 		runProgram(t, dir, command...).want(t, 1, "", "not built yet")
 	}
@@ -162,7 +159,7 @@ func TestWhatIsNotBuiltIsRefused(t *testing.T) {
 	if want := "sitemon: dns:// is not built yet; http, https, tcp and tls are\n"; got.err != want || got.code != 1 {
 		t.Errorf("status %d, %q, want %q", got.code, got.err, want)
 	}
-	if help := runProgram(t, dir, "--help").out; strings.Contains(help, "dead-letters") {
+	if help := runProgram(t, dir, "--help").out; strings.Contains(help, "notify") {
 		t.Errorf("the help shows what can't be used:\n%s", help)
 	}
 }
@@ -180,5 +177,9 @@ func TestSchemaMigrateVersionAndHelp(t *testing.T) {
 	runProgram(t, dir, "--help").want(t, 0, "SITEMON_SITES", "")
 	runProgram(t, dir, "completion", "bash").want(t, 0, "bash completion", "")
 	runProgram(t, dir, "chekc").want(t, 1, "", `unknown command "chekc": did you mean check?`)
-	runProgram(t, dir, "--role", "writer").want(t, 1, "", "not built yet")
+	runProgram(t, dir, "--role", "writer").want(t, 1, "", "set KAFKA_BROKER and POSTGRES_DSN, or run --role=all")
+	runProgram(t, dir, "worker").want(t, 1, "", "worker is now: sitemon --role=writer")
+	runProgram(t, dir, "monitor-sites").want(t, 1, "", "set KAFKA_BROKER and POSTGRES_DSN")
+	runProgram(t, dir, "dead-letters", "list").want(t, 1, "", "KAFKA_BROKER")
+	runProgram(t, dir, "healthcheck", "--listen", "127.0.0.1:1").want(t, 1, "", "no daemon answers")
 }

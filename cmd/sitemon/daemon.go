@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -102,7 +103,9 @@ func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err er
 		return err
 	}
 	d.logRunning(listener.Addr())
+	d.notify(systemd.SdNotifyReady)
 	err = life.wait(ctx)
+	d.notify(systemd.SdNotifyStopping)
 	log.Info("sitemon stops")
 	return err
 }
@@ -183,7 +186,6 @@ func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listen
 		life.start("database", budgetShort, d.prepare)
 	}
 	life.start("http server", budgetShort, func(ctx context.Context) error { return d.server.Serve(ctx, listener) })
-	d.awaitStore(ctx)
 	life.start("housekeeping", budgetShort, d.keepHouse)
 	if d.settings.Role.Has(config.RoleWriter) {
 		life.start("rollups and retention", budgetShort, d.tidy)
@@ -199,8 +201,11 @@ func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listen
 		life.start("writer", budgetWriter, d.write)
 	}
 	if d.monitor != nil {
-		return d.startMonitor(ctx, life)
+		if err := d.startMonitor(ctx, life); err != nil {
+			return err
+		}
 	}
+	life.start("watchdog", budgetShort, d.feedWatchdog)
 	return nil
 }
 
@@ -240,7 +245,9 @@ func (d *daemon) followSignal(ctx context.Context) error {
 			return nil
 		case <-hup:
 			d.log.Info("SIGHUP: the sites file is read again")
+			d.notify(systemd.SdNotifyReloading)
 			_, _ = d.reload(ctx) // the reloader logs and shows the error
+			d.notify(systemd.SdNotifyReady)
 		}
 	}
 }

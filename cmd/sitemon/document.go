@@ -9,7 +9,6 @@ import (
 	"sitemon"
 	"sitemon/config"
 	"sitemon/reload"
-	"sitemon/store/sqlite"
 )
 
 // document is the sites file, or folder of files, as read from disk: what the
@@ -55,7 +54,7 @@ func (d document) Parse() (sitemon.Document, []sitemon.Problem, error) {
 var _ reload.Content = document{}
 
 // knownSites decodes the sites that the store has.
-func knownSites(ctx context.Context, db *sqlite.DB) ([]sitemon.Site, sitemon.Generation, error) {
+func knownSites(ctx context.Context, db store) ([]sitemon.Site, sitemon.Generation, error) {
 	stored, gen, err := db.Known(ctx)
 	if err != nil {
 		return nil, gen, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 
 	"sitemon"
 	"sitemon/config"
+	"sitemon/store/postgres"
 	"sitemon/store/sqlite"
 )
 
@@ -120,20 +122,33 @@ func (a *app) migrateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			unlock, err := lockDataDir(s.DataDir)
+			where, applied, err := a.migrate(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
-			applied, err := sqlite.Migrate(cmd.Context(), databasePath(s), newLogger(a.err, s.Log))
-			if err := errors.Join(err, unlock()); err != nil {
-				return err
-			}
 			if applied == 0 {
-				fmt.Fprintf(a.out, "%s is up to date\n", filepath.Clean(databasePath(s)))
+				fmt.Fprintf(a.out, "%s is up to date\n", where)
 				return nil
 			}
-			fmt.Fprintf(a.out, "%s: %s applied\n", filepath.Clean(databasePath(s)), count(applied, "migration"))
+			fmt.Fprintf(a.out, "%s: %s applied\n", where, count(applied, "migration"))
 			return nil
 		},
 	}
+}
+
+// migrate brings the schema of the store that the settings name up to date.
+func (a *app) migrate(ctx context.Context, s config.Settings) (where string, applied int, err error) {
+	log := newLogger(a.err, s.Log)
+	if s.Postgres.DSN != "" {
+		applied, err = postgres.Migrate(ctx, s.Postgres.DSN.Reveal(), postgres.Options{Logger: log, SeedZone: s.SeedTimezone})
+		return "the database", applied, err
+	}
+	unlock, err := lockDataDir(s.DataDir, config.Roles{config.RoleAll})
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	where = filepath.Clean(databasePath(s))
+	applied, err = sqlite.Migrate(ctx, where, log)
+	return where, applied, err
 }

@@ -4,22 +4,40 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"sitemon/config"
 )
 
-// laterCommands are words that are understood and refused: what other releases
-// will do, and the commands of the system that SiteMon takes over from.
+// laterCommands are words that are understood and refused, as other releases will
+// do what they say.
 func laterCommands() []*cobra.Command {
-	const alone = "a monitor and a writer of their own need Kafka and Postgres, which are not built yet; 'sitemon' alone does the work of both"
-	messages := map[string]string{"worker": alone, "monitor-sites": alone}
-	for _, name := range []string{"import", "incidents", "report", "notify", "dead-letters"} {
-		messages[name] = "it is not built yet"
-	}
 	var all []*cobra.Command
-	for name, message := range messages {
+	for _, name := range []string{"import", "incidents", "report", "notify"} {
 		all = append(all, &cobra.Command{
 			Use: name, Hidden: true, DisableFlagParsing: true,
-			RunE: func(*cobra.Command, []string) error { return fmt.Errorf("%s: %s", name, message) },
+			RunE: func(*cobra.Command, []string) error { return fmt.Errorf("%s: it is not built yet", name) },
 		})
 	}
 	return all
+}
+
+// formerCommands are the commands of the system that SiteMon takes over from. They
+// do what they did, and name what to write now.
+func (a *app) formerCommands() []*cobra.Command {
+	former := func(name string, role config.Role) *cobra.Command {
+		return &cobra.Command{
+			Use: name, Hidden: true, Args: cobra.NoArgs,
+			Short: fmt.Sprintf("The former name of sitemon --role=%s", role),
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				fmt.Fprintf(a.err, "sitemon: %s is now: sitemon --role=%s\n", name, role)
+				if f := cmd.Flags().Lookup("role"); !f.Changed {
+					if err := cmd.Flags().Set("role", string(role)); err != nil {
+						return err
+					}
+				}
+				return a.runDaemon(cmd)
+			},
+		}
+	}
+	return []*cobra.Command{former("worker", config.RoleWriter), former("monitor-sites", config.RoleMonitor)}
 }

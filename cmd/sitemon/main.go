@@ -85,6 +85,15 @@ func (a *app) settings(cmd *cobra.Command) (config.Settings, error) {
 	return s, nil
 }
 
+// runDaemon runs the daemon with the settings of a command line.
+func (a *app) runDaemon(cmd *cobra.Command) error {
+	s, err := a.settings(cmd)
+	if err != nil {
+		return err
+	}
+	return runDaemon(cmd.Context(), s, a.err)
+}
+
 const rootHelp = `SiteMon watches websites and services.
 
 Without a subcommand it runs the daemon, which probes the sites of sites.yaml,
@@ -92,6 +101,8 @@ follows every edit of that file within a second, and serves a page and an API.`
 
 const rootExample = `  sitemon init                       write a sites.yaml to start from
   sitemon                            run; the log says where the page is
+  sitemon --role=monitor             probe only, and publish to Kafka ($KAFKA_BROKER, $POSTGRES_DSN)
+  sitemon --role=writer              record what monitors publish, and serve the page
   sitemon check                      look the file over before it is used
   sitemon probe https://example.org  one probe, with everything it saw`
 
@@ -99,20 +110,15 @@ func newCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "sitemon", Short: "Watch websites and services", Long: rootHelp, Example: rootExample,
 		Args: noCommand, SilenceErrors: true, SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.settings(cmd)
-			if err != nil {
-				return err
-			}
-			return runDaemon(cmd.Context(), s, a.err)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd) },
 	}
 	root.SuggestionsMinimumDistance = 2
 	config.Flags(root.PersistentFlags())
 	root.AddCommand(
 		a.checkCommand(), a.planCommand(), a.probeCommand(), a.statusCommand(),
-		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.versionCommand(),
+		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.deadLettersCommand(), a.healthcheckCommand(), a.versionCommand(),
 	)
+	root.AddCommand(a.formerCommands()...)
 	root.AddCommand(laterCommands()...)
 	return root
 }

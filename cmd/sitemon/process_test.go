@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,14 @@ type process struct {
 // startDaemon starts the daemon in dir and waits until it runs.
 func startDaemon(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return startDaemonIn(t, dir, nil, args...)
+}
+
+// startDaemonIn does the same with further variables in its environment.
+func startDaemonIn(t *testing.T, dir string, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, done: make(chan struct{}), cmd: program(dir, append([]string{"--listen", "127.0.0.1:0"}, args...)...)}
+	p.cmd.Env = append(p.cmd.Env, environ...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -106,9 +114,9 @@ func (p *process) follow(r io.Reader, running chan<- string) {
 		p.mu.Lock()
 		p.log = append(p.log, lines.Text())
 		p.mu.Unlock()
-		var l struct{ Msg, Page string }
+		var l struct{ Msg, Page, Health string }
 		if json.Unmarshal(lines.Bytes(), &l) == nil && l.Msg == "sitemon runs" {
-			running <- strings.TrimSuffix(l.Page, "/")
+			running <- strings.TrimSuffix(cmp.Or(l.Page, strings.TrimSuffix(l.Health, "readyz")), "/")
 		}
 	}
 }

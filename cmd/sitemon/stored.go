@@ -12,24 +12,42 @@ import (
 	"strconv"
 
 	"sitemon/config"
+	"sitemon/store/postgres"
 	"sitemon/store/sqlite"
 	"sitemon/web"
 )
 
 // openStored opens the store as it is, to be read only. The error wraps
 // [fs.ErrNotExist] where there is none yet.
-func openStored(ctx context.Context, s config.Settings) (*sqlite.DB, error) {
+func openStored(ctx context.Context, s config.Settings) (store, error) {
+	if s.Postgres.DSN != "" {
+		return openPostgres(ctx, s)
+	}
 	if _, err := os.Stat(databasePath(s)); err != nil {
 		return nil, err
 	}
 	return sqlite.Open(ctx, databasePath(s), sqlite.Options{ReadOnly: true, Logger: slog.New(slog.DiscardHandler)})
 }
 
+// openPostgres opens the store in Postgres, which must be there now.
+func openPostgres(ctx context.Context, s config.Settings) (store, error) {
+	db, err := postgres.Open(ctx, s.Postgres.DSN.Reveal(), postgres.Options{Instance: s.Instance, SeedZone: s.SeedTimezone})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	if err := db.Prepare(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
 // storedAPI answers as the daemon's API would, from the store alone. It is for
 // what reads: nothing runs that could be reloaded.
 type storedAPI struct{ handler http.Handler }
 
-func newStoredAPI(db *sqlite.DB) storedAPI {
+func newStoredAPI(db store) storedAPI {
 	log := slog.New(slog.DiscardHandler)
 	return storedAPI{web.New(web.Options{Sites: db, History: db, Operations: db, Hub: web.NewHub(), Logger: log}).Handler()}
 }
