@@ -20,6 +20,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"sitemon"
+	"sitemon/broker"
 	"sitemon/slot"
 )
 
@@ -107,9 +108,10 @@ func (b *backlog) database(ctx context.Context) (drop func(), err error) {
 	}, nil
 }
 
-// environment is what the program reads.
-func (b *backlog) environment() []string {
-	return []string{"KAFKA_BROKER=" + b.kafka, "KAFKA_TOPIC=" + b.topic, "POSTGRES_DSN=" + b.dsn}
+// environment is what the program reads; the topic is that of the run, with a
+// suffix.
+func (b *backlog) environment(suffix string) []string {
+	return []string{"KAFKA_BROKER=" + b.kafka, "KAFKA_TOPIC=" + b.topic + suffix, "POSTGRES_DSN=" + b.dsn}
 }
 
 func binary() string { return cmp.Or(os.Getenv("SITEMON"), "bin/sitemon") }
@@ -117,7 +119,7 @@ func binary() string { return cmp.Or(os.Getenv("SITEMON"), "bin/sitemon") }
 // sitemon runs a command of the program to its end.
 func (b *backlog) sitemon(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, binary(), args...)
-	cmd.Env = append(os.Environ(), b.environment()...)
+	cmd.Env = append(os.Environ(), b.environment("")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("sitemon %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
@@ -132,7 +134,7 @@ func (b *backlog) define(ctx context.Context) error {
 	if err := os.WriteFile(sites, sitemonFile(o), 0o644); err != nil {
 		return err
 	}
-	p, err := b.start("--role", "monitor", "--sites", sites)
+	p, err := b.start("-define", "--role", "monitor", "--sites", sites) // what it finds goes elsewhere
 	if err != nil {
 		return err
 	}
@@ -148,9 +150,9 @@ func (b *backlog) define(ctx context.Context) error {
 	return err
 }
 
-func (b *backlog) start(args ...string) (*running, error) {
+func (b *backlog) start(suffix string, args ...string) (*running, error) {
 	args = append(args, "--listen", "127.0.0.1:"+writerPort, "--data-dir", filepath.Join(b.dir, args[1]))
-	return start(measured{name: "sitemon", command: append(append([]string{"env"}, b.environment()...), append([]string{binary()}, args...)...)}, b.log)
+	return start(measured{name: "sitemon", command: append(append([]string{"env"}, b.environment(suffix)...), append([]string{binary()}, args...)...)}, b.log)
 }
 
 // writerPort is where the program under test listens.
@@ -161,6 +163,14 @@ func (b *backlog) produce(ctx context.Context) (rate float64, err error) {
 	names := make([]string, b.sites)
 	for id := range names {
 		names[id] = siteName(id)
+	}
+	way, err := broker.New(broker.Options{Addresses: []string{b.kafka}})
+	if err != nil {
+		return 0, err
+	}
+	defer way.Close()
+	if err := way.EnsureTopics(ctx, broker.ReportTopics(b.topic)...); err != nil {
+		return 0, err
 	}
 	slots := (b.messages + len(names) - 1) / len(names)
 	end := time.Now().Add(-time.Minute)
@@ -205,7 +215,7 @@ func (b *backlog) report(name string, at time.Time) sitemon.Report {
 
 // record runs the writer until it has recorded the whole backlog.
 func (b *backlog) record(ctx context.Context) (rate float64, err error) {
-	p, err := b.start("--role", "writer")
+	p, err := b.start("", "--role", "writer")
 	if err != nil {
 		return 0, err
 	}
