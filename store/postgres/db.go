@@ -53,6 +53,9 @@ type Options struct {
 	// HourRetention is how long sums of hours are kept; those of days stay for
 	// ever. 0 is [DefaultHourRetention].
 	HourRetention time.Duration
+	// SeedZone is the zone of the times in the tables of the original system, which
+	// are taken over where they are found; nil is that of the process.
+	SeedZone *time.Location
 	// Clock tells the time; nil is [time.Now].
 	Clock func() time.Time
 }
@@ -64,6 +67,7 @@ type DB struct {
 	log           *slog.Logger
 	instance      string
 	migrates      bool
+	seedZone      *time.Location
 	retention     time.Duration // of raw reports
 	hourRetention time.Duration
 	clock         func() time.Time
@@ -102,6 +106,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 		log:           cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
 		instance:      opts.Instance,
 		migrates:      opts.MigrateSchema,
+		seedZone:      cmp.Or(opts.SeedZone, time.Local),
 		retention:     cmp.Or(opts.Retention, DefaultRetention),
 		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
 		clock:         opts.Clock,

@@ -5,20 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sitemon/schema"
 )
 
 // migrateTimeout bounds bringing the schema up to date, the wait for another
 // process that does so included.
-const migrateTimeout = 10 * time.Minute
+const migrateTimeout = time.Hour
 
 // beginMigration takes no statement for dead that takes long.
 var beginMigration = pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL jit = off"}
@@ -39,7 +37,7 @@ func Migrate(ctx context.Context, dsn string, opts Options) (applied int, err er
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	applied, err = migrate(ctx, db.pool, db.log)
+	applied, err = db.migrate(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("migrate %s: %w", db.where, db.explain(err))
 	}
@@ -53,7 +51,7 @@ type migration struct {
 	sql     string
 }
 
-func migrate(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (applied int, err error) {
+func (db *DB) migrate(ctx context.Context) (applied int, err error) {
 	known, err := migrations()
 	if err != nil {
 		return 0, err
@@ -62,41 +60,56 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (applied
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
 	// Mostly there is nothing to do, which needs no lock.
-	if current, err := schemaVersion(ctx, pool); err != nil || current == newest {
+	if current, err := schemaVersion(ctx, db.pool); err != nil || current == newest {
 		return 0, err
 	}
-	err = pgx.BeginTxFunc(ctx, pool, beginMigration, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockMigrate); err != nil {
-			return err
-		}
-		current, err := schemaVersion(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if current > newest {
-			return newerError(current, newest)
-		}
-		if current == 0 {
-			if _, err := tx.Exec(ctx, createVersions); err != nil {
-				return err
-			}
-		}
-		for _, m := range known {
-			if m.version <= current {
-				continue
-			}
-			if err := m.apply(ctx, tx); err != nil {
-				return fmt.Errorf("migration %s: %w", m.name, err)
-			}
-			applied++
-		}
-		return nil
+	err = pgx.BeginTxFunc(ctx, db.pool, beginMigration, func(tx pgx.Tx) (err error) {
+		applied, err = db.migrateIn(ctx, tx, known)
+		return err
 	})
 	if err != nil {
 		return 0, err
 	}
 	if applied > 0 {
-		log.InfoContext(ctx, "the schema of the store has been brought up to date", "version", newest, "migrations", applied)
+		db.log.InfoContext(ctx, "the schema of the store has been brought up to date", "version", newest, "migrations", applied)
+	}
+	return applied, nil
+}
+
+// migrateIn is [DB.migrate] within its transaction.
+func (db *DB) migrateIn(ctx context.Context, tx pgx.Tx, known []migration) (applied int, err error) {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockMigrate); err != nil {
+		return 0, err
+	}
+	current, err := schemaVersion(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	if newest := known[len(known)-1].version; current > newest {
+		return 0, newerError(current, newest)
+	}
+	seed := false
+	if current == 0 {
+		if seed, err = setAside(ctx, tx); err != nil {
+			return 0, err
+		}
+		if _, err := tx.Exec(ctx, createVersions); err != nil {
+			return 0, err
+		}
+	}
+	for _, m := range known {
+		if m.version <= current {
+			continue
+		}
+		if err := m.apply(ctx, tx); err != nil {
+			return 0, fmt.Errorf("migration %s: %w", m.name, err)
+		}
+		applied++
+	}
+	if seed {
+		if err := db.takeOver(ctx, tx); err != nil {
+			return 0, fmt.Errorf("take over the tables of the original system: %w", err)
+		}
 	}
 	return applied, nil
 }
@@ -122,11 +135,7 @@ type rowQuerier interface {
 
 // schemaVersion returns the version that the database has; 0 if it has none.
 func schemaVersion(ctx context.Context, q rowQuerier) (v int64, err error) {
-	var there bool
-	// Asked of the table, as functions may remember within a transaction that
-	// something was not there.
-	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'goose_db_version' AND pg_table_is_visible(oid))").Scan(&there)
-	if err != nil || !there {
+	if there, err := hasTable(ctx, q, "goose_db_version"); err != nil || !there {
 		return 0, err
 	}
 	err = q.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&v)

@@ -71,7 +71,7 @@ func (db *DB) prepare(ctx context.Context) error {
 		defer cancel()
 		return requireSchema(ctx, db.pool)
 	}
-	if _, err := migrate(ctx, db.pool, db.log); err != nil {
+	if _, err := db.migrate(ctx); err != nil {
 		return err
 	}
 	now := db.clock()

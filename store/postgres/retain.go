@@ -73,7 +73,7 @@ func (db *DB) oldest() time.Time { return db.clock().Add(-db.retention).UTC().Tr
 
 // partitionEnds lists the partitions of site_reports that end until a moment, and
 // those that were to be dropped before and are left over. A pending one has begun
-// to be detached; a free one has been.
+// to be detached, and has to be before any other one; a free one has been.
 const partitionEnds = `WITH parts AS (
  SELECT c.relname, i.inhparent, i.inhdetachpending AS pending,
   (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \(''(.+)''\)'))[1]::timestamptz AS ends
@@ -83,7 +83,7 @@ UNION ALL
 SELECT c.relname, false, true FROM pg_class c
 WHERE c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ '^site_reports_[0-9]{8}$'
  AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'site_reports'::regclass)
-ORDER BY relname`
+ORDER BY pending DESC, relname`
 
 // dropPartitions drops the partitions whose days end until a moment. Nobody who
 // records or reads waits for it. One that somebody uses for long is left for the
