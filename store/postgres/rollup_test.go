@@ -1,0 +1,233 @@
+package postgres
+
+import (
+	"context"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sitemon"
+	"sitemon/availability"
+	"sitemon/internal/testkit"
+	"sitemon/slot"
+	"sitemon/store/internal/history"
+)
+
+var testEpoch = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+
+// clock is a time that tests set.
+type clock struct{ us atomic.Int64 }
+
+func (c *clock) now() time.Time  { return time.UnixMicro(c.us.Load()).UTC() }
+func (c *clock) set(t time.Time) { c.us.Store(t.UnixMicro()) }
+
+// openSame opens stores that share a database.
+func openSame(t *testing.T, n int, c *clock) []*DB {
+	t.Helper()
+	dsn := testkit.Postgres(t)
+	var dbs []*DB
+	for range n {
+		db, err := Open(t.Context(), dsn, Options{Clock: c.now, MigrateSchema: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		if err := db.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		dbs = append(dbs, db)
+	}
+	return dbs
+}
+
+// sumRow is a row of a table of sums.
+type sumRow struct {
+	Site  string
+	Start time.Time
+	Sum   availability.Sum
+}
+
+// storedSums reads a table of sums, without what is unknown.
+func storedSums(t *testing.T, db *DB, table string) map[sumRow]bool {
+	t.Helper()
+	rows := map[sumRow]bool{}
+	err := eachRow(t.Context(), db.pool, "SELECT n.name, start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us FROM "+
+		table+" a JOIN site_names n ON n.id = a.site_id", nil, func(row pgx.Rows) error {
+		var r sumRow
+		var up, degraded, down, total, longest int64
+		err := row.Scan(&r.Site, &r.Start, &up, &degraded, &down, &r.Sum.Reports, &r.Sum.Timed, &total, &longest)
+		r.Start = r.Start.UTC()
+		r.Sum.Up, r.Sum.Degraded, r.Sum.Down = time.Duration(up)*time.Millisecond, time.Duration(degraded)*time.Millisecond, time.Duration(down)*time.Millisecond
+		r.Sum.Total, r.Sum.Max = time.Duration(total)*time.Microsecond, time.Duration(longest)*time.Microsecond
+		rows[r] = true
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// recount makes the sums of spans between edges that a table must have.
+func recount(reports map[string][]sitemon.Report, edges []time.Time) map[sumRow]bool {
+	rows := map[sumRow]bool{}
+	for name, all := range reports {
+		var rs []availability.Report
+		for _, r := range all {
+			rs = append(rs, availability.Report{Slot: r.Slot, Interval: r.Interval, Outcome: r.Outcome, Duration: r.Duration})
+		}
+		for _, s := range availability.Spans(edges, availability.Options{}, rs) {
+			if s.Sum.Unknown = 0; s.Sum != (availability.Sum{}) {
+				rows[sumRow{name, s.From, s.Sum}] = true
+			}
+		}
+	}
+	return rows
+}
+
+func edgesOf(from, to time.Time, step time.Duration) (edges []time.Time) {
+	for at := from; !at.After(to); at = at.Add(step) {
+		edges = append(edges, at)
+	}
+	return edges
+}
+
+// Stores that record late reports and roll up at the same time, all of them as if
+// they were alone, end with the sums of all reports.
+func TestRollupsTogether(t *testing.T) {
+	c := &clock{}
+	from, to := testEpoch.Add(-30*time.Hour), testEpoch.Add(25*time.Minute)
+	c.set(from)
+	dbs := openSame(t, 3, c)
+	reports := map[string][]sitemon.Report{}
+	var batches [][]sitemon.Report
+	rnd := rand.New(rand.NewPCG(2, 1))
+	const interval = 10 * time.Minute
+	for i := range 150 { // more than a slice
+		name := explainName(i)
+		grid := slot.NewGrid(name, interval)
+		for at := grid.After(from); at.Before(to); at = grid.After(at) {
+			reports[name] = append(reports[name], sitemon.Report{
+				Site: name, Location: "default", Slot: at, Interval: interval * time.Duration(1+rnd.IntN(3)), Outcome: sitemon.Outcomes[rnd.IntN(4)],
+				Duration: time.Duration(rnd.IntN(1e6)) * time.Microsecond,
+			})
+		}
+	}
+	byHour := map[int][]sitemon.Report{}
+	for _, all := range reports {
+		for _, r := range all {
+			hour := int(r.Slot.Sub(from)/time.Hour) + rnd.IntN(4)*rnd.IntN(3) // when it arrives
+			byHour[hour] = append(byHour[hour], r)
+		}
+	}
+	for hour := range 40 {
+		batches = append(batches, byHour[hour])
+	}
+	var writers, rollers sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, db := range dbs {
+		rollers.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := db.rollUp(ctx, c.now(), func() error { return nil }); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i, batch := range batches {
+		if at := from.Add(time.Duration(i+1) * time.Hour); at.Before(to) {
+			c.set(at)
+		} else {
+			c.set(to)
+		}
+		for w, db := range dbs {
+			part := batch[len(batch)*w/len(dbs) : len(batch)*(w+1)/len(dbs)]
+			writers.Go(func() {
+				if _, err := db.Record(ctx, part); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		writers.Wait()
+	}
+	cancel()
+	rollers.Wait()
+	if err := dbs[0].Rollup(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	for table, edges := range map[string][]time.Time{
+		"availability_1h":   edgesOf(from, testEpoch, time.Hour),
+		"availability_1d":   edgesOf(from.Truncate(day), testEpoch.Truncate(day), day),
+		"availability_part": {testEpoch, to.Add(-time.Minute)},
+	} {
+		got, want := storedSums(t, dbs[0], table), recount(reports, edges)
+		if !reflect.DeepEqual(got, want) {
+			for r := range got {
+				if !want[r] {
+					t.Errorf("%s has %+v", table, r)
+				}
+			}
+			t.Errorf("%s: %d rows, want %d", table, len(got), len(want))
+		}
+	}
+	if left := storedMarks(t, dbs[0]); left != 0 {
+		t.Errorf("%d marks are left", left)
+	}
+}
+
+func storedMarks(t *testing.T, db *DB) (n int) {
+	t.Helper()
+	if err := db.pool.QueryRow(t.Context(), "SELECT count(*) FROM availability_marks").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// While one process rolls up, the others leave it to it. One that is cut off does
+// not keep them from it.
+func TestOneRollsUp(t *testing.T) {
+	c := &clock{}
+	c.set(testEpoch)
+	dbs := openSame(t, 2, c)
+	inside, leave := make(chan struct{}), make(chan struct{})
+	done := make(chan error)
+	go func() {
+		done <- dbs[0].alone(t.Context(), func(context.Context, func() error) error {
+			close(inside)
+			<-leave
+			return nil
+		})
+	}()
+	<-inside
+	if err := dbs[1].Retain(t.Context(), testEpoch); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := readProgress(t.Context(), dbs[1].pool); err != nil || p != (history.Progress{}) {
+		t.Fatalf("rolled up beside another one: %+v, %v", p, err)
+	}
+	close(leave)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	err := dbs[0].alone(t.Context(), func(ctx context.Context, still func() error) error {
+		if _, err := dbs[1].pool.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
+			return err
+		}
+		return still()
+	})
+	if err == nil {
+		t.Error("a process that lost its turn goes on")
+	}
+	if err := dbs[1].Rollup(t.Context(), testEpoch); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := readProgress(t.Context(), dbs[1].pool); err != nil || p.Claimed.IsZero() {
+		t.Fatalf("not rolled up after another one was cut off: %+v, %v", p, err)
+	}
+}
