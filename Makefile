@@ -68,6 +68,9 @@ bench-edits: build ## Measure how edits of the sites file reach the running daem
 bench-writer: build ## Measure the writer against COPY of the same rows, with Kafka and Postgres (SITES, MESSAGES).
 	$(GO) run ./internal/testreport exec $(RIG) writer -sites $(SITES) -messages $(MESSAGES)
 
+demo: build ## Show monitors and a writer with Kafka and Postgres on this machine, without Docker, until Ctrl-C.
+	$(GO) run ./internal/testreport exec $(RIG) demo
+
 check-config: ## Validate sites.yaml as the daemon would.
 	$(GO) run ./cmd/sitemon check sites.yaml
 

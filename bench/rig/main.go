@@ -6,6 +6,7 @@
 //	go run ./bench/rig limits                               the highest rates
 //	go run ./bench/rig edits  -sites 10000 -interval 10s    edits of the running daemon's sites file
 //	go run ./bench/rig writer -sites 10000 -messages 1000000  a backlog in Kafka becomes rows in Postgres
+//	go run ./bench/rig demo                                 monitors, Kafka, writer, Postgres to play with
 //	go run ./bench/rig sites  -sites 10 -base URL           print a sites.yaml
 //	go run ./bench/rig target -addr 127.0.0.1:8070          serve the sites for a run by hand
 //
@@ -49,7 +50,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: rig peers|limits|edits|writer|sites|target|raw [flags]")
+		return fmt.Errorf("usage: rig peers|limits|edits|writer|demo|sites|target|raw [flags]")
 	}
 	var o options
 	f := flag.NewFlagSet("rig", flag.ContinueOnError)
@@ -75,6 +76,8 @@ func run(ctx context.Context, args []string) error {
 		return edits(ctx, o)
 	case "writer":
 		return writerRun(ctx, o)
+	case "demo":
+		return demo(ctx, o)
 	case "sites":
 		_, err := os.Stdout.Write(sitemonFile(o))
 		return err

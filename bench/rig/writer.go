@@ -151,8 +151,12 @@ func (b *backlog) define(ctx context.Context) error {
 }
 
 func (b *backlog) start(suffix string, args ...string) (*running, error) {
-	args = append(args, "--listen", "127.0.0.1:"+writerPort, "--data-dir", filepath.Join(b.dir, args[1]))
-	return start(measured{name: "sitemon", command: append(append([]string{"env"}, b.environment(suffix)...), append([]string{binary()}, args...)...)}, b.log)
+	return b.run(suffix, append(args, "--listen", "127.0.0.1:"+writerPort, "--data-dir", filepath.Join(b.dir, args[1])))
+}
+
+// run starts the program in the background.
+func (b *backlog) run(suffix string, args []string) (*running, error) {
+	return start(measured{name: "sitemon", command: append(append([]string{"env", "-u", "SITEMON_TEST_KAFKA", "-u", "SITEMON_TEST_POSTGRES"}, b.environment(suffix)...), append([]string{binary()}, args...)...)}, b.log)
 }
 
 // writerPort is where the program under test listens.
