@@ -126,6 +126,19 @@ func TestRecording(t *testing.T) {
 	}
 }
 
+func TestRecordingForgetsWhatItLeftOut(t *testing.T) {
+	log := &lines{}
+	r := sinks.NewRecording(sinks.RecordingOptions{Recorder: &picky{}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	for range 2 { // each a batch of its own
+		if err := r.Deliver(t.Context(), messages(t, 3, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := log.count("left out"); n != 2 {
+		t.Errorf("said %d times that a report is left out, want once for each batch", n)
+	}
+}
+
 func TestRecordingBehindASpool(t *testing.T) {
 	p := &picky{bad: []int{1234}, awayAt: 1}
 	s := start(t, settings{to: sinks.NewRecording(sinks.RecordingOptions{Recorder: p, Logger: slog.New(slog.DiscardHandler)})})

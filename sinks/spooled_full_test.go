@@ -101,6 +101,9 @@ func TestSpooledDropsTheOldestBeyondItsSize(t *testing.T) {
 			if err := s.flush(t); err != nil {
 				t.Fatal(err)
 			}
+			if now := int(s.metric(t, "sitemon_spool_dropped_reports_total")); !restart && now != lost {
+				t.Errorf("%d reports are counted as lost after all were delivered, and %d before", now, lost)
+			}
 			if missing := wantMarks(t, s.to.all(), sites, rounds); missing != lost {
 				t.Errorf("%d reports are missing and %d were counted as lost", missing, lost)
 			}
@@ -179,6 +182,58 @@ func TestSpooledOnADiskThatFailsWhileTheDelivererIsAway(t *testing.T) {
 		wantRow(t, slots(s.to.all(), "a"), 0, 500)
 		got, _ = drain(t, copyOf(t, dir), 500)
 		wantRow(t, got, 500, 501)
+	})
+}
+
+func TestSpooledOnADiskThatFailsForAMoment(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir, f := t.TempDir(), &faults{err: errno}
+				s := start(t, settings{dir: dir, fault: f.fault, to: &deliverer{fail: errAway}})
+				for i := range 4 { // more than are on their way at once
+					s.write("a", 1000*i, 1000*i+1000)
+					time.Sleep(time.Second)
+				}
+				f.on.Store(true)
+				s.write("a", 4000, 4100)
+				time.Sleep(3 * time.Second)
+				f.on.Store(false)
+				s.write("a", 4100, 4200)
+				time.Sleep(3 * time.Second)
+				got, crashed := drain(t, copyOf(t, dir), 4200)
+				wantRow(t, got, 0, 4201)
+				if n := crashed.log.count("damaged"); n != 0 {
+					t.Error("what was written in part is still there")
+				}
+				s.to.set(nil)
+				time.Sleep(10 * time.Second)
+				wantRow(t, slots(s.to.all(), "a"), 0, 4200)
+			})
+		})
+	}
+}
+
+func TestSpooledOnAFullDiskRemovesWhatIsDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var room atomic.Int64
+		room.Store(1 << 30)
+		s := start(t, settings{dir: dir, fault: func() error {
+			if folderSize(t, dir) >= room.Load() {
+				return syscall.ENOSPC
+			}
+			return nil
+		}})
+		s.write("a", 0, 1000)
+		time.Sleep(time.Second)
+		room.Store(folderSize(t, dir))
+		s.write("a", 1000, 1100)
+		time.Sleep(time.Second)
+		wantRow(t, slots(s.to.all(), "a"), 0, 1100)
+		if s.log.count("cannot be written") != 0 {
+			t.Error("the spool gave up, though there was something to remove")
+		}
 	})
 }
 
