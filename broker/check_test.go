@@ -136,6 +136,24 @@ func TestNothingWaitsForEver(t *testing.T) {
 	}
 }
 
+// A stop must not wait for what the library waits for.
+func TestCheckEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := connect(t, broker.Options{Addresses: []string{serve(t, silent)}, SASLMechanism: "PLAIN", Username: "a", Password: "b"})
+	ctx, cancel := context.WithCancel(t.Context())
+	checked := make(chan error)
+	go func() { checked <- b.Check(ctx) }()
+	cancel()
+	select {
+	case err := <-checked:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(4 * time.Second): // the sign-in alone waits for 5
+		t.Errorf("it goes on, and then says %v", <-checked)
+	}
+}
+
 func TestCheckNeedsOneOfTheBrokers(t *testing.T) {
 	there := testkit.Kafka(t)
 	away := closedPort(t)

@@ -213,11 +213,12 @@ func TestKafkaTriesOnceMoreWhatPassesAtOnce(t *testing.T) {
 		fails kafka.Error
 		times int
 		want  kafka.Error // 0: none
+		says  string
 	}{
-		"a leader that has moved": {kafka.NotLeaderForPartition, 1, 0},
-		"twice":                   {kafka.NotLeaderForPartition, 2, 0},
-		"that moves on and on":    {kafka.NotLeaderForPartition, 9, kafka.NotLeaderForPartition},
-		"a right that is missing": {kafka.TopicAuthorizationFailed, 1, kafka.TopicAuthorizationFailed},
+		"a leader that has moved": {kafka.NotLeaderForPartition, 1, 0, ""},
+		"twice":                   {kafka.NotLeaderForPartition, 2, 0, ""},
+		"that moves on and on":    {kafka.NotLeaderForPartition, 9, kafka.NotLeaderForPartition, "[6] Not Leader"},
+		"a right that is missing": {kafka.TopicAuthorizationFailed, 1, kafka.TopicAuthorizationFailed, "the broker does not allow this to this user: [29]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, k := newFake(t, 3)
@@ -240,8 +241,11 @@ func TestKafkaTriesOnceMoreWhatPassesAtOnce(t *testing.T) {
 				if n := len(all[0]) + len(all[1]) + len(all[2]); n != len(list) {
 					t.Errorf("%d messages were taken, want each once: %d", n, len(list))
 				}
-			} else if !errors.Is(err, c.want) || !strings.Contains(err.Error(), "publish 30 reports to the topic reports: ") {
-				t.Errorf("got %v, want %v", err, c.want)
+				return
+			}
+			want := "publish 30 reports to the topic reports: " + c.says
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
 			}
 		})
 	}
