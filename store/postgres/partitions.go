@@ -19,7 +19,7 @@ func partitionName(start time.Time) string { return "site_reports_" + start.UTC(
 func (db *DB) ensurePartitions(ctx context.Context, from, to time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	return db.transact(ctx, func(ctx context.Context, tx pgx.Tx) error { return attachPartitions(ctx, tx, from, to) })
+	return db.transact(ctx, beginWrite, func(ctx context.Context, tx pgx.Tx) error { return attachPartitions(ctx, tx, from, to) })
 }
 
 func attachPartitions(ctx context.Context, tx pgx.Tx, from, to time.Time) error {

@@ -50,7 +50,7 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 			what string
 			do   func() error
 		}{
-			{"reports", func() error { return db.dropPartitions(ctx, until) }},
+			{"reports", func() error { return db.dropPartitions(ctx, until, still) }},
 			{"gaps", func() error { return db.retainGaps(ctx, until, still) }},
 			{"hours", func() error { return db.retainHours(ctx, hours, still) }},
 			{"hashes", func() error { return db.retainHashes(ctx, now.Add(-keptHashes)) }},
@@ -88,7 +88,7 @@ ORDER BY pending DESC, relname`
 // dropPartitions drops the partitions whose days end until a moment. Nobody who
 // records or reads waits for it. One that somebody uses for long is left for the
 // next time.
-func (db *DB) dropPartitions(ctx context.Context, until time.Time) error {
+func (db *DB) dropPartitions(ctx context.Context, until time.Time, still func() error) error {
 	type partition struct {
 		name          string
 		pending, free bool
@@ -105,6 +105,10 @@ func (db *DB) dropPartitions(ctx context.Context, until time.Time) error {
 	}
 	var errs []error
 	for _, p := range old {
+		if err := still(); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		var err error
 		if !p.free {
 			err = db.detach(ctx, p.name, p.pending)
 		}

@@ -19,7 +19,7 @@ const (
 	markBatch = 500_000
 	// aloneTimeout is when the server takes the turn from a process that it hears no
 	// more of.
-	aloneTimeout = 2 * writeTimeout
+	aloneTimeout = 2 * time.Minute
 )
 
 // Rollup sums up the hours and days up to a minute before now, and again those that

@@ -23,14 +23,20 @@ const readTimeout = 5 * time.Second
 var beginRead = pgx.TxOptions{BeginQuery: fmt.Sprintf(
 	"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d; SET LOCAL jit = off", readTimeout.Milliseconds())}
 
-// view runs f in a transaction that sees one moment, for at most [readTimeout].
+// view runs f in a transaction that sees one moment, for at most [readTimeout]. A
+// connection that had been cut before is no error.
 func (db *DB) view(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
 	if err := db.ready(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	return pgx.BeginTxFunc(ctx, db.pool, beginRead, func(tx pgx.Tx) error { return f(ctx, tx) })
+	for try := 1; ; try++ {
+		err := db.transact(ctx, beginRead, f)
+		if _, cut := errors.AsType[errAgain](err); !cut || try == writeTries || ctx.Err() != nil {
+			return db.explain(err)
+		}
+	}
 }
 
 // eachRow runs a query and calls f for each of its rows.

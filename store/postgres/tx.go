@@ -55,7 +55,7 @@ func (db *DB) write(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) 
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	for try := 1; ; try++ {
-		err := db.transact(ctx, f)
+		err := db.transact(ctx, beginWrite, f)
 		if err == nil || try == writeTries || ctx.Err() != nil || !again(err) {
 			return db.explain(err)
 		}
@@ -84,7 +84,7 @@ func again(err error) bool {
 }
 
 // transact runs f in one transaction.
-func (db *DB) transact(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) (err error) {
+func (db *DB) transact(ctx context.Context, opts pgx.TxOptions, f func(ctx context.Context, tx pgx.Tx) error) (err error) {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (db *DB) transact(ctx context.Context, f func(ctx context.Context, tx pgx.T
 			db.pool.Reset()
 		}
 	}()
-	tx, err := conn.BeginTx(ctx, beginWrite)
+	tx, err := conn.BeginTx(ctx, opts)
 	if err != nil {
 		if conn.Conn().IsClosed() && ctx.Err() == nil {
 			db.pool.Reset() // the others were cut with it
