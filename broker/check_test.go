@@ -139,11 +139,15 @@ func TestNothingWaitsForEver(t *testing.T) {
 // A stop must not wait for what the library waits for.
 func TestCheckEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	b := connect(t, broker.Options{Addresses: []string{serve(t, silent)}, SASLMechanism: "PLAIN", Username: "a", Password: "b"})
 	ctx, cancel := context.WithCancel(t.Context())
+	address := serve(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1024))
+		cancel() // in the middle of the sign-in
+		silent(c)
+	})
+	b := connect(t, broker.Options{Addresses: []string{address}, SASLMechanism: "PLAIN", Username: "a", Password: "b"})
 	checked := make(chan error)
 	go func() { checked <- b.Check(ctx) }()
-	cancel()
 	select {
 	case err := <-checked:
 		if !errors.Is(err, context.Canceled) {
