@@ -218,6 +218,7 @@ func (l *ledger) note(format string, args ...any) error {
 func (l *ledger) RollHours(_ context.Context, from, to time.Time) error {
 	return l.note("hours %s-%s", from.Format("02T15"), to.Format("02T15"))
 }
+
 func (l *ledger) RollDay(_ context.Context, start time.Time) error {
 	return l.note("day %s", start.Format("02"))
 }
