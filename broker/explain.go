@@ -88,13 +88,13 @@ func (x explainer) certificateHint(err error) string {
 func (x explainer) endedHint() string {
 	switch {
 	case x.tls && x.signIn:
-		return "the broker ended the connection: it may not speak TLS at this port"
+		return "the broker ended the connection: it stops, or speaks no TLS at this port"
 	case x.tls:
-		return "the broker ended the connection: it may not speak TLS at this port, or want a sign-in (KAFKA_SASL_MECHANISM)"
+		return "the broker ended the connection: it stops, speaks no TLS at this port, or wants a sign-in (KAFKA_SASL_MECHANISM)"
 	case x.signIn:
-		return "the broker ended the connection: it may want TLS (KAFKA_TLS)"
+		return "the broker ended the connection: it stops, or wants TLS (KAFKA_TLS)"
 	}
-	return "the broker ended the connection: it may want TLS (KAFKA_TLS) or a sign-in (KAFKA_SASL_MECHANISM)"
+	return "the broker ended the connection: it stops, or wants TLS (KAFKA_TLS) or a sign-in (KAFKA_SASL_MECHANISM)"
 }
 
 func isTimeout(err error) bool {

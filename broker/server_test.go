@@ -70,8 +70,8 @@ func TestClientCertificate(t *testing.T) {
 		"no certificate":           {with(k.CAPEM, "", ""), "the broker asks for a client certificate: set KAFKA_ACCESS_CRT"},
 		"another authority":        {with(ca, k.CertPEM, k.KeyPEM), "signed by nobody whom KAFKA_AUTH_CA (or else the system) names"},
 		"the system's authorities": {with("", k.CertPEM, k.KeyPEM), "signed by nobody whom KAFKA_AUTH_CA (or else the system) names"},
-		"no TLS":                   {broker.Options{Addresses: []string{k.Addr}}, "the broker ended the connection: it may want TLS (KAFKA_TLS)"},
-		"TLS, where there is none": {broker.Options{Addresses: []string{k.Direct}, TLS: true}, "it may not speak TLS at this port"},
+		"no TLS":                   {broker.Options{Addresses: []string{k.Addr}}, "the broker ended the connection: it stops, or wants TLS (KAFKA_TLS)"},
+		"TLS, where there is none": {broker.Options{Addresses: []string{k.Direct}, TLS: true}, "speaks no TLS at this port"},
 		"sign-in, where there is none": {
 			broker.Options{Addresses: []string{k.Direct}, SASLMechanism: "SCRAM-SHA-256", Username: "ann", Password: "p"},
 			"the broker asks for no sign-in at this port",
@@ -107,12 +107,12 @@ func TestSignIn(t *testing.T) {
 		})
 	}
 	t.Run("no sign-in", func(t *testing.T) {
-		refused(t, connect(t, broker.Options{Addresses: []string{k.Addr}, TLS: true, CA: k.CAPEM}), "want a sign-in (KAFKA_SASL_MECHANISM)")
+		refused(t, connect(t, broker.Options{Addresses: []string{k.Addr}, TLS: true, CA: k.CAPEM}), "wants a sign-in (KAFKA_SASL_MECHANISM)")
 	})
 	t.Run("no TLS", func(t *testing.T) {
 		o := as(users[0])
 		o.TLS, o.CA = false, ""
-		refused(t, connect(t, o), "it may want TLS (KAFKA_TLS)")
+		refused(t, connect(t, o), "it stops, or wants TLS (KAFKA_TLS)")
 	})
 	t.Run("no rights", func(t *testing.T) {
 		b := connect(t, as(users[3]))
@@ -145,5 +145,5 @@ func TestUnknownMechanism(t *testing.T) {
 	o.SASLMechanism = "SCRAM-SHA-256"
 	refused(t, connect(t, o), "the broker does not offer this KAFKA_SASL_MECHANISM")
 	o.SASLMechanism = ""
-	refused(t, connect(t, o), "it may want TLS (KAFKA_TLS) or a sign-in (KAFKA_SASL_MECHANISM)")
+	refused(t, connect(t, o), "it stops, or wants TLS (KAFKA_TLS) or a sign-in (KAFKA_SASL_MECHANISM)")
 }

@@ -87,15 +87,15 @@ func (k *Kafka) deliver(ctx context.Context, messages []Message) error {
 	}
 	late, cancel := grace(ctx, kafkaGrace)
 	defer cancel()
-	asked, done := context.WithTimeout(late, kafkaTimeout)
-	defer done()
-	partitions, err := k.opts.Broker.Partitions(asked, k.opts.Topic)
-	if err != nil {
-		k.opts.Broker.Refresh()
-		return err
-	}
-	lists := k.divide(messages, partitions)
+	var lists [][]Message
 	for attempt := 1; ; attempt++ {
+		partitions, err := k.partitions(late)
+		if err != nil {
+			return err
+		}
+		if lists == nil {
+			lists = k.divide(messages, partitions)
+		}
 		again, err := k.publishAll(late, lists)
 		if err == nil || !again || attempt == kafkaAttempts || ctx.Err() != nil {
 			return err
@@ -104,6 +104,18 @@ func (k *Kafka) deliver(ctx context.Context, messages []Message) error {
 		pause(late, time.Duration(attempt)*kafkaPause)
 		k.opts.Broker.Refresh()
 	}
+}
+
+// partitions returns how many there are. Its error is the true cause, also where
+// that of a request is only that nothing is known of the topic.
+func (k *Kafka) partitions(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
+	defer cancel()
+	n, err := k.opts.Broker.Partitions(ctx, k.opts.Topic)
+	if err != nil {
+		k.opts.Broker.Refresh()
+	}
+	return n, err
 }
 
 // divide returns the messages of each partition, in their order.

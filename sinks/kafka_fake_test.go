@@ -27,6 +27,7 @@ type fakeKafka struct {
 	answer func(partition, request int) kafka.Error
 
 	t        testing.TB
+	listener net.Listener
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{}
 	requests map[int]int
@@ -40,13 +41,12 @@ func startFakeKafka(t testing.TB, partitions int) *fakeKafka {
 		t.Fatal(err)
 	}
 	f := &fakeKafka{
-		addr: l.Addr().String(), partitions: partitions, t: t,
+		addr: l.Addr().String(), partitions: partitions, t: t, listener: l,
 		conns: map[net.Conn]struct{}{}, requests: map[int]int{}, taken: map[int][]string{},
 	}
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
-		l.Close()
-		f.hangUp()
+		f.stop()
 		wg.Wait()
 	})
 	wg.Go(func() {
@@ -72,6 +72,12 @@ func (f *fakeKafka) hangUp() {
 		c.Close()
 	}
 	clear(f.conns)
+}
+
+// stop ends all connections and takes no more.
+func (f *fakeKafka) stop() {
+	f.listener.Close()
+	f.hangUp()
 }
 
 func (f *fakeKafka) serve(c net.Conn) {
