@@ -81,7 +81,7 @@ func (d *daemon) newSink() (sink, error) {
 	}
 	if d.broker != nil {
 		opts.Sink = "kafka"
-		opts.Deliverer = sinks.NewKafka(sinks.KafkaOptions{Broker: d.broker, Topic: s.Kafka.Topic, Logger: d.log})
+		opts.Deliverer = sinks.NewKafka(sinks.KafkaOptions{Broker: d.broker, Topic: s.Kafka.Topic, Logger: d.log, Registerer: d.registry})
 	} else {
 		opts.Sink = "postgres"
 		opts.Deliverer = sinks.NewRecording(sinks.RecordingOptions{Recorder: d.shared, Logger: d.log, Registerer: d.registry, Recorded: d.recorded})
