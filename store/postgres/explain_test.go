@@ -93,7 +93,8 @@ const (
 func explainName(i int) string { return fmt.Sprintf("site-%03d", i) }
 
 // fill makes a fleet with some days of reports, each five minutes, sums of a year,
-// and gaps. The first site has been silent for two of the days.
+// and gaps. The first site has been silent for two of the days, and the reports of the
+// third one are gone.
 func fill(t *testing.T, db *DB, now time.Time) {
 	t.Helper()
 	doc := sitemon.Document{Source: "sites.yaml", Hash: "one"}
@@ -120,6 +121,7 @@ func fill(t *testing.T, db *DB, now time.Time) {
 SELECT t, l.id, 300000, 1000, 0 FROM site_locations l JOIN site_names n ON n.id = l.site_id
 CROSS JOIN generate_series(timestamptz '%s' + interval '5 minutes', timestamptz '%s', interval '5 minutes') t
 WHERE n.name <> '%s' OR t < timestamptz '%[1]s' + interval '1 day' ORDER BY t`, begin.Format(time.RFC3339), now.Format(time.RFC3339), explainName(0)),
+		"DELETE FROM site_reports r USING site_locations l JOIN site_names n ON n.id = l.site_id WHERE r.site_location_id = l.id AND n.name = '" + explainName(2) + "'",
 		fmt.Sprintf(`INSERT INTO site_gaps SELECT l.id, t, t + interval '10 minutes', 2, NULL FROM site_locations l
 CROSS JOIN generate_series(timestamptz '%s', timestamptz '%s', interval '4 hours') t`,
 			now.Add(-35*day).Format(time.RFC3339), now.Format(time.RFC3339)),
@@ -215,7 +217,7 @@ func TestPlans(t *testing.T) {
 		partitions int // that are read at most
 		run        func() error
 	}{
-		{"all sites", newest + 2, func() error { _, err := db.Sites(ctx, sitemon.SiteQuery{}); return err }},
+		{"all sites", newest + explainDays, func() error { _, err := db.Sites(ctx, sitemon.SiteQuery{}); return err }},
 		{"sites in brief", 0, func() error { _, err := db.Sites(ctx, sitemon.SiteQuery{Brief: true}); return err }},
 		{"a page of sites", newest, func() error {
 			_, err := db.Sites(ctx, sitemon.SiteQuery{After: names[9], Limit: 20, Text: "site", Status: sitemon.StatusUp})
@@ -225,6 +227,7 @@ func TestPlans(t *testing.T) {
 		{"removed sites", 0, func() error { _, err := db.Sites(ctx, sitemon.SiteQuery{Removed: true}); return err }},
 		{"a site", newest, func() error { _, err := db.Site(ctx, names[1]); return err }},
 		{"a silent site", newest + 3, func() error { _, err := db.Site(ctx, names[0]); return err }},
+		{"a site without reports", newest + explainDays, func() error { _, err := db.Site(ctx, names[2]); return err }},
 		{"the newest reports", newest, func() error {
 			_, _, err := db.Reports(ctx, sitemon.ReportQuery{Site: names[1]})
 			return err
@@ -262,7 +265,7 @@ func TestPlans(t *testing.T) {
 		}},
 		{"rollup of a late report", 3, func() error { return db.Rollup(ctx, now) }},
 		{"retention", 3, func() error { return db.Retain(ctx, now.Add(time.Hour)) }},
-		{"tick", newest + 2, func() error { _, err := db.Tick(ctx, now); return err }},
+		{"tick", newest + explainDays, func() error { _, err := db.Tick(ctx, now); return err }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.run(); err != nil {

@@ -90,6 +90,26 @@ func detachHalf(t *testing.T, db *DB, name string) {
 	if _, err := db.pool.Exec(ctx, "ALTER TABLE site_reports DETACH PARTITION "+name+" CONCURRENTLY"); err == nil {
 		t.Fatal("detached a partition that was in use")
 	}
+	awaitEnd(t, db, "%DETACH PARTITION%")
+}
+
+// awaitEnd waits until the server runs no statement like a pattern any more.
+func awaitEnd(t *testing.T, db *DB, pattern string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		var runs bool
+		err := db.pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid())`, pattern).Scan(&runs)
+		switch {
+		case err != nil:
+			t.Fatalf("the server still runs %s: %v", pattern, err)
+		case !runs:
+			return
+		}
+		_ = sleep(ctx, 20*time.Millisecond)
+	}
 }
 
 // Reports that are older than the retention are not shown, also where their
@@ -125,20 +145,5 @@ func TestReadsEnd(t *testing.T) {
 	if err == nil {
 		t.Fatal("a read went on without its caller")
 	}
-	wait, stop := context.WithTimeout(t.Context(), 20*time.Second)
-	defer stop()
-	for {
-		var sleeping bool
-		err := db.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
-WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid())`).Scan(&sleeping)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !sleeping {
-			return
-		}
-		if err := sleep(wait, 20*time.Millisecond); err != nil {
-			t.Fatal("the server still runs it")
-		}
-	}
+	awaitEnd(t, db, "%pg_sleep(60)%")
 }
