@@ -4,11 +4,12 @@
 
 FROM golang:1.26 AS build
 WORKDIR /src
+ENV GOCACHE=/cache/build GOMODCACHE=/cache/modules CGO_ENABLED=0
 COPY go.mod go.sum ./
-RUN --mount=type=cache,target=/go/pkg/mod go mod download
+RUN --mount=type=cache,target=/cache go mod download
 COPY . .
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /out/sitemon ./cmd/sitemon \
+RUN --mount=type=cache,target=/cache \
+    go build -trimpath -ldflags '-s -w' -o /out/sitemon ./cmd/sitemon \
  && mkdir -p /out/data
 
 FROM scratch

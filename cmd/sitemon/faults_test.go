@@ -257,7 +257,7 @@ func (p faultPlan) run(t *testing.T, faults []fault) (happened map[string]int) {
 				break
 			}
 		}
-		pause(ctx, time.Duration(random.IntN(2500))*time.Millisecond)
+		pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
 	}
 	return happened
 }

@@ -22,8 +22,13 @@ const (
 // that wraps [sitemon.ErrInvalid].
 func check(r *sitemon.Report, now time.Time) error {
 	for _, t := range [...]struct{ what, text string }{
-		{"site", r.Site}, {"location", r.Location}, {"reason", string(r.Reason)}, {"error", r.Error},
-		{"remote_addr", r.RemoteAddr}, {"monitor", r.Monitor}, {"gap", r.Gap},
+		{"site", r.Site},
+		{"location", r.Location},
+		{"reason", string(r.Reason)},
+		{"error", r.Error},
+		{"remote_addr", r.RemoteAddr},
+		{"monitor", r.Monitor},
+		{"gap", r.Gap},
 	} {
 		if !utf8.ValidString(t.text) || strings.IndexByte(t.text, 0) >= 0 {
 			return fmt.Errorf("%w: %s is not UTF-8, or has a NUL in it", sitemon.ErrInvalid, t.what)

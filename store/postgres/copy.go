@@ -99,7 +99,9 @@ const epochMicros = 946_684_800_000_000
 
 func (f *row) null()         { *f = append(*f, 0xff, 0xff, 0xff, 0xff) }
 func (f *row) int16(n int16) { *f = binary.BigEndian.AppendUint16(append(*f, 0, 0, 0, 2), uint16(n)) }
+
 func (f *row) int32(n int32) { *f = binary.BigEndian.AppendUint32(append(*f, 0, 0, 0, 4), uint32(n)) }
+
 func (f *row) int64(n int64) { *f = binary.BigEndian.AppendUint64(append(*f, 0, 0, 0, 8), uint64(n)) }
 
 func (f *row) time(t time.Time) { f.int64(t.UnixMicro() - epochMicros) }

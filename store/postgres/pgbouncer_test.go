@@ -81,7 +81,7 @@ default_pool_size = 3
 	for {
 		conn, err := pgx.Connect(t.Context(), u.String())
 		if err == nil {
-			conn.Close(t.Context())
+			_ = conn.Close(t.Context())
 			return u.String()
 		}
 		if t.Context().Err() != nil {
