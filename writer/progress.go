@@ -50,10 +50,14 @@ func deadPartitions(ctx context.Context, b *broker.Broker, dead string) ([]*dead
 	if err != nil {
 		return nil, fmt.Errorf("ask how long %s is: %w", dead, err)
 	}
-	noted, err := b.Client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: replayGroup, Topics: map[string][]int{dead: ids}})
-	if err == nil {
-		err = noted.Error
-	}
+	var noted *kafka.OffsetFetchResponse
+	err = patiently(ctx, b, func() (err error) {
+		noted, err = b.Client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: replayGroup, Topics: map[string][]int{dead: ids}})
+		if err != nil {
+			return err
+		}
+		return noted.Error
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ask which letters of %s were sent again: %w", dead, err)
 	}
@@ -75,6 +79,32 @@ func deadPartitions(ctx context.Context, b *broker.Broker, dead string) ([]*dead
 	}
 	slices.SortFunc(all, func(a, b *deadPartition) int { return a.id - b.id })
 	return all, nil
+}
+
+// How often, and with which pauses, a group is asked again that has no coordinator
+// at this moment: a new broker makes the topic of all groups when the first of them
+// is asked for.
+const (
+	groupAttempts = 40
+	groupPause    = 250 * time.Millisecond
+)
+
+// patiently asks about a group again while its coordinator is being found.
+func patiently(ctx context.Context, b *broker.Broker, ask func() error) error {
+	for n := 1; ; n++ {
+		err := ask()
+		code, ok := errors.AsType[kafka.Error](err)
+		if err == nil || n == groupAttempts || !ok ||
+			code != kafka.NotCoordinatorForGroup && code != kafka.GroupCoordinatorNotAvailable && code != kafka.GroupLoadInProgress {
+			return err
+		}
+		b.Refresh()
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(groupPause):
+		}
+	}
 }
 
 // read calls each with the letters of the partition, in their order.
@@ -107,15 +137,19 @@ func (p *deadPartition) read(ctx context.Context, b *broker.Broker, dead string,
 // commit notes in Kafka which letters were sent again.
 func (p *deadPartition) commit(ctx context.Context, b *broker.Broker, dead string) error {
 	next, metadata := p.done.write()
-	resp, err := b.Client().OffsetCommit(ctx, &kafka.OffsetCommitRequest{
-		GroupID: replayGroup, GenerationID: -1,
-		Topics: map[string][]kafka.OffsetCommit{dead: {{Partition: p.id, Offset: next, Metadata: metadata}}},
-	})
-	if err == nil {
+	err := patiently(ctx, b, func() error {
+		resp, err := b.Client().OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+			GroupID: replayGroup, GenerationID: -1,
+			Topics: map[string][]kafka.OffsetCommit{dead: {{Partition: p.id, Offset: next, Metadata: metadata}}},
+		})
+		if err != nil {
+			return err
+		}
 		for _, o := range resp.Topics[dead] {
 			err = errors.Join(err, o.Error)
 		}
-	}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("note which letters of %s were sent again: %w", dead, err)
 	}

@@ -72,7 +72,8 @@ func cpu(b *testing.B) time.Duration {
 
 // BenchmarkRecord records the reports of 10,000 sites at 10 s and then has psql and
 // the library copy the same rows into the same table, emptied, with its key and its
-// partitions. One operation is one report.
+// partitions: of at most the last million. One operation is one report; of many
+// millions it logs how the rate changes while the table grows.
 func BenchmarkRecord(b *testing.B) {
 	for _, size := range []int{1000, 5000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) { benchmarkRecord(b, size) })
@@ -90,7 +91,7 @@ func benchmarkRecord(b *testing.B, size int) {
 	}
 	const warm = 20_000
 	n, second := 0, time.Now()
-	var began time.Time
+	var began, last time.Time
 	var used time.Duration
 	reports := make([]sitemon.Report, 0, size)
 	for r := range due(doc, start) {
@@ -99,6 +100,7 @@ func benchmarkRecord(b *testing.B, size int) {
 		}
 		if began.IsZero() && n >= warm {
 			n, began, used = 0, time.Now(), cpu(b)
+			last = began
 			b.ResetTimer()
 		}
 		now = r.Slot
@@ -113,6 +115,10 @@ func benchmarkRecord(b *testing.B, size int) {
 			}
 		}
 		n += size
+		if part := b.N / 10; part >= 1_000_000 && !began.IsZero() && n/part > (n-size)/part {
+			b.Logf("%d rows: %.0f rows/s", n, float64(part)/time.Since(last).Seconds())
+			last = time.Now()
+		}
 		if reports = reports[:0]; !began.IsZero() && n >= b.N {
 			break
 		}
@@ -124,11 +130,12 @@ func benchmarkRecord(b *testing.B, size int) {
 	if b.N < 100_000 {
 		return
 	}
-	b.ReportMetric(rate/copied(b, dsn), "of-psql-COPY")
+	b.ReportMetric(rate/copied(b, dsn, now.Add(-1000*time.Second)), "of-psql-COPY")
 }
 
-// copied is how many rows a second psql copies into the table.
-func copied(b *testing.B, dsn string) float64 {
+// copied is how many of the rows from a slot on psql copies into the table in a
+// second.
+func copied(b *testing.B, dsn string, from time.Time) float64 {
 	file := filepath.Join(b.TempDir(), "rows")
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, dsn)
@@ -137,7 +144,8 @@ func copied(b *testing.B, dsn string) float64 {
 	}
 	defer conn.Close(ctx)
 	var rows bytes.Buffer
-	tag, err := conn.PgConn().CopyTo(ctx, &rows, "COPY (SELECT * FROM site_reports ORDER BY slot) TO STDOUT")
+	tag, err := conn.PgConn().CopyTo(ctx, &rows, "COPY (SELECT * FROM site_reports WHERE slot >= '"+
+		from.Format(time.RFC3339)+"' ORDER BY slot) TO STDOUT")
 	if err != nil {
 		b.Fatal(err)
 	}

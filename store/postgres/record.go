@@ -84,6 +84,7 @@ type touched struct {
 	track    track
 	takeOver bool // the memory of it was not complete
 	dirty    bool // its row is to be written
+	judged   bool // there is an event of it
 }
 
 type track = status.Track

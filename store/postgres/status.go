@@ -43,11 +43,15 @@ func (b *batch) advance() {
 		before := *t
 		t.Advance(*r, e.l.site.thresholds)
 		at := b.at(r.Slot)
-		if !status.Steady(&before, t) {
+		switch {
+		case !status.Steady(&before, t):
 			e.l.batch.dirty = true
-		} else if before.At(at) == t.At(at) {
+		case (e.l.seen || e.l.batch.takeOver) && !e.l.batch.judged:
+			// Others may have judged it as of a later time, up to which nobody has read.
+		case before.At(at) == t.At(at):
 			continue
 		}
+		e.l.batch.judged = true
 		b.events = append(b.events, e.l.site.event(at))
 	}
 }
