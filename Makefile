@@ -54,6 +54,7 @@ INTERVAL   ?= 10s
 DURATION   ?= 60s
 KEEP_ALIVE ?= false
 MESSAGES   ?= 1000000
+ROWS       ?= 0
 RIG        := $(GO) run ./bench/rig
 
 bench-peers: build ## Measure the daemon against a bare client loop (SITES, INTERVAL, DURATION, KEEP_ALIVE).
@@ -65,8 +66,8 @@ bench-limits: build ## Measure the daemon at rising rates: 10,000 sites down to 
 bench-edits: build ## Measure how edits of the sites file reach the running daemon, and that no other site loses a slot.
 	$(RIG) edits -sites $(SITES) -interval $(INTERVAL)
 
-bench-writer: build ## Measure the writer against COPY of the same rows, with Kafka and Postgres (SITES, MESSAGES).
-	$(GO) run ./internal/testreport exec $(RIG) writer -sites $(SITES) -messages $(MESSAGES)
+bench-writer: build ## Measure the writer against COPY of the same rows, with Kafka and Postgres (SITES, MESSAGES), and again with ROWS in the table.
+	$(GO) run ./internal/testreport exec $(RIG) writer -sites $(SITES) -interval $(INTERVAL) -messages $(MESSAGES) -rows $(ROWS)
 
 demo: build ## Show monitors and a writer with Kafka and Postgres on this machine, without Docker, until Ctrl-C.
 	$(GO) run ./internal/testreport exec $(RIG) demo

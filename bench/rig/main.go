@@ -36,6 +36,7 @@ type options struct {
 	addr      string // target: where to listen
 	rate      float64
 	messages  int    // writer: the backlog
+	rows      int    // writer: how many rows the table has before the second backlog; 0: there is none
 	log       string // where the monitors' own output goes
 }
 
@@ -63,6 +64,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8070", "address to serve (target)")
 	f.Float64Var(&o.rate, "rate", 1000, "probes per second (raw)")
 	f.IntVar(&o.messages, "messages", 1_000_000, "reports that wait in Kafka (writer)")
+	f.IntVar(&o.rows, "rows", 0, "measure again when the table has this many rows (writer)")
 	f.StringVar(&o.log, "log", "", "file for the monitors' own output")
 	if err := f.Parse(args[1:]); err != nil {
 		return err

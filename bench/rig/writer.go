@@ -26,7 +26,8 @@ import (
 
 // The writer's run: how fast a backlog in Kafka becomes rows in Postgres, with
 // gaps and status kept up to date, against psql's COPY of the same rows into a
-// table of the same shape. Kafka and Postgres are those of the tests.
+// table of the same shape; with -rows once more when the table holds that many.
+// Kafka and Postgres are those of the tests.
 
 // backlog is a run of the writer.
 type backlog struct {
@@ -35,6 +36,7 @@ type backlog struct {
 	server, dsn  string // of the server, and of the database of this run
 	dir          string
 	conn         *pgx.Conn
+	end          time.Time // the newest slot of the reports written next
 }
 
 // writerRun measures the writer.
@@ -64,12 +66,11 @@ func writerRun(ctx context.Context, o options) (err error) {
 	if err := b.define(ctx); err != nil {
 		return err
 	}
-	produced, err := b.produce(ctx)
-	if err != nil {
-		return err
+	b.end = time.Now().Add(-time.Minute)
+	if o.rows > 0 {
+		b.end = b.end.Add(-b.span()) // room for the second backlog
 	}
-	fmt.Printf("%d reports of %d sites are in Kafka, written at %.0f/s\n", o.messages, o.sites, produced)
-	recorded, err := b.record(ctx)
+	recorded, err := b.measure(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,26 @@ func writerRun(ctx context.Context, o options) (err error) {
 		return err
 	}
 	fmt.Printf("psql COPY of the same rows: %.0f rows/s\nratio of the writer to COPY: %.2f\n", copied, recorded/copied)
-	return nil
+	if o.rows == 0 {
+		return nil
+	}
+	return b.again(ctx, recorded)
+}
+
+// span is the time that the slots of one backlog cover.
+func (b *backlog) span() time.Duration { return time.Duration(b.slots()) * b.interval }
+
+// slots is how many of them each site has.
+func (b *backlog) slots() int { return (b.messages + b.sites - 1) / b.sites }
+
+// measure writes a backlog and lets a writer, started anew, record it.
+func (b *backlog) measure(ctx context.Context) (rate float64, err error) {
+	produced, err := b.produce(ctx)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Printf("%d reports of %d sites are in Kafka, written at %.0f/s\n", b.messages, b.sites, produced)
+	return b.record(ctx)
 }
 
 // database makes the database of this run.
@@ -162,7 +182,7 @@ func (b *backlog) run(suffix string, args []string) (*running, error) {
 // writerPort is where the program under test listens.
 const writerPort = "18479"
 
-// produce writes the backlog: the newest slots of all sites, oldest first.
+// produce writes a backlog: the slots of all sites up to end, oldest first.
 func (b *backlog) produce(ctx context.Context) (rate float64, err error) {
 	names := make([]string, b.sites)
 	for id := range names {
@@ -176,8 +196,6 @@ func (b *backlog) produce(ctx context.Context) (rate float64, err error) {
 	if err := way.EnsureTopics(ctx, broker.ReportTopics(b.topic)...); err != nil {
 		return 0, err
 	}
-	slots := (b.messages + len(names) - 1) / len(names)
-	end := time.Now().Add(-time.Minute)
 	w := &kafka.Writer{
 		Addr: kafka.TCP(b.kafka), Topic: b.topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 		BatchSize: 5000, BatchBytes: 4 << 20, BatchTimeout: 5 * time.Millisecond, Compression: kafka.Snappy,
@@ -186,9 +204,9 @@ func (b *backlog) produce(ctx context.Context) (rate float64, err error) {
 	began := time.Now()
 	var batch []kafka.Message
 	sent := 0
-	for k := slots - 1; k >= 0 && sent < b.messages; k-- {
+	for k := b.slots() - 1; k >= 0 && sent < b.messages; k-- {
 		for _, name := range names {
-			at := slot.NewGrid(name, b.interval).AtOrBefore(end.Add(-time.Duration(k) * b.interval))
+			at := slot.NewGrid(name, b.interval).AtOrBefore(b.end.Add(-time.Duration(k) * b.interval))
 			value, err := json.Marshal(b.report(name, at))
 			if err != nil {
 				return 0, err
