@@ -17,6 +17,9 @@ type Document struct {
 	// Hash is the SHA-256 of the content as read, in hexadecimal.
 	Hash  string
 	Sites []Site // in the order of the file
+
+	Alerting    Alerting
+	Maintenance []Maintenance
 }
 
 // Generation is a document as it was applied.

@@ -40,6 +40,9 @@ type Report struct {
 	Monitor    string // the instance that probed
 	Generation int64  // of the configuration it ran
 	Attempts   int    // where more than one was made
+	// Evidence is what a probe that was not up asked and saw, as a JSON object of at
+	// most 4 KiB, secrets redacted; "" for none. See [MaxEvidence].
+	Evidence string
 	// Gap says why this monitor sent nothing for the site's slots before this
 	// one: a Gap… constant, or "" where it did or does not know.
 	Gap string

@@ -40,6 +40,18 @@ type Site struct {
 	FailureThreshold int
 	SuccessThreshold int
 
+	// Retries is how many further attempts a failed probe gets within its slot, and
+	// RetryInterval the time between two attempts; the last one's report counts.
+	Retries       int
+	RetryInterval time.Duration
+
+	// Locations are those that probe the site; nil: all.
+	Locations []string
+	// Quorum is how many of them must say down before the site is.
+	Quorum Quorum
+	// Rules are what follows from the status; nil: nothing.
+	Rules *Rules
+
 	Request *Request // never nil
 	Expect  *Expect  // never nil
 
