@@ -60,10 +60,10 @@ CREATE TABLE pattern AS SELECT * FROM site_reports
 	}
 	slots := max(b.rows-there, 0) / b.sites
 	began := time.Now()
-	work, ctx := errgroup.WithContext(ctx)
+	work, filling := errgroup.WithContext(ctx)
 	work.SetLimit(2)
 	for to := slots; to > 0; to -= fillSlots {
-		work.Go(func() error { return b.fillSlots(ctx, to, max(to-fillSlots, 0)+1) })
+		work.Go(func() error { return b.fillSlots(filling, to, max(to-fillSlots, 0)+1) })
 	}
 	if err := work.Wait(); err != nil {
 		return fmt.Errorf("fill the table: %w", err)
