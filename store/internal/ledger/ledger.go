@@ -15,7 +15,7 @@ import (
 // Tx is a transaction of a store. Arguments may be int, int64, float64, string,
 // bool, []byte, [time.Time] (the zero time is NULL) and nil.
 type Tx interface {
-	// Query calls f for each row; f scans it.
+	// Query calls f for each row; f scans it, and leaves the transaction alone.
 	Query(ctx context.Context, query string, args []any, f func(scan func(dest ...any) error) error) error
 	// Exec returns how many rows it changed.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)

@@ -1,0 +1,117 @@
+// Package ledgertest says what the transactions that a store lends must do.
+package ledgertest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"sitemon/store/internal/ledger"
+)
+
+// Transact runs f in a transaction of a store.
+type Transact func(ctx context.Context, f func(ctx context.Context, tx ledger.Tx) error) error
+
+// Run checks the transactions of a store without sites.
+func Run(t *testing.T, write, read Transact) {
+	in := func(t *testing.T, transact Transact, f func(ctx context.Context, tx ledger.Tx) error) {
+		t.Helper()
+		if err := transact(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := time.Date(2026, 11, 25, 10, 0, 0, 123456000, time.FixedZone("", 3600))
+	want := row{id: 1, started: at.UTC(), reason: "it's \"ü\" $1", reports: 1 << 40, withdrawn: true}
+	in(t, write, func(ctx context.Context, tx ledger.Tx) error { return insert(ctx, tx, want) })
+	for name, transact := range map[string]Transact{"write": write, "read": read} {
+		t.Run("values/"+name, func(t *testing.T) {
+			in(t, transact, func(ctx context.Context, tx ledger.Tx) error {
+				got, err := rows(ctx, tx, "started_at = $1", at)
+				if err == nil && (len(got) != 1 || got[0] != want) {
+					t.Errorf("got %+v, want %+v", got, want)
+				}
+				return err
+			})
+		})
+	}
+	t.Run("rows that were changed", func(t *testing.T) {
+		in(t, write, func(ctx context.Context, tx ledger.Tx) error {
+			for reports, want := range map[int64]int64{want.reports: 1, 7: 0} {
+				n, err := tx.Exec(ctx, "UPDATE incidents SET acknowledged_at = $1, acknowledged_by = $2 WHERE reports = $3", at, "ann", reports)
+				if err != nil || n != want {
+					t.Errorf("%d reports: %d rows, %v; want %d", reports, n, err, want)
+				}
+			}
+			return nil
+		})
+	})
+	t.Run("an error takes all of it back", func(t *testing.T) {
+		broken := errors.New("broken")
+		err := write(t.Context(), func(ctx context.Context, tx ledger.Tx) error {
+			if _, err := tx.Exec(ctx, "DELETE FROM incidents"); err != nil {
+				t.Error(err)
+			}
+			return broken
+		})
+		if !errors.Is(err, broken) {
+			t.Error(err)
+		}
+		in(t, read, func(ctx context.Context, tx ledger.Tx) error {
+			got, err := rows(ctx, tx, "withdrawn")
+			if len(got) != 1 || !got[0].acknowledged.Equal(at) {
+				t.Errorf("got %+v", got)
+			}
+			return err
+		})
+	})
+	t.Run("who reads can't write", func(t *testing.T) {
+		err := read(t.Context(), func(ctx context.Context, tx ledger.Tx) error {
+			_, err := tx.Exec(ctx, "DELETE FROM incidents")
+			return err
+		})
+		if err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("rows to take", func(t *testing.T) {
+		in(t, write, func(ctx context.Context, tx ledger.Tx) error {
+			got, err := rows(ctx, tx, "NOT withdrawn OR reports > $1 ORDER BY id LIMIT 1"+tx.SkipLocked(), 5)
+			if len(got) != 1 {
+				t.Errorf("got %+v", got)
+			}
+			return err
+		})
+	})
+}
+
+// row is what a test writes of an incident, and reads.
+type row struct {
+	id                           int64
+	started, ended, acknowledged time.Time
+	reason                       string
+	reports                      int64
+	withdrawn                    bool
+}
+
+func insert(ctx context.Context, tx ledger.Tx, r row) error {
+	if _, err := tx.Exec(ctx, "INSERT INTO site_names (name) VALUES ($1)", "docs"); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO incidents (site_id, started_at, confirmed_at, ended_at, reason, error, locations, reports, withdrawn, changed_at)
+SELECT id, $1, $1, $2, $3, '', '[]', $4, $5, $1 FROM site_names WHERE name = $6`, r.started, r.ended, r.reason, r.reports, r.withdrawn, "docs")
+	return err
+}
+
+func rows(ctx context.Context, tx ledger.Tx, where string, args ...any) (all []row, err error) {
+	err = tx.Query(ctx, "SELECT id, started_at, ended_at, acknowledged_at, reason, reports, withdrawn FROM incidents WHERE "+where, args,
+		func(scan func(dest ...any) error) error {
+			var r row
+			var started, ended, acknowledged ledger.Moment
+			err := scan(&r.id, &started, &ended, &acknowledged, &r.reason, &r.reports, &r.withdrawn)
+			r.started, r.ended, r.acknowledged = started.Time, ended.Time, acknowledged.Time
+			all = append(all, r)
+			return err
+		})
+	return all, err
+}

@@ -1,0 +1,21 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"sitemon/store/internal/ledger/ledgertest"
+)
+
+func TestLedgerTransactions(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "sitemon.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	ledgertest.Run(t, db.ledgerWrite, db.ledgerRead)
+}
