@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer check-config ci ci-steps clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer bench-history check-config ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,7 @@ DURATION   ?= 60s
 KEEP_ALIVE ?= false
 MESSAGES   ?= 1000000
 ROWS       ?= 0
+DAYS       ?= 90
 RIG        := $(GO) run ./bench/rig
 
 bench-peers: build ## Measure the daemon against a bare client loop (SITES, INTERVAL, DURATION, KEEP_ALIVE).
@@ -68,6 +69,11 @@ bench-edits: build ## Measure how edits of the sites file reach the running daem
 
 bench-writer: build ## Measure the writer against COPY of the same rows, with Kafka and Postgres (SITES, MESSAGES), and again with ROWS in the table.
 	$(GO) run ./internal/testreport exec $(RIG) writer -sites $(SITES) -interval $(INTERVAL) -messages $(MESSAGES) -rows $(ROWS)
+
+bench-history: SITES = 1000
+bench-history: INTERVAL = 60s
+bench-history: ## Measure months of history in Postgres: rollups, size, lists and charts (SITES, INTERVAL, DAYS).
+	$(RIG) history -sites $(SITES) -interval $(INTERVAL) -days $(DAYS)
 
 demo: build ## Show monitors and a writer with Kafka and Postgres on this machine, without Docker, until Ctrl-C.
 	$(GO) run ./internal/testreport exec $(RIG) demo

@@ -6,6 +6,7 @@
 //	go run ./bench/rig limits                               the highest rates
 //	go run ./bench/rig edits  -sites 10000 -interval 10s    edits of the running daemon's sites file
 //	go run ./bench/rig writer -sites 10000 -messages 1000000  a backlog in Kafka becomes rows in Postgres
+//	go run ./bench/rig history -sites 1000 -interval 60s -days 90  months of reports in Postgres, rolled up and read
 //	go run ./bench/rig demo                                 monitors, Kafka, writer, Postgres to play with
 //	go run ./bench/rig sites  -sites 10 -base URL           print a sites.yaml
 //	go run ./bench/rig target -addr 127.0.0.1:8070          serve the sites for a run by hand
@@ -37,6 +38,7 @@ type options struct {
 	rate      float64
 	messages  int    // writer: the backlog
 	rows      int    // writer: how many rows the table has before the second backlog; 0: there is none
+	days      int    // history: of how many days
 	log       string // where the monitors' own output goes
 }
 
@@ -51,7 +53,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: rig peers|limits|edits|writer|demo|sites|target|raw [flags]")
+		return fmt.Errorf("usage: rig peers|limits|edits|writer|history|demo|sites|target|raw [flags]")
 	}
 	var o options
 	f := flag.NewFlagSet("rig", flag.ContinueOnError)
@@ -62,9 +64,10 @@ func run(ctx context.Context, args []string) error {
 	f.BoolVar(&o.keepAlive, "keep-alive", false, "keep connections (default: a fresh one per probe)")
 	f.StringVar(&o.base, "base", "http://127.0.0.1:8070", "URL of the target (sites, raw)")
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8070", "address to serve (target)")
-	f.Float64Var(&o.rate, "rate", 1000, "probes per second (raw)")
+	f.Float64Var(&o.rate, "rate", 1000, "probes per second (raw), reports per second (history)")
 	f.IntVar(&o.messages, "messages", 1_000_000, "reports that wait in Kafka (writer)")
 	f.IntVar(&o.rows, "rows", 0, "measure again when the table has this many rows (writer)")
+	f.IntVar(&o.days, "days", 90, "days of reports (history)")
 	f.StringVar(&o.log, "log", "", "file for the monitors' own output")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
@@ -78,6 +81,8 @@ func run(ctx context.Context, args []string) error {
 		return edits(ctx, o)
 	case "writer":
 		return writerRun(ctx, o)
+	case "history":
+		return historyRun(ctx, o)
 	case "demo":
 		return demo(ctx, o)
 	case "sites":
