@@ -159,19 +159,19 @@ func (p *past) close(ctx context.Context) {
 // for 20 minutes, and in another one nothing was reported for half an hour.
 const fill = `INSERT INTO site_reports (slot, site_location_id, interval_ms, lateness_us, duration_us, resolve_us, connect_us, tls_us,
  processing_us, transfer_us, body_bytes, certificate_expires_at, generation, monitor_id, reason_id, outcome, status_code, remote_addr, error)
-SELECT to_timestamp(ms / 1000.0), id, $3, 500 + (us % 1000), us, us / 50, us / 20, us / 10, us - us / 5, us / 40, 512,
- CASE WHEN NOT down THEN date_trunc('month', $1) + interval '2 months' END, 1, 1, CASE WHEN down THEN 1 END,
+SELECT to_timestamp(ms / 1000.0), id, $3::bigint, 500 + (us % 1000), us, us / 50, us / 20, us / 10, us - us / 5, us / 40, 512,
+ CASE WHEN NOT down THEN date_trunc('month', $1::timestamptz) + interval '2 months' END, 1, 1, CASE WHEN down THEN 1 END,
  CASE WHEN down THEN 2 WHEN us > 1000000 THEN 1 ELSE 0 END, CASE WHEN down THEN 503 ELSE 200 END, '192.0.2.7:443',
  CASE WHEN down THEN 'status 503, expected 200-399' END
 FROM (
  SELECT l.id, ms, luck = 0 AND ms % 3600000 < 1200000 AS down, luck = 1 AND ms % 3600000 < 1800000 AS gone,
   (f.base_us * exp(0.5 * (random() + random() + random() + random() - 2)) * CASE WHEN random() < 0.01 THEN 1 + 20 * random() ELSE 1 END)::bigint AS us
- FROM generate_series((extract(epoch FROM $1) * 1000)::bigint / $3, (extract(epoch FROM $2) * 1000)::bigint / $3) AS k
+ FROM generate_series((extract(epoch FROM $1::timestamptz) * 1000)::bigint / $3::bigint, (extract(epoch FROM $2::timestamptz) * 1000)::bigint / $3::bigint) AS k
  CROSS JOIN bench_fleet f
  JOIN site_names n USING (name) JOIN site_locations l ON l.site_id = n.id
- CROSS JOIN LATERAL (SELECT k * $3 + f.phase_ms AS ms) m
+ CROSS JOIN LATERAL (SELECT k * $3::bigint + f.phase_ms AS ms) m
  CROSS JOIN LATERAL (SELECT hashint8(l.id * 1000003 + ms / 3600000) & 1023 AS luck) h
- WHERE ms >= extract(epoch FROM $1) * 1000 AND ms < extract(epoch FROM $2) * 1000
+ WHERE ms >= extract(epoch FROM $1::timestamptz) * 1000 AND ms < extract(epoch FROM $2::timestamptz) * 1000
 ) r WHERE NOT gone ORDER BY ms ON CONFLICT DO NOTHING`
 
 // record writes the reports up to a moment, day by day, and after each day does what
@@ -228,7 +228,7 @@ FROM pg_inherits WHERE inhparent = 'site_reports'::regclass`).Scan(&kept, &table
 	for _, level := range []string{"5m", "1h", "1d"} {
 		var rows, size, days int64
 		err := p.conn.QueryRow(ctx, fmt.Sprintf(`SELECT count(*), pg_total_relation_size('availability_%[1]s'),
- ceil(extract(epoch FROM $1 - min(start)) / 86400)::bigint FROM availability_%[1]s`, level), end).Scan(&rows, &size, &days)
+ ceil(extract(epoch FROM $1::timestamptz - min(start)) / 86400)::bigint FROM availability_%[1]s`, level), end).Scan(&rows, &size, &days)
 		if err != nil {
 			return err
 		}
