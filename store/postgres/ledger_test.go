@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"sitemon/store/internal/ledger/ledgertest"
+	"sitemon/store/storetest"
 )
 
 func TestLedgerTransactions(t *testing.T) {
 	var c clock
 	c.set(time.Now())
 	db := openSame(t, 1, &c)[0]
-	ledgertest.Run(t, db.ledgerWrite, db.ledgerRead)
+	storetest.RunTransactions(t, db.ledgerWrite, db.ledgerRead)
 }

@@ -31,7 +31,7 @@ type writingTx struct{ db *DB }
 
 // Query implements [ledger.Tx].
 func (t writingTx) Query(ctx context.Context, query string, args []any, f func(scan func(dest ...any) error) error) error {
-	s, err := t.db.stmt(ctx, numbered(query)) //nolint:sqlclosecheck // It is kept, and closed with the store.
+	s, err := t.db.stmt(ctx, numbered(query))
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sitemon/store/internal/ledger/ledgertest"
+	"sitemon/store/storetest"
 )
 
 func TestLedgerTransactions(t *testing.T) {
@@ -17,5 +17,5 @@ func TestLedgerTransactions(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	ledgertest.Run(t, db.ledgerWrite, db.ledgerRead)
+	storetest.RunTransactions(t, db.ledgerWrite, db.ledgerRead)
 }

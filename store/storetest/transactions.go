@@ -1,5 +1,4 @@
-// Package ledgertest says what the transactions that a store lends must do.
-package ledgertest
+package storetest
 
 import (
 	"context"
@@ -10,24 +9,18 @@ import (
 	"sitemon/store/internal/ledger"
 )
 
-// Transact runs f in a transaction of a store.
+// Transact runs f in a transaction that a store lends.
 type Transact func(ctx context.Context, f func(ctx context.Context, tx ledger.Tx) error) error
 
-// Run checks the transactions of a store without sites.
-func Run(t *testing.T, write, read Transact) {
-	in := func(t *testing.T, transact Transact, f func(ctx context.Context, tx ledger.Tx) error) {
-		t.Helper()
-		if err := transact(t.Context(), f); err != nil {
-			t.Fatal(err)
-		}
-	}
+// RunTransactions checks the transactions that a store without sites lends.
+func RunTransactions(t *testing.T, write, read Transact) {
 	at := time.Date(2026, 11, 25, 10, 0, 0, 123456000, time.FixedZone("", 3600))
-	want := row{id: 1, started: at.UTC(), reason: "it's \"ü\" $1", reports: 1 << 40, withdrawn: true}
-	in(t, write, func(ctx context.Context, tx ledger.Tx) error { return insert(ctx, tx, want) })
-	for name, transact := range map[string]Transact{"write": write, "read": read} {
+	want := ledgerRow{id: 1, started: at.UTC(), reason: "it's \"ü\" $1", reports: 1 << 40, withdrawn: true}
+	transact(t, write, func(ctx context.Context, tx ledger.Tx) error { return insertRow(ctx, tx, want) })
+	for name, tx := range map[string]Transact{"write": write, "read": read} {
 		t.Run("values/"+name, func(t *testing.T) {
-			in(t, transact, func(ctx context.Context, tx ledger.Tx) error {
-				got, err := rows(ctx, tx, "started_at = $1", at)
+			transact(t, tx, func(ctx context.Context, tx ledger.Tx) error {
+				got, err := ledgerRows(ctx, tx, "started_at = $1", at)
 				if err == nil && (len(got) != 1 || got[0] != want) {
 					t.Errorf("got %+v, want %+v", got, want)
 				}
@@ -36,7 +29,7 @@ func Run(t *testing.T, write, read Transact) {
 		})
 	}
 	t.Run("rows that were changed", func(t *testing.T) {
-		in(t, write, func(ctx context.Context, tx ledger.Tx) error {
+		transact(t, write, func(ctx context.Context, tx ledger.Tx) error {
 			for reports, want := range map[int64]int64{want.reports: 1, 7: 0} {
 				n, err := tx.Exec(ctx, "UPDATE incidents SET acknowledged_at = $1, acknowledged_by = $2 WHERE reports = $3", at, "ann", reports)
 				if err != nil || n != want {
@@ -46,6 +39,11 @@ func Run(t *testing.T, write, read Transact) {
 			return nil
 		})
 	})
+	runRefusals(t, write, read, at)
+}
+
+// runRefusals checks what must not remain.
+func runRefusals(t *testing.T, write, read Transact, at time.Time) {
 	t.Run("an error takes all of it back", func(t *testing.T) {
 		broken := errors.New("broken")
 		err := write(t.Context(), func(ctx context.Context, tx ledger.Tx) error {
@@ -57,8 +55,8 @@ func Run(t *testing.T, write, read Transact) {
 		if !errors.Is(err, broken) {
 			t.Error(err)
 		}
-		in(t, read, func(ctx context.Context, tx ledger.Tx) error {
-			got, err := rows(ctx, tx, "withdrawn")
+		transact(t, read, func(ctx context.Context, tx ledger.Tx) error {
+			got, err := ledgerRows(ctx, tx, "withdrawn")
 			if len(got) != 1 || !got[0].acknowledged.Equal(at) {
 				t.Errorf("got %+v", got)
 			}
@@ -75,8 +73,8 @@ func Run(t *testing.T, write, read Transact) {
 		}
 	})
 	t.Run("rows to take", func(t *testing.T) {
-		in(t, write, func(ctx context.Context, tx ledger.Tx) error {
-			got, err := rows(ctx, tx, "NOT withdrawn OR reports > $1 ORDER BY id LIMIT 1"+tx.SkipLocked(), 5)
+		transact(t, write, func(ctx context.Context, tx ledger.Tx) error {
+			got, err := ledgerRows(ctx, tx, "NOT withdrawn OR reports > $1 ORDER BY id LIMIT 1"+tx.SkipLocked(), 5)
 			if len(got) != 1 {
 				t.Errorf("got %+v", got)
 			}
@@ -85,8 +83,8 @@ func Run(t *testing.T, write, read Transact) {
 	})
 }
 
-// row is what a test writes of an incident, and reads.
-type row struct {
+// ledgerRow is what a test writes of an incident, and reads.
+type ledgerRow struct {
 	id                           int64
 	started, ended, acknowledged time.Time
 	reason                       string
@@ -94,7 +92,7 @@ type row struct {
 	withdrawn                    bool
 }
 
-func insert(ctx context.Context, tx ledger.Tx, r row) error {
+func insertRow(ctx context.Context, tx ledger.Tx, r ledgerRow) error {
 	if _, err := tx.Exec(ctx, "INSERT INTO site_names (name) VALUES ($1)", "docs"); err != nil {
 		return err
 	}
@@ -103,10 +101,10 @@ SELECT id, $1, $1, $2, $3, '', '[]', $4, $5, $1 FROM site_names WHERE name = $6`
 	return err
 }
 
-func rows(ctx context.Context, tx ledger.Tx, where string, args ...any) (all []row, err error) {
+func ledgerRows(ctx context.Context, tx ledger.Tx, where string, args ...any) (all []ledgerRow, err error) {
 	err = tx.Query(ctx, "SELECT id, started_at, ended_at, acknowledged_at, reason, reports, withdrawn FROM incidents WHERE "+where, args,
 		func(scan func(dest ...any) error) error {
-			var r row
+			var r ledgerRow
 			var started, ended, acknowledged ledger.Moment
 			err := scan(&r.id, &started, &ended, &acknowledged, &r.reason, &r.reports, &r.withdrawn)
 			r.started, r.ended, r.acknowledged = started.Time, ended.Time, acknowledged.Time
@@ -114,4 +112,12 @@ func rows(ctx context.Context, tx ledger.Tx, where string, args ...any) (all []r
 			return err
 		})
 	return all, err
+}
+
+// transact runs f in a transaction that must succeed.
+func transact(t *testing.T, in Transact, f func(ctx context.Context, tx ledger.Tx) error) {
+	t.Helper()
+	if err := in(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
 }
