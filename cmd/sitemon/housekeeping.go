@@ -50,24 +50,31 @@ func (d *daemon) keepHouse(ctx context.Context) error {
 // tick looks for sites that fell silent, at the time up to which reports are
 // known to have come: a backlog is no silence.
 func (d *daemon) tick(ctx context.Context, now time.Time) error {
-	switch {
-	case d.writer != nil:
-		judged, ok, err := d.shared.Judged(ctx, d.settings.Kafka.Topic, now)
-		if err != nil || !ok {
-			return err
-		}
-		now = judged
-	case d.monitor != nil && d.shared != nil:
-		_, oldest := d.monitor.sink.Waiting()
-		now = now.Add(-oldest)
+	judged, ok, err := d.judged(ctx, now)
+	if err != nil || !ok {
+		return err
 	}
-	changes, err := d.store.Tick(ctx, now)
+	changes, err := d.store.Tick(ctx, judged)
 	d.changed(changes)
 	return err
 }
 
-// tidy does what may take seconds in a large store: it sums finished hours up
-// and deletes what is too old.
+// judged returns the time up to which reports are known to have come, now at most.
+// It is false while nobody knows.
+func (d *daemon) judged(ctx context.Context, now time.Time) (at time.Time, ok bool, err error) {
+	switch {
+	case d.writer != nil:
+		return d.shared.Judged(ctx, d.settings.Kafka.Topic, now)
+	case d.monitor != nil && d.shared != nil:
+		_, oldest := d.monitor.sink.Waiting()
+		return now.Add(-oldest), true, nil
+	}
+	return now, true, nil
+}
+
+// tidy does what may take seconds in a large store: it sums up what is over and
+// deletes what is too old. It goes by the time up to which reports have come: a
+// backlog would be late, and be summed up again each minute.
 func (d *daemon) tidy(ctx context.Context) error {
 	if !d.awaitPrepared(ctx) {
 		return nil
@@ -79,9 +86,17 @@ func (d *daemon) tidy(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			d.keep(ctx, "sum up finished hours and delete what is too old", func() error { return d.store.Retain(ctx, now) })
+			d.keep(ctx, "sum up what is over and delete what is too old", func() error { return d.retain(ctx, now) })
 		}
 	}
+}
+
+func (d *daemon) retain(ctx context.Context, now time.Time) error {
+	judged, ok, err := d.judged(ctx, now)
+	if err != nil || !ok {
+		return err
+	}
+	return d.store.Retain(ctx, judged)
 }
 
 // awaitPrepared waits until the store can be asked; false: ctx ended first.
