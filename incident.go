@@ -106,8 +106,8 @@ type Evidence struct {
 
 // IncidentQuery selects incidents, newest first.
 type IncidentQuery struct {
-	Site     string // "": any
-	Open     *bool  // only those that go on, or only the others; nil: all
+	Site     string    // "": any
+	Open     *bool     // only those that go on, or only the others; nil: all
 	From, To time.Time // that touch this time; zero: unbounded
 	Cursor   string    // of the page before
 	Limit    int       // 0: 1,000

@@ -95,6 +95,9 @@ type reportMessage struct {
 	Generation           int64     `json:"generation,omitempty"`
 	Attempts             int       `json:"attempts,omitempty"`
 	Gap                  string    `json:"gap,omitempty"`
+	// Evidence is put in by hand when writing: encoding/json would check and copy it
+	// once more.
+	Evidence json.RawMessage `json:"evidence,omitempty"`
 }
 
 type phasesUS struct {
@@ -122,7 +125,8 @@ func (p *phasesUS) valid() bool {
 }
 
 // MarshalJSON returns the report as the JSON object, version 1, that the Kafka
-// topic and the API carry. Keys that do not apply are absent.
+// topic and the API carry. Keys that do not apply are absent, as is evidence that
+// is not what [Report.Evidence] says.
 func (r Report) MarshalJSON() ([]byte, error) {
 	m := reportMessage{
 		Version: 1, Site: r.Site, Location: r.Location,
@@ -146,7 +150,11 @@ func (r Report) MarshalJSON() ([]byte, error) {
 			p.Processing.Microseconds(), p.Transfer.Microseconds(),
 		}
 	}
-	return json.Marshal(m)
+	b, err := json.Marshal(m)
+	if evidence := readEvidence(r.Evidence); evidence != "" && err == nil {
+		b = append(b[:len(b)-1], `,"evidence":`+evidence+"}"...)
+	}
+	return b, err
 }
 
 // UnmarshalJSON reads what [Report.MarshalJSON] wrote, and ignores keys that it
@@ -199,6 +207,7 @@ func (r *Report) readAny(b []byte) error {
 		BodyBytes: m.BodyBytes, BodyTruncated: m.BodyTruncated, RemoteAddr: m.RemoteAddr,
 		CertificateExpiresAt: expires,
 		Monitor:              m.Monitor, Generation: m.Generation, Attempts: m.Attempts, Gap: m.Gap,
+		Evidence: readEvidence(string(m.Evidence)),
 	}
 	if p := m.PhasesUS; p != nil {
 		us := time.Microsecond

@@ -33,6 +33,7 @@ func (r *Report) readCanonical(b []byte) bool {
 		(!c.skip(`,"generation":`) || c.int64(&m.Generation)) &&
 		(!c.skip(`,"attempts":`) || c.int(&m.Attempts)) &&
 		(!c.skip(`,"gap":`) || c.text(&m.Gap)) &&
+		(!c.skip(`,"evidence":`) || c.evidence(&m.Evidence)) &&
 		c.rest == "}" &&
 		m.Site != "" && m.Location != "" && m.Outcome.Valid()
 	if ok {
@@ -228,4 +229,27 @@ func (c *cursor) phase(name string) bool {
 	}
 	c.rest = c.rest[n+3:]
 	return true
+}
+
+// evidence reads an object that can be kept. What it returns does not hold on to
+// the whole message.
+func (c *cursor) evidence(to *string) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(c.rest); i++ {
+		switch b := c.rest[i]; {
+		case b == '\\' && quoted:
+			i++ // also over a quotation mark
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '{':
+			depth++
+		case b == '}':
+			if depth--; depth <= 0 {
+				*to, c.rest = readEvidence(c.rest[:i+1]), c.rest[i+1:]
+				return *to != ""
+			}
+		}
+	}
+	return false
 }

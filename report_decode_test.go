@@ -25,6 +25,7 @@ func messages(t testing.TB) map[string]string {
 		BodyBytes: 512, BodyTruncated: true, RemoteAddr: "192.0.2.7:443",
 		CertificateExpiresAt: time.Date(2027, 1, 3, 0, 0, 0, 0, time.UTC),
 		Monitor:              "host-1", Generation: 17, Attempts: 2, Gap: GapClock,
+		Evidence: `{"request":{"method":"GET"},"response":{"body":"<b>\n\u2028 \"}\\"},"cut":["body"]}`,
 	}
 	least := Report{Site: "Größe", Location: "東京", Slot: full.Slot, Outcome: OutcomeUp}
 	tls := least
@@ -89,12 +90,14 @@ func FuzzReadAlike(f *testing.F) {
 }
 
 func BenchmarkReportUnmarshal(b *testing.B) {
-	in := []byte(messages(b)["full"])
+	full := messages(b)["full"]
+	bare, _, _ := strings.Cut(full, `,"evidence":`)
+	in := []byte(bare + "}")
 	plain := []byte(strings.Replace(string(in), `\"200-299\", \u003c304\u003e\n\u0001`+"\x7f"+` Größe \u2028 𝄞`, "200-299, 304", 1))
 	for name, read := range map[string]func(*Report, []byte) error{
 		"canonical": (*Report).UnmarshalJSON, "any": (*Report).readAny,
 	} {
-		for form, in := range map[string][]byte{"plain": plain, "escapes": in} {
+		for form, in := range map[string][]byte{"plain": plain, "escapes": in, "evidence": []byte(full)} {
 			b.Run(name+"/"+form, func(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(len(in)))

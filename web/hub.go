@@ -21,9 +21,10 @@ const (
 
 // The names of events.
 const (
-	eventReport = "report"
-	eventStatus = "status"
-	eventConfig = "config"
+	eventReport   = "report"
+	eventStatus   = "status"
+	eventIncident = "incident"
+	eventConfig   = "config"
 )
 
 // errBehind ends a subscription that no longer keeps up.
@@ -31,7 +32,7 @@ var errBehind = errors.New("subscriber is too far behind")
 
 // Event is one server-sent event.
 type Event struct {
-	Name  string // report, status or config
+	Name  string // report, status, incident or config
 	Site  string // "" for config
 	Frame []byte // as it goes over the wire; shared, never to be changed
 }
@@ -52,9 +53,11 @@ type Hub struct {
 // NewHub returns a hub without subscribers.
 func NewHub() *Hub { return &Hub{} }
 
-// Report publishes a report that was recorded.
+// Report publishes a report that was recorded, without its evidence: that is for
+// those who look at an incident.
 func (h *Hub) Report(r sitemon.Report) {
 	if h.listeners.Load() > 0 {
+		r.Evidence = ""
 		h.publish(eventReport, r.Site, r)
 	}
 }
@@ -63,6 +66,13 @@ func (h *Hub) Report(r sitemon.Report) {
 func (h *Hub) Status(c sitemon.StatusChange) {
 	if h.listeners.Load() > 0 {
 		h.publish(eventStatus, c.Site, newStatusJSON(c))
+	}
+}
+
+// Incident publishes an incident that began, ended, or became another.
+func (h *Hub) Incident(i sitemon.Incident) {
+	if h.listeners.Load() > 0 {
+		h.publish(eventIncident, i.Site, newIncidentJSON(&i))
 	}
 }
 
