@@ -42,7 +42,7 @@ func TestCombine(t *testing.T) {
 					Track:    play(reports, status.Thresholds{Failure: 1, Success: 1}),
 				})
 			}
-			s := status.Combine(slotAt(tt.now), true, tracks)
+			s := status.Combine(slotAt(tt.now), status.Terms{Enabled: true}, tracks)
 			since := "-"
 			if !s.Since.IsZero() {
 				since = fmt.Sprint(int(s.Since.Sub(start) / interval))
@@ -65,7 +65,7 @@ func TestCombine(t *testing.T) {
 
 func TestCombinePaused(t *testing.T) {
 	tracks := []status.Located{{Location: "default", Track: play("ud", status.Thresholds{})}}
-	if got, want := status.Combine(slotAt(1), false, tracks), (status.State{Status: sitemon.StatusPaused}); got != want {
+	if got, want := status.Combine(slotAt(1), status.Terms{}, tracks), (status.State{Status: sitemon.StatusPaused}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -75,9 +75,64 @@ func TestCombineAtTheSameMoment(t *testing.T) {
 	west := status.Located{Location: "west", Track: play("d", status.Thresholds{Failure: 1})}
 	west.Track.Fault = status.Cause{Reason: "another", Error: "because of another"}
 	for _, tracks := range [][]status.Located{{east, west}, {west, east}} {
-		if got := status.Combine(slotAt(0), true, tracks); got.Reason != "d0" {
+		if got := status.Combine(slotAt(0), status.Terms{Enabled: true}, tracks); got.Reason != "d0" {
 			t.Errorf("the cause is %s's, want east's: %+v", tracks[0].Location, got)
 		}
+	}
+}
+
+func TestCombineQuorum(t *testing.T) {
+	const majority = sitemon.Majority
+	tests := []struct {
+		name      string
+		quorum    sitemon.Quorum
+		counted   []string
+		locations []string // the reports of each, as in play
+		now       int
+		want      string // status@slot since reason
+	}{
+		{"one of two is too few", 2, nil, []string{"uuu", "udd"}, 2, "up@0 "},
+		{"since the quorum was reached", 2, nil, []string{"uddd", "uudd", "uuud"}, 3, "down@2 d3"},
+		{"of all three", 3, nil, []string{"uddd", "uudd", "uuud"}, 3, "down@3 d3"},
+		{"too few, and one is degraded", 2, nil, []string{"uu", "ud", "ug"}, 1, "degraded@1 g1"},
+		{"too few, and nobody else knows", 2, nil, []string{"ud"}, 1, "unknown@1 d1"},
+		{"too few, and the others are silent", 2, nil, []string{"uuuuuud", "d"}, 6, "unknown@6 d6"},
+		{"half is no majority", majority, nil, []string{"dd", "uu"}, 1, "up@0 "},
+		{"two of three are one", majority, nil, []string{"dd", "ud", "uu"}, 1, "down@1 d1"},
+		{"of those known", majority, nil, []string{"dddddd", "u", "?"}, 5, "down@0 d5"},
+		{"nobody is known", majority, nil, []string{"?"}, 0, "unknown@0 ?0"},
+		{"zero is one", 0, nil, []string{"uu", "ud"}, 1, "down@1 d1"},
+		{"others do not count", 1, []string{"l1", "l2"}, []string{"dd", "ug"}, 1, "degraded@1 g1"},
+		{"nor are they known", majority, []string{"l1"}, []string{"uu", "ud", "uu"}, 1, "down@1 d1"},
+		{"none that counts", 1, []string{"l9"}, []string{"dd"}, 1, "unknown@- "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var tracks []status.Located
+			for i, reports := range tt.locations {
+				tracks = append(tracks, status.Located{Location: fmt.Sprint("l", i), Track: play(reports, status.Thresholds{})})
+			}
+			s := status.Combine(slotAt(tt.now), status.Terms{Enabled: true, Quorum: tt.quorum, Locations: tt.counted}, tracks)
+			since := "-"
+			if !s.Since.IsZero() {
+				since = fmt.Sprint(int(s.Since.Sub(start) / interval))
+			}
+			if got := fmt.Sprintf("%s@%s %s", s.Status, since, s.Reason); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCombineMaintenance(t *testing.T) {
+	tracks := []status.Located{{Location: "default", Track: play("ud", status.Thresholds{})}}
+	terms := status.Terms{Enabled: true, Maintenance: slotAt(1)}
+	if got, want := status.Combine(slotAt(2), terms, tracks), (status.State{Status: sitemon.StatusMaintenance, Since: slotAt(1)}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	terms.Enabled = false
+	if got := status.Combine(slotAt(2), terms, tracks); got.Status != sitemon.StatusPaused {
+		t.Errorf("got %s, want paused before maintenance", got.Status)
 	}
 }
 

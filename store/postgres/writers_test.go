@@ -102,7 +102,7 @@ func (f traffic) verify(t *testing.T, db *postgres.DB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := status.Combine(f.end, true, tracks[s.Name])
+		want := status.Combine(f.end, status.Terms{Enabled: true}, tracks[s.Name])
 		if st := (status.State{Status: got.Status, Since: got.Since, Reason: got.Reason, Error: got.Error}); st != want {
 			t.Errorf("status of %s:\n got %+v\nwant %+v", s.Name, st, want)
 		}

@@ -141,7 +141,7 @@ func testRandomStatus(h *harness) {
 			h.record(batch...)
 			_, err := h.Tick(h.ctx, at)
 			h.check(err)
-			want := status.Combine(at, true, tracks)
+			want := status.Combine(at, status.Terms{Enabled: true}, tracks)
 			s, err := h.Site(h.ctx, name)
 			h.check(err)
 			got := status.State{Status: s.Status, Since: s.Since, Reason: s.Reason, Error: s.Error}
