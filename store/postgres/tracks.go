@@ -123,7 +123,7 @@ func decide(now time.Time, before status.State, enabled bool, tracks []status.Lo
 	if !enabled && before.Status == sitemon.StatusPaused {
 		return before
 	}
-	st := status.Combine(now, enabled, tracks)
+	st := status.Combine(now, status.Terms{Enabled: enabled}, tracks)
 	if st.Status == sitemon.StatusPaused && len(tracks) > 0 { // else it never had a report
 		st.Since = now.UTC().Truncate(time.Microsecond)
 	}

@@ -75,7 +75,7 @@ func (s *site) combine(now time.Time) status.State {
 	for _, l := range s.locations {
 		located = append(located, status.Located{Location: l.name, Track: l.track})
 	}
-	st := status.Combine(now, s.enabled, located)
+	st := status.Combine(now, status.Terms{Enabled: s.enabled}, located)
 	if st.Status == sitemon.StatusPaused && len(s.locations) > 0 { // else it never had a report
 		st.Since = now
 	}
