@@ -18,7 +18,7 @@ func (b *batch) gapBefore(ctx context.Context, s *site, l *location, r *sitemon.
 	if l.track.Status == "" { // the first report: there is nothing before it
 		return nil
 	}
-	var plans []slot.Plan
+	var plans history.Plans
 	if s.present && s.enabled && !s.planFrom.IsZero() && !prev.Before(s.planFrom) {
 		// Without a change of plan since the report before, every slot up to the next
 		// one of the grid is its direct successor.
@@ -26,7 +26,7 @@ func (b *batch) gapBefore(ctx context.Context, s *site, l *location, r *sitemon.
 		if !r.Slot.After(grid.After(prev)) {
 			return nil
 		}
-		plans = []slot.Plan{{From: s.planFrom, Grid: grid, Enabled: true}}
+		plans = history.Plans{{Plan: slot.Plan{From: s.planFrom, Grid: grid, Enabled: true}, Locations: s.probedFrom}}
 	} else {
 		var err error
 		if plans, err = sitePlans(ctx, b.db.conn, s.id, s.name); err != nil {
@@ -49,6 +49,7 @@ func (b *batch) late(ctx context.Context, s *site, l *location, r *sitemon.Repor
 	if err != nil && !first {
 		return err
 	}
+	b.incidentsFrom(s, r.Slot)
 	if err := b.mark(ctx, s, r.Slot, max(r.Interval, time.Duration(prevMS)*time.Millisecond)); err != nil {
 		return err
 	}
@@ -82,8 +83,8 @@ WHERE r.id > ? AND r.id < ? ORDER BY r.id LIMIT 1`, id, endID(l.id)).Scan(&next,
 }
 
 // insertGaps writes the runs of planned slots between two reports.
-func (b *batch) insertGaps(ctx context.Context, l *location, plans []slot.Plan, prev, next time.Time, reason string) error {
-	for _, run := range slot.Missing(plans, prev, next) {
+func (b *batch) insertGaps(ctx context.Context, l *location, plans history.Plans, prev, next time.Time, reason string) error {
+	for _, run := range slot.Missing(plans.Of(l.name), prev, next) {
 		id, err := b.db.reasonID(ctx, reason)
 		if err != nil {
 			return err
@@ -99,16 +100,21 @@ ON CONFLICT DO UPDATE SET to_slot = excluded.to_slot, slots = excluded.slots, re
 }
 
 // sitePlans reads the plans of a site, oldest first.
-func sitePlans(ctx context.Context, q querier, siteID int64, name string) ([]slot.Plan, error) {
-	var plans []slot.Plan
-	err := each(ctx, q, `SELECT "from", "to", interval_ms, enabled FROM site_plans WHERE site_id = ? ORDER BY "from"`,
+func sitePlans(ctx context.Context, q querier, siteID int64, name string) (history.Plans, error) {
+	var plans history.Plans
+	err := each(ctx, q, `SELECT "from", "to", interval_ms, enabled, locations FROM site_plans WHERE site_id = ? ORDER BY "from"`,
 		[]any{siteID}, func(row scanner) error {
 			var from, ms int64
 			var to sql.NullInt64
-			var p slot.Plan
-			err := row.Scan(&from, &to, &ms, &p.Enabled)
+			var p history.Plan
+			var locations string
+			if err := row.Scan(&from, &to, &ms, &p.Enabled, &locations); err != nil {
+				return err
+			}
 			p.From, p.To = moment(from), momentOrZero(to)
 			p.Grid = slot.NewGrid(name, time.Duration(ms)*time.Millisecond)
+			var err error
+			p.Locations, err = unpackNames(locations)
 			plans = append(plans, p)
 			return err
 		})
@@ -138,7 +144,7 @@ func (db *DB) openGaps(ctx context.Context, q querier, siteID int64, name string
 	now := db.clock()
 	var gaps []sitemon.Gap
 	err = eachTrack(ctx, q, "WHERE l.site_id = ?", []any{siteID}, func(_ int64, l *location) {
-		gaps = append(gaps, history.OpenGaps(name, l.name, plans, l.track, now, from, to)...)
+		gaps = append(gaps, history.OpenGaps(name, l.name, plans.Of(l.name), l.track, now, from, to)...)
 	})
 	return gaps, err
 }

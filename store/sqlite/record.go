@@ -57,10 +57,11 @@ type batch struct {
 
 	locations map[*location]struct{} // whose tracks are to be written
 	sites     map[*site]struct{}     // whose status is to be written
+	incidents map[*site]time.Time    // from when on they are to be derived again
 }
 
 func (db *DB) newBatch(now time.Time) *batch {
-	return &batch{db: db, now: now, locations: map[*location]struct{}{}, sites: map[*site]struct{}{}}
+	return &batch{db: db, now: now, locations: map[*location]struct{}{}, sites: map[*site]struct{}{}, incidents: map[*site]time.Time{}}
 }
 
 func (b *batch) record(ctx context.Context, r *sitemon.Report) error {
@@ -87,7 +88,10 @@ func (b *batch) record(ctx context.Context, r *sitemon.Report) error {
 	}
 	b.rec.New = append(b.rec.New, *r)
 	if !r.Slot.After(l.track.Slot) && l.track.Status != "" {
-		return b.late(ctx, s, l, r)
+		if err := b.late(ctx, s, l, r); err != nil {
+			return err
+		}
+		return b.keepEvidence(ctx, l, r)
 	}
 	if err := b.gapBefore(ctx, s, l, r); err != nil {
 		return err
@@ -98,7 +102,7 @@ func (b *batch) record(ctx context.Context, r *sitemon.Report) error {
 		}
 	}
 	b.advance(s, l, r)
-	return nil
+	return b.keepEvidence(ctx, l, r)
 }
 
 // store writes the row of a report and says whether it was not there yet.
@@ -155,5 +159,5 @@ func (b *batch) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.markIncidents(ctx)
 }

@@ -20,7 +20,8 @@ import (
 // same as the one before costs no read and one write. It is guarded by [DB.lock].
 type state struct {
 	generation sitemon.Generation
-	order      []byte // documents.site_order
+	order      []byte         // documents.site_order
+	packed     history.Packed // of the document
 	seed       maphash.Seed
 
 	sites    map[string]*site // the present ones, and other names met since
@@ -31,8 +32,10 @@ type state struct {
 	// claimed is availability_progress.claimed.
 	claimed int64
 	// silence is the moment before which no location falls silent; zero: nobody has
-	// looked yet.
-	silence time.Time
+	// looked yet. looked is when that was.
+	silence, looked time.Time
+	// maintenance is what site_maintenance has of now and of late, by site.
+	maintenance map[int64]history.Maintained
 }
 
 // site is a name with what is needed to judge its reports.
@@ -45,6 +48,8 @@ type site struct {
 	interval   time.Duration
 	planFrom   time.Time // of the open plan; zero: there is none
 	thresholds status.Thresholds
+	quorum     sitemon.Quorum
+	probedFrom []string     // locations; none: all
 	state      status.State // as site_status has it
 	locations  []*location
 }
@@ -54,6 +59,9 @@ type location struct {
 	id    int64
 	name  string
 	track status.Track
+	// evidence is the slot of the newest one that was stored since the file was
+	// opened, in ms since 1970; 0: none.
+	evidence int64
 }
 
 func (s *site) grid() slot.Grid { return slot.NewGrid(s.name, s.interval) }
@@ -67,19 +75,19 @@ func (s *site) location(name string) *location {
 	return nil
 }
 
-// combine returns the site's state at a moment, from which on it is paused if it
-// is.
-func (s *site) combine(now time.Time) status.State {
+// combine returns a site's state at a moment. It is paused from the one on at which
+// that is seen first.
+func (st *state) combine(s *site, now time.Time) status.State {
 	var few [4]status.Located
 	located := few[:0]
 	for _, l := range s.locations {
 		located = append(located, status.Located{Location: l.name, Track: l.track})
 	}
-	st := status.Combine(now, status.Terms{Enabled: s.enabled}, located)
-	if st.Status == sitemon.StatusPaused && len(s.locations) > 0 { // else it never had a report
-		st.Since = now
+	is := status.Combine(now, st.terms(s, now), located)
+	if is.Status == sitemon.StatusPaused && len(s.locations) > 0 { // else it never had a report
+		is.Since = now
 	}
-	return st
+	return is
 }
 
 // intern returns the one copy of a text that many sites share.
@@ -98,7 +106,7 @@ func (db *DB) load(ctx context.Context) (*state, error) {
 		reasons: map[string]int64{}, monitors: map[string]int64{},
 	}
 	var err error
-	if st.generation, st.order, err = document(ctx, db.conn); err != nil {
+	if st.generation, st.order, st.packed, err = document(ctx, db.conn); err != nil {
 		return nil, err
 	}
 	err = db.conn.QueryRowContext(ctx, "SELECT claimed FROM availability_progress").Scan(&st.claimed)
@@ -111,8 +119,11 @@ func (db *DB) load(ctx context.Context) (*state, error) {
 	if err := dictionary(ctx, db.conn, "SELECT id, instance FROM monitors", st.monitors); err != nil {
 		return nil, err
 	}
+	if st.maintenance, err = db.loadMaintenance(ctx); err != nil {
+		return nil, err
+	}
 	byID := map[int64]*site{}
-	err = each(ctx, db.conn, `SELECT n.id, n.name, s.interval_ms, s.enabled, s.failure_threshold, s.success_threshold, s.definition,
+	err = each(ctx, db.conn, `SELECT n.id, n.name, s.interval_ms, s.enabled, s.failure_threshold, s.success_threshold, s.quorum, s.locations, s.definition,
        p."from", t.status, t.since, t.reason, t.error
 FROM sites s
 JOIN site_names n ON n.id = s.site_id
@@ -121,9 +132,14 @@ LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL`, nil, func(r
 		s := &site{present: true}
 		var ms int64
 		var def sql.RawBytes
+		var locations string
 		var plan, since sql.NullInt64
-		err := row.Scan(&s.id, &s.name, &ms, &s.enabled, &s.thresholds.Failure, &s.thresholds.Success, &def,
+		err := row.Scan(&s.id, &s.name, &ms, &s.enabled, &s.thresholds.Failure, &s.thresholds.Success, &s.quorum, &locations, &def,
 			&plan, &s.state.Status, &since, &s.state.Reason, &s.state.Error)
+		if err != nil {
+			return err
+		}
+		s.probedFrom, err = unpackNames(locations)
 		s.interval = time.Duration(ms) * time.Millisecond
 		s.digest = maphash.Bytes(st.seed, def)
 		s.planFrom, s.state.Since = momentOrZero(plan), momentOrZero(since)
@@ -141,14 +157,14 @@ LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL`, nil, func(r
 
 // document returns the stored document without its sites; a zero generation
 // where there is none.
-func document(ctx context.Context, q querier) (g sitemon.Generation, order []byte, err error) {
-	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order FROM documents", nil, func(row scanner) error {
+func document(ctx context.Context, q querier) (g sitemon.Generation, order []byte, p history.Packed, err error) {
+	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance FROM documents", nil, func(row scanner) error {
 		var at int64
-		err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &order)
+		err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &order, &p.Alerting, &p.Maintenance)
 		g.LoadedAt = moment(at)
 		return err
 	})
-	return g, order, err
+	return g, order, p, err
 }
 
 func dictionary(ctx context.Context, q querier, query string, into map[string]int64) error {

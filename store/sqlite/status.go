@@ -21,16 +21,23 @@ func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
 	} else if before.At(b.now) == l.track.At(b.now) {
 		return
 	}
-	b.judge(s)
+	if before.Status != l.track.Status && isDown(before.Status, l.track.Status) {
+		b.incidentsFrom(s, l.track.Since)
+	}
+	b.judge(s, r.Slot)
 }
 
+// isDown reports whether one of two statuses is down.
+func isDown(a, b sitemon.Status) bool { return a == sitemon.StatusDown || b == sitemon.StatusDown }
+
 // judge puts together a site's state over its locations and notes what changed.
-// A site is paused from the moment on at which that is seen first.
-func (b *batch) judge(s *site) {
+// A site is paused from the moment on at which that is seen first. from is when
+// what led to it happened.
+func (b *batch) judge(s *site, from time.Time) {
 	if !s.present || !s.enabled && s.state.Status == sitemon.StatusPaused {
 		return
 	}
-	st := s.combine(b.now)
+	st := b.db.state.combine(s, b.now)
 	if st.Status == s.state.Status && st.Since.Equal(s.state.Since) && st.Reason == s.state.Reason && st.Error == s.state.Error {
 		return
 	}
@@ -38,6 +45,9 @@ func (b *batch) judge(s *site) {
 		b.rec.Changes = append(b.rec.Changes, sitemon.StatusChange{
 			Site: s.name, Status: st.Status, Since: st.Since, Reason: st.Reason, Error: st.Error,
 		})
+		if isDown(s.state.Status, st.Status) {
+			b.incidentsFrom(s, from)
+		}
 	}
 	s.state = st
 	b.sites[s] = struct{}{}
@@ -56,23 +66,7 @@ func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.Status
 		var b *batch
 		err = db.write(ctx, func(ctx context.Context) error {
 			b = db.newBatch(now)
-			next := now.Add(time.Hour) // a new location makes it earlier
-			for _, s := range db.state.sites {
-				due := false
-				for _, l := range s.locations {
-					switch silent := l.track.Silent; {
-					case silent.IsZero():
-					case silent.After(now):
-						next = earlier(next, silent)
-					default:
-						due = true
-					}
-				}
-				if due {
-					b.judge(s)
-				}
-			}
-			db.state.silence = next
+			b.tick()
 			return b.finish(ctx)
 		})
 		if err != nil {
@@ -81,6 +75,34 @@ func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.Status
 		changes = b.rec.Changes
 	}
 	return changes, db.checkpoint(ctx)
+}
+
+// tick judges the sites of which a location is silent.
+func (b *batch) tick() {
+	st := b.db.state
+	next := b.now.Add(time.Hour) // a new location makes it earlier
+	for _, s := range st.sites {
+		due, from := false, b.now
+		for _, l := range s.locations {
+			switch silent := l.track.Silent; {
+			case silent.IsZero():
+			case silent.After(b.now):
+				next = earlier(next, silent)
+			default:
+				due = true
+				if silent.After(st.looked) {
+					from = earlier(from, silent)
+					if l.track.Status == sitemon.StatusDown {
+						b.incidentsFrom(s, silent)
+					}
+				}
+			}
+		}
+		if due {
+			b.judge(s, from)
+		}
+	}
+	st.silence, st.looked = next, b.now
 }
 
 // silenceDue reports whether a location may have fallen silent.

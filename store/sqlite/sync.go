@@ -6,15 +6,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"sitemon"
+	"sitemon/status"
+	"sitemon/store/internal/history"
 )
 
 // SyncSites makes the stored sites those of a document, in one transaction that
 // writes only the differences, and returns the generation that holds now with the
-// plan that was carried out. A document that changes no site is no new
-// generation, except the first one of a store.
+// plan that was carried out. A document that changes neither a site nor the alerting
+// nor a maintenance is no new generation, except the first one of a store.
 //
 // The store holds one document: sites of another source that this one does not
 // name leave too. The history of a site that leaves stays.
@@ -49,7 +52,11 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	}
 	g := st.generation
 	y.gen = g.Number
-	if !plan.Empty() || g.Number == 0 {
+	doc, err := history.PackDocument(y.doc)
+	if err != nil {
+		return g, plan, err
+	}
+	if !plan.Empty() || g.Number == 0 || doc != st.packed {
 		y.gen++
 		g.LoadedAt = y.now
 	}
@@ -59,7 +66,7 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	}
 	g.Number, g.Source, g.Hash, g.Sites = y.gen, y.doc.Source, y.doc.Hash, len(y.doc.Sites)
 	order := packOrder(y.order)
-	if g == st.generation && bytes.Equal(order, st.order) {
+	if g == st.generation && bytes.Equal(order, st.order) { // so doc is what it was
 		return g, plan, nil
 	}
 	if g.Source != st.generation.Source {
@@ -70,10 +77,11 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 			return g, plan, err
 		}
 	}
-	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order) VALUES (?, ?, ?, ?, ?, ?)
+	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET generation = excluded.generation, hash = excluded.hash, loaded_at = excluded.loaded_at,
- sites = excluded.sites, site_order = excluded.site_order`, g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order)
-	st.generation, st.order = g, order
+ sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance`,
+		g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order, doc.Alerting, doc.Maintenance)
+	st.generation, st.order, st.packed = g, order, doc
 	return g, plan, err
 }
 
@@ -151,30 +159,22 @@ func (y *syncing) apply(ctx context.Context, plan sitemon.Plan) error {
 
 // put writes the definition of a site that is new or changed.
 func (y *syncing) put(ctx context.Context, s *site, def *sitemon.Site) error {
-	tags, err := json.Marshal(append([]string{}, def.Tags...))
-	if err != nil {
+	if err := y.putRow(ctx, s, def); err != nil {
 		return err
 	}
-	err = y.db.exec(ctx, `INSERT INTO sites (site_id, source, url, kind, "group", tags, interval_ms, timeout_ms, enabled,
- failure_threshold, success_threshold, definition, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET source = excluded.source, url = excluded.url, kind = excluded.kind, "group" = excluded."group",
- tags = excluded.tags, interval_ms = excluded.interval_ms, timeout_ms = excluded.timeout_ms, enabled = excluded.enabled,
- failure_threshold = excluded.failure_threshold, success_threshold = excluded.success_threshold,
- definition = excluded.definition, generation = excluded.generation`,
-		s.id, y.doc.Source, def.URL, def.Kind, def.Group, string(tags), def.Interval.Milliseconds(), def.Timeout.Milliseconds(),
-		def.Enabled, def.FailureThreshold, def.SuccessThreshold, string(def.Definition), y.gen)
-	if err != nil {
-		return err
-	}
-	if !s.present || s.interval != def.Interval || s.enabled != def.Enabled {
+	if !s.present || !s.plannedAs(def) {
 		if err := y.replan(ctx, s, def); err != nil {
 			return err
+		}
+		if len(s.locations) > 0 {
+			y.batch.incidentsFrom(s, y.now)
 		}
 	}
 	wasEnabled := s.present && s.enabled
 	s.present, s.enabled, s.interval = true, def.Enabled, def.Interval
 	s.digest = maphash.Bytes(y.db.state.seed, def.Definition)
 	s.thresholds.Failure, s.thresholds.Success = def.FailureThreshold, def.SuccessThreshold
+	s.quorum, s.probedFrom = def.Quorum, def.Locations
 	for _, l := range s.locations {
 		before := l.track
 		if wasEnabled && !def.Enabled {
@@ -185,8 +185,39 @@ ON CONFLICT DO UPDATE SET source = excluded.source, url = excluded.url, kind = e
 			y.batch.locations[l] = struct{}{}
 		}
 	}
-	y.batch.judge(s)
+	y.batch.judge(s, y.now)
 	return nil
+}
+
+// plannedAs reports whether a site's open plan is what a definition says.
+func (s *site) plannedAs(def *sitemon.Site) bool {
+	return s.interval == def.Interval && s.enabled == def.Enabled && s.quorum == def.Quorum && slices.Equal(s.probedFrom, def.Locations) &&
+		s.thresholds == status.Thresholds{Failure: def.FailureThreshold, Success: def.SuccessThreshold}
+}
+
+// putRow writes the row of a site.
+func (y *syncing) putRow(ctx context.Context, s *site, def *sitemon.Site) error {
+	tags, err := json.Marshal(append([]string{}, def.Tags...))
+	if err != nil {
+		return err
+	}
+	locations, err := packNames(def.Locations)
+	if err != nil {
+		return err
+	}
+	rules, err := history.PackRules(def.Rules)
+	if err != nil {
+		return err
+	}
+	return y.db.exec(ctx, `INSERT INTO sites (site_id, source, url, kind, "group", tags, interval_ms, timeout_ms, enabled,
+ failure_threshold, success_threshold, quorum, locations, rules, definition, generation)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET source = excluded.source, url = excluded.url, kind = excluded.kind, "group" = excluded."group",
+ tags = excluded.tags, interval_ms = excluded.interval_ms, timeout_ms = excluded.timeout_ms, enabled = excluded.enabled,
+ failure_threshold = excluded.failure_threshold, success_threshold = excluded.success_threshold, quorum = excluded.quorum,
+ locations = excluded.locations, rules = excluded.rules, definition = excluded.definition, generation = excluded.generation`,
+		s.id, y.doc.Source, def.URL, def.Kind, def.Group, string(tags), def.Interval.Milliseconds(), def.Timeout.Milliseconds(),
+		def.Enabled, def.FailureThreshold, def.SuccessThreshold, def.Quorum, locations, rules, string(def.Definition), y.gen)
 }
 
 // replan ends the plan of a site and begins another.
@@ -194,10 +225,17 @@ func (y *syncing) replan(ctx context.Context, s *site, def *sitemon.Site) error 
 	if err := y.endPlan(ctx, s); err != nil {
 		return err
 	}
+	locations, err := packNames(def.Locations)
+	if err != nil {
+		return err
+	}
 	s.planFrom = y.now
-	return y.db.exec(ctx, `INSERT INTO site_plans (site_id, "from", interval_ms, enabled, generation) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET "to" = NULL, interval_ms = excluded.interval_ms, enabled = excluded.enabled, generation = excluded.generation`,
-		s.id, micros(y.now), def.Interval.Milliseconds(), def.Enabled, y.gen)
+	return y.db.exec(ctx, `INSERT INTO site_plans (site_id, "from", interval_ms, enabled, failure_threshold, success_threshold, quorum, locations, generation)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET "to" = NULL, interval_ms = excluded.interval_ms, enabled = excluded.enabled,
+ failure_threshold = excluded.failure_threshold, success_threshold = excluded.success_threshold, quorum = excluded.quorum,
+ locations = excluded.locations, generation = excluded.generation`,
+		s.id, micros(y.now), def.Interval.Milliseconds(), def.Enabled, def.FailureThreshold, def.SuccessThreshold, def.Quorum, locations, y.gen)
 }
 
 func (y *syncing) endPlan(ctx context.Context, s *site) error {
@@ -222,6 +260,9 @@ func (y *syncing) remove(ctx context.Context, s *site) error {
 		l.track.Forget(y.now)
 		y.batch.locations[l] = struct{}{}
 	}
+	if len(s.locations) > 0 {
+		y.batch.incidentsFrom(s, y.now)
+	}
 	*s = site{id: s.id, name: s.name, locations: s.locations}
 	return nil
 }
@@ -237,7 +278,7 @@ func (db *DB) Known(ctx context.Context) (defs []sitemon.Definition, g sitemon.G
 		return nil, g, err
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
-	g, order, err := document(ctx, tx)
+	g, order, _, err := document(ctx, tx)
 	if err != nil {
 		return nil, g, err
 	}
