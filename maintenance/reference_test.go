@@ -44,7 +44,10 @@ func (ref *reference) matches(local time.Time) bool {
 	if ref.freq == "" {
 		return local.Equal(ref.start)
 	}
-	if local.Before(ref.start) || !ref.inInterval(local) {
+	if local.Before(ref.start) {
+		return false
+	}
+	if _, ok := ref.parts["BYMINUTE"]; !ok && local.Minute() != ref.start.Minute() {
 		return false
 	}
 	last := time.Date(local.Year(), local.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
@@ -60,11 +63,11 @@ func (ref *reference) matches(local time.Time) bool {
 	free := days || dates
 	monthly := ref.freq == "MONTHLY" || ref.freq == "YEARLY"
 	_, months := ref.parts["BYMONTH"]
-	return is("BYMONTH", ref.freq != "YEARLY" || free || months || local.Month() == ref.start.Month(), int(local.Month())) &&
-		is("BYMONTHDAY", free || !monthly || local.Day() == ref.start.Day(), local.Day(), local.Day()-last-1) &&
-		ref.weekday(local, last) &&
+	return is("BYMINUTE", local.Minute() == ref.start.Minute(), local.Minute()) &&
 		is("BYHOUR", ref.freq == "HOURLY" || local.Hour() == ref.start.Hour(), local.Hour()) &&
-		is("BYMINUTE", local.Minute() == ref.start.Minute(), local.Minute())
+		is("BYMONTH", ref.freq != "YEARLY" || free || months || local.Month() == ref.start.Month(), int(local.Month())) &&
+		is("BYMONTHDAY", free || !monthly || local.Day() == ref.start.Day(), local.Day(), local.Day()-last-1) &&
+		ref.weekday(local, last) && ref.inInterval(local)
 }
 
 // weekday judges BYDAY.

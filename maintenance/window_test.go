@@ -177,11 +177,7 @@ func TestParseStart(t *testing.T) {
 // TestAgainstMinutes compares with a look at every minute by itself.
 func TestAgainstMinutes(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 11))
-	rounds := 150
-	if testing.Short() {
-		rounds = 60
-	}
-	for range rounds {
+	for range 150 {
 		m := randomMaintenance(r)
 		w, err := maintenance.Parse(m)
 		if err != nil {
