@@ -4,7 +4,8 @@
 
 -- How the alerts of a document are delivered, and when its sites may be down: JSON,
 -- as written; may hold credentials. '' for none.
-ALTER TABLE documents ADD alerting text NOT NULL DEFAULT '', ADD maintenance text NOT NULL DEFAULT '';
+ALTER TABLE documents ADD alerting text NOT NULL DEFAULT '', ADD maintenance text NOT NULL DEFAULT '',
+    ADD maintenance_at timestamptz; -- since when the maintenance is this one; NULL: always
 
 ALTER TABLE sites
     ADD quorum    integer NOT NULL DEFAULT 1,  -- how many locations must say down; -1: more than half of those known
@@ -28,11 +29,14 @@ CREATE TABLE incidents (
     started_at      timestamptz NOT NULL, -- slot of the first failed report
     confirmed_at    timestamptz NOT NULL, -- slot of the report with which the status became down
     ended_at        timestamptz,          -- slot of the first good report; NULL: it goes on
+    settled_at      timestamptz,          -- slot of the report with which that was certain; NULL: it goes on
     ended_by        text        NOT NULL DEFAULT '', -- recovered, paused, removed, maintenance
     reason          text        NOT NULL, -- of the first failed report
     error           text        NOT NULL,
     locations       text        NOT NULL, -- that said down: a JSON array, sorted
-    reports         bigint      NOT NULL, -- failed reports in it
+    told            text        NOT NULL, -- what each of them said: a JSON array
+    reports         bigint      NOT NULL, -- failed reports in it of those locations with slots before counted_to
+    counted_to      timestamptz NOT NULL,
     parent          text        NOT NULL DEFAULT '', -- the site on which it depends and which was down; ''
     acknowledged_at timestamptz,
     acknowledged_by text        NOT NULL DEFAULT '',
@@ -40,6 +44,7 @@ CREATE TABLE incidents (
     changed_at      timestamptz NOT NULL
 );
 CREATE INDEX incidents_site ON incidents (site_id, started_at);
+CREATE INDEX incidents_settled ON incidents (site_id, settled_at);
 CREATE INDEX incidents_started ON incidents (started_at, id);
 CREATE INDEX incidents_open ON incidents (site_id) WHERE ended_at IS NULL AND NOT withdrawn;
 
@@ -59,8 +64,12 @@ CREATE INDEX incident_events_incident ON incident_events (incident_id, at);
 CREATE TABLE incident_marks (
     id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     site_id integer     NOT NULL,
-    "from"  timestamptz NOT NULL
+    "from"  timestamptz NOT NULL,
+    due     timestamptz NOT NULL DEFAULT 'epoch' -- not to be done before reports have been read up to this time
 );
+
+-- Sites that are down have an incident from now on.
+INSERT INTO incident_marks (site_id, "from") SELECT site_id, since FROM site_status WHERE status = 'down';
 
 -- What failed probes asked and saw: of each incident the first and the newest are
 -- kept. Secrets are redacted.

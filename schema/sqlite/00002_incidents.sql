@@ -6,6 +6,7 @@
 -- as written; may hold credentials. '' for none.
 ALTER TABLE documents ADD alerting TEXT NOT NULL DEFAULT '';
 ALTER TABLE documents ADD maintenance TEXT NOT NULL DEFAULT '';
+ALTER TABLE documents ADD maintenance_at INTEGER; -- since when the maintenance is this one; NULL: always
 
 ALTER TABLE sites ADD quorum INTEGER NOT NULL DEFAULT 1; -- how many locations must say down; -1: more than half of those known
 ALTER TABLE sites ADD locations TEXT NOT NULL DEFAULT ''; -- that probe the site, a JSON array; '' all
@@ -28,11 +29,14 @@ CREATE TABLE incidents (
     started_at      INTEGER NOT NULL, -- slot of the first failed report
     confirmed_at    INTEGER NOT NULL, -- slot of the report with which the status became down
     ended_at        INTEGER,          -- slot of the first good report; NULL: it goes on
+    settled_at      INTEGER,          -- slot of the report with which that was certain; NULL: it goes on
     ended_by        TEXT NOT NULL DEFAULT '', -- recovered, paused, removed, maintenance
     reason          TEXT NOT NULL, -- of the first failed report
     error           TEXT NOT NULL,
     locations       TEXT NOT NULL, -- that said down: a JSON array, sorted
-    reports         INTEGER NOT NULL, -- failed reports in it
+    told            TEXT    NOT NULL, -- what each of them said: a JSON array
+    reports         INTEGER NOT NULL, -- failed reports in it of those locations with slots before counted_to
+    counted_to      INTEGER NOT NULL,
     parent          TEXT NOT NULL DEFAULT '', -- the site on which it depends and which was down; ''
     acknowledged_at INTEGER,
     acknowledged_by TEXT NOT NULL DEFAULT '',
@@ -40,6 +44,7 @@ CREATE TABLE incidents (
     changed_at      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX incidents_site ON incidents (site_id, started_at);
+CREATE INDEX incidents_settled ON incidents (site_id, settled_at);
 CREATE INDEX incidents_started ON incidents (started_at, id);
 CREATE INDEX incidents_open ON incidents (site_id) WHERE ended_at IS NULL AND NOT withdrawn;
 
@@ -59,8 +64,12 @@ CREATE INDEX incident_events_incident ON incident_events (incident_id, at);
 CREATE TABLE incident_marks (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     site_id INTEGER NOT NULL,
-    "from"  INTEGER NOT NULL
+    "from"  INTEGER NOT NULL,
+    due     INTEGER NOT NULL DEFAULT 0 -- not to be done before reports have been read up to this time
 ) STRICT;
+
+-- Sites that are down have an incident from now on.
+INSERT INTO incident_marks (site_id, "from") SELECT site_id, since FROM site_status WHERE status = 'down';
 
 -- What failed probes asked and saw: of each incident the first and the newest are
 -- kept. Secrets are redacted.

@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"sitemon"
+	"sitemon/status"
+)
+
+// Source reads, in the transaction at hand, what each store keeps in its own way.
+type Source interface {
+	// Plans returns all plans of a site, oldest first.
+	Plans(ctx context.Context, site int64) ([]status.Plan, error)
+	// Reports returns the reports of a location with slots in [from, to), newest first,
+	// at most limit of them; a zero to is no bound, nor is a limit of 0. Of each it
+	// sets Slot, Interval, Outcome, Reason and Error.
+	Reports(ctx context.Context, location int64, from, to time.Time, limit int) ([]sitemon.Report, error)
+	// Failed counts, for each range, the reports in it that are down.
+	Failed(ctx context.Context, ranges []Range) ([]int, error)
+	// Kept is the slot from which on no report has been dropped yet for its age.
+	Kept() time.Time
+}
+
+// Range is the reports of a location with slots in [From, To); a zero To is no
+// bound.
+type Range struct {
+	Location int64 // site_locations.id
+	From, To time.Time
+}
+
+// How a store uses this package
+//
+// About each second, [Due] says on a reading transaction whether there is something
+// for [Derive], which is then called in one writing transaction after another until
+// it says that there is no more. The now of both is that of Tick: the time up to
+// which reports have been read. [Maintainer.Due] and [Maintainer.Run] are the same for
+// maintenance, with the time that it is. [List], [Get], [Acknowledge] and [Comment] are
+// the stores' methods Incidents, Incident, AcknowledgeIncident and CommentIncident.
+// [Reloaded] is called by a sync for each site that it changed, [RetainEvidence] by
+// Retain. documents.maintenance_at is set by a sync that stores another maintenance.
+//
+// What leaves a mark
+//
+// Incidents are derived from rows, by [Derive], for sites that have a mark. A mark
+// says from which moment on rows may mean something else than before. It is written
+// by [Mark], in the transaction that changes the rows, for:
+//
+//   - a report with which the status of its location's track becomes down or leaves
+//     that: Track.Since, which is where the row of reports began;
+//   - a report that is not newer than the newest of its location, unless it is
+//     unknown: its slot;
+//   - a site's status that becomes another where one of the two is down, or the one
+//     before is unknown: the slot of the report with which it did; where silence did it,
+//     the moment of silence, of several locations the earliest one;
+//   - a location whose track is down and that falls silent: the moment of silence;
+//   - a site that gets another plan, or is removed: loaded_at;
+//   - a maintenance that begins or ends: that moment. [Maintain] does it.
+
+// Mark asks for a site's incidents to be derived again from a moment on.
+func Mark(ctx context.Context, tx Tx, site int64, from time.Time) error {
+	_, err := tx.Exec(ctx, `INSERT INTO incident_marks (site_id, "from") VALUES ($1, $2)`, site, from)
+	return err
+}
+
+// Covered is a present site as maintenance windows select it.
+type Covered struct {
+	ID          int64
+	Name, Group string
+	Tags        []string
+	// Since is when the site came to its document, or was last resumed: "from" of its
+	// open plan, or of an earlier one without a break in between.
+	Since time.Time
+}
+
+// Sites reads present sites.
+type Sites interface {
+	// Covered returns the sites that a document owns.
+	Covered(ctx context.Context, source string) ([]Covered, error)
+}
