@@ -17,6 +17,7 @@ type reference struct {
 	parts  map[string]string
 	freq   string
 	every  int
+	minute int
 	values map[string][]string
 }
 
@@ -26,7 +27,7 @@ func newReference(t testing.TB, m sitemon.Maintenance) *reference {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref := &reference{start: start, parts: map[string]string{}, every: 1, values: map[string][]string{}}
+	ref := &reference{start: start, parts: map[string]string{}, every: 1, minute: start.Minute(), values: map[string][]string{}}
 	for part := range strings.SplitSeq(m.RRule, ";") {
 		name, value, _ := strings.Cut(part, "=")
 		ref.parts[name] = value
@@ -36,6 +37,9 @@ func newReference(t testing.TB, m sitemon.Maintenance) *reference {
 	if v, ok := ref.parts["INTERVAL"]; ok {
 		ref.every, _ = strconv.Atoi(v)
 	}
+	if v, ok := ref.parts["BYMINUTE"]; ok {
+		ref.minute, _ = strconv.Atoi(v)
+	}
 	return ref
 }
 
@@ -44,10 +48,7 @@ func (ref *reference) matches(local time.Time) bool {
 	if ref.freq == "" {
 		return local.Equal(ref.start)
 	}
-	if local.Before(ref.start) {
-		return false
-	}
-	if _, ok := ref.parts["BYMINUTE"]; !ok && local.Minute() != ref.start.Minute() {
+	if local.Before(ref.start) || local.Minute() != ref.minute {
 		return false
 	}
 	last := time.Date(local.Year(), local.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
@@ -63,8 +64,7 @@ func (ref *reference) matches(local time.Time) bool {
 	free := days || dates
 	monthly := ref.freq == "MONTHLY" || ref.freq == "YEARLY"
 	_, months := ref.parts["BYMONTH"]
-	return is("BYMINUTE", local.Minute() == ref.start.Minute(), local.Minute()) &&
-		is("BYHOUR", ref.freq == "HOURLY" || local.Hour() == ref.start.Hour(), local.Hour()) &&
+	return is("BYHOUR", ref.freq == "HOURLY" || local.Hour() == ref.start.Hour(), local.Hour()) &&
 		is("BYMONTH", ref.freq != "YEARLY" || free || months || local.Month() == ref.start.Month(), int(local.Month())) &&
 		is("BYMONTHDAY", free || !monthly || local.Day() == ref.start.Day(), local.Day(), local.Day()-last-1) &&
 		ref.weekday(local, last) && ref.inInterval(local)
@@ -101,23 +101,24 @@ func (ref *reference) inInterval(local time.Time) bool {
 	return passed%ref.every == 0
 }
 
-// instant is that of a local minute: the first one at which the clock shows it, and
-// where it never does the one that is as far after the change as it would have been.
-func instant(local time.Time, zone *time.Location) time.Time {
-	wall := func(u time.Time) time.Time {
-		u = u.In(zone)
-		return time.Date(u.Year(), u.Month(), u.Day(), u.Hour(), u.Minute(), 0, 0, time.UTC)
-	}
-	var skip time.Time
-	for u := local.Add(-16 * time.Hour); !u.After(local.Add(16 * time.Hour)); u = u.Add(time.Minute) {
-		switch w := wall(u); {
-		case w.Equal(local):
-			return u
-		case w.Before(local) && wall(u.Add(time.Minute)).After(local):
-			skip = u.Add(local.Sub(w))
+// instants are those of the local minutes from from to to: the first one at which
+// the clock shows it, and where it never does the one that is as far after the change
+// as it would have been.
+func instants(from, to time.Time, zone *time.Location) map[time.Time]time.Time {
+	all := map[time.Time]time.Time{}
+	var before time.Time
+	for u := from.Add(-16 * time.Hour); u.Before(to.Add(16 * time.Hour)); u = u.Add(time.Minute) {
+		in := u.In(zone)
+		wall := time.Date(in.Year(), in.Month(), in.Day(), in.Hour(), in.Minute(), 0, 0, time.UTC)
+		if _, twice := all[wall]; !twice {
+			all[wall] = u
 		}
+		for skipped := before.Add(time.Minute); !before.IsZero() && skipped.Before(wall); skipped = skipped.Add(time.Minute) {
+			all[skipped] = u.Add(skipped.Sub(before) - time.Minute)
+		}
+		before = wall
 	}
-	return skip
+	return all
 }
 
 // startsByMinutes looks at every minute and returns the starts after after and
@@ -130,6 +131,7 @@ func startsByMinutes(t testing.TB, m sitemon.Maintenance, after, before time.Tim
 	if early := after.Add(-48 * time.Hour).Truncate(time.Minute); count == 0 && from.Before(early) {
 		from = early
 	}
+	clock := instants(after.Add(-48*time.Hour).Truncate(time.Minute), before.Add(48*time.Hour), zone)
 	var starts []time.Time
 	for local, n := from, 0; local.Before(before.Add(48 * time.Hour)); local = local.Add(time.Minute) {
 		if !ref.matches(local) {
@@ -138,7 +140,7 @@ func startsByMinutes(t testing.TB, m sitemon.Maintenance, after, before time.Tim
 		if n++; count > 0 && n > count {
 			break
 		}
-		if at := instant(local, zone); at.After(after) && at.Before(before) && ref.inTime(t, local, at) {
+		if at, ok := clock[local]; ok && at.After(after) && at.Before(before) && ref.inTime(t, local, at) {
 			starts = append(starts, at)
 		}
 	}
