@@ -4,16 +4,23 @@
 //
 // A report speaks for [slot, slot+interval) of its location, cut at that
 // location's next slot. Time that no report speaks for is unknown. At each moment
-// a site is down if enough locations say down, else degraded if one says so, else
-// up, else unknown. Availability is (up+degraded) / (up+degraded+down); coverage
-// is the share of the window that is known at all.
+// a site is down if enough of the locations that have a vote say down, else
+// degraded if one says so, else up, else unknown; who has a vote and how many are
+// enough changes over time ([Terms]). Availability is (up+degraded) /
+// (up+degraded+down); coverage is the share of the window that is known at all.
+// Time in maintenance counts for neither, and is kept apart.
 //
 // A store gives a site's reports to a [Sweep] in the order of their slots and
 // gets a [Span] for each bucket. The [Sum] of a span can be kept and merged
-// with others, so that hours become days; [Summarize] makes the answer.
+// with others, so that hours become days; [Summarize] makes the answer. The
+// durations of a sum are in a [Histogram].
 package availability
 
-import "time"
+import (
+	"time"
+
+	"sitemon"
+)
 
 // Figure is an availability with the share of time that it rests on.
 type Figure struct {
@@ -32,12 +39,16 @@ type Query struct {
 	// is whole days; the first and the last are clipped to the window.
 	Step time.Duration
 	Zone *time.Location
+	// MaintenanceIncluded counts time in maintenance like any other.
+	MaintenanceIncluded bool
 }
 
 // Result answers a [Query].
 type Result struct {
 	From, To time.Time // as asked, moved out to a rollup's edges where only it is left
 	Figure
+	// Total is the whole window as one bucket.
+	Total   Bucket
 	Buckets []Bucket
 }
 
@@ -54,5 +65,11 @@ type Bucket struct {
 	Latency     *Latency // over reports that are up or degraded; nil where there is none
 }
 
-// Latency sums up durations of probes.
-type Latency struct{ Mean, P50, P95, P99, Max time.Duration }
+// Latency sums up durations of probes. The percentiles are by nearest rank, and at
+// most 5 % off where they come from histograms; they are zero where nothing tells
+// them any more.
+type Latency struct {
+	Mean, P50, P95, P99, Max time.Duration
+	// Phases are the means of the phases, over the same reports.
+	Phases sitemon.Phases
+}

@@ -11,6 +11,7 @@ import (
 
 	"sitemon"
 	"sitemon/availability"
+	"sitemon/internal/recount"
 )
 
 const day = 24 * time.Hour
@@ -177,7 +178,7 @@ func TestPercentiles(t *testing.T) {
 			slices.Sort(durations)
 			p := availability.Spans([]time.Time{at(0), at(float64(n))}, availability.Options{Percentiles: true}, reports)[0]
 			got := []time.Duration{p.P50, p.P95, p.P99}
-			want := []time.Duration{nearestRank(durations, 50), nearestRank(durations, 95), nearestRank(durations, 99)}
+			want := []time.Duration{recount.NearestRank(durations, 50), recount.NearestRank(durations, 95), recount.NearestRank(durations, 99)}
 			if !slices.Equal(got, want) {
 				t.Errorf("%s, %d values: got %v, want %v", name, n, got, want)
 			}

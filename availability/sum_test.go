@@ -2,9 +2,11 @@ package availability_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
+	"sitemon"
 	"sitemon/availability"
 )
 
@@ -33,21 +35,54 @@ func TestFigure(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	a := availability.Sum{Up: 1, Degraded: 2, Down: 3, Unknown: 4, Reports: 5, Timed: 6, Total: 7, Max: 8}
-	b := availability.Sum{Up: 10, Degraded: 20, Down: 30, Unknown: 40, Reports: 50, Timed: 60, Total: 70, Max: 80}
-	want := availability.Sum{Up: 11, Degraded: 22, Down: 33, Unknown: 44, Reports: 55, Timed: 66, Total: 77, Max: 80}
+	phases := func(n time.Duration) sitemon.Phases {
+		return sitemon.Phases{Resolve: n, Connect: 2 * n, TLS: 3 * n, Processing: 4 * n, Transfer: 5 * n}
+	}
+	sum := func(n time.Duration, durations ...time.Duration) availability.Sum {
+		return availability.Sum{
+			Up: n, Degraded: 2 * n, Down: 3 * n, Unknown: 4 * n,
+			Maintenance: 30 * n, MaintenanceUp: 5 * n, MaintenanceDegraded: 6 * n, MaintenanceDown: 7 * n,
+			Reports: 8 * int(n), Timed: 9 * int(n), Total: 10 * n, Max: 80, Phases: phases(n), Durations: availability.HistogramOf(durations...),
+		}
+	}
+	a, b, want := sum(1, time.Second), sum(10, time.Second, time.Minute), sum(11, time.Minute, time.Second, time.Second)
+	a.Max = 8
 	ab, ba := a, b
 	ab.Merge(b)
 	ba.Merge(a)
-	if ab != want || ba != want {
+	if !reflect.DeepEqual(ab, want) || !reflect.DeepEqual(ba, want) {
 		t.Errorf("got %+v and %+v, want %+v", ab, ba, want)
+	}
+}
+
+func TestMaintenance(t *testing.T) {
+	s := availability.Sum{
+		Up: 1, Down: 1, Unknown: 2,
+		Maintenance: 8, MaintenanceUp: 1, MaintenanceDegraded: 1, MaintenanceDown: 2,
+	}
+	for _, c := range []struct {
+		name  string
+		sum   availability.Sum
+		known time.Duration
+		want  string
+	}{
+		{"left out", s, 2, `{"availability":0.5,"coverage":0.5}`},
+		{"kept in", s.WithMaintenance(), 6, `{"availability":0.5,"coverage":0.5}`},
+	} {
+		b, err := json.Marshal(c.sum.Figure(12))
+		if err != nil || string(b) != c.want || c.sum.Known() != c.known || c.sum.Width() != 12 {
+			t.Errorf("%s: %s of %s known, %s wide, %v; want %s", c.name, b, c.sum.Known(), c.sum.Width(), err, c.want)
+		}
+	}
+	if f := (availability.Sum{Maintenance: time.Hour}).Figure(time.Hour); f.Availability != nil || f.Coverage != 0 {
+		t.Errorf("nothing but maintenance: %+v", f)
 	}
 }
 
 func TestSummarize(t *testing.T) {
 	h, m := time.Hour, time.Millisecond
 	spans := []availability.Span{
-		{From: start, To: start.Add(h), Sum: availability.Sum{Up: h, Reports: 2, Timed: 2, Total: 30 * m, Max: 20 * m}, P50: 10 * m, P95: 20 * m, P99: 20 * m},
+		{From: start, To: start.Add(h), Sum: availability.Sum{Up: h, Reports: 2, Timed: 2, Total: 30 * m, Max: 20 * m}, Exact: true, P50: 10 * m, P95: 20 * m, P99: 20 * m},
 		{From: start.Add(h), To: start.Add(4 * h), Sum: availability.Sum{Down: h, Unknown: 2 * h, Reports: 1}},
 	}
 	res := availability.Summarize(spans)

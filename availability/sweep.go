@@ -17,15 +17,17 @@ type Report struct {
 	Interval time.Duration
 	Outcome  sitemon.Outcome
 	Duration time.Duration
+	Phases   sitemon.Phases
 }
 
 // Options say how a [Sweep] computes.
 type Options struct {
-	// Quorum is how many locations must say down; below 1 it is 1.
-	Quorum int
-	// Percentiles asks for the percentiles of each span; the durations of one span
-	// at a time are held in memory for them.
+	Terms
+	// Percentiles asks for the exact percentiles of each span; the durations of one
+	// span at a time are held in memory for them.
 	Percentiles bool
+	// Histogram asks for the histogram of each span.
+	Histogram bool
 }
 
 // Sweep computes the spans of one site from its reports, which it takes one by
@@ -33,6 +35,7 @@ type Options struct {
 // of its location. A Sweep is not safe for concurrent use.
 type Sweep struct {
 	opts  Options
+	terms terms
 	spans []Span
 	// All moments are in µs since 1970.
 	at     int64 // time up to here has been given to an outcome
@@ -42,6 +45,7 @@ type Sweep struct {
 
 	voices    []voice
 	durations []time.Duration // of the current span
+	counter   counter         // likewise
 }
 
 // voice is what a location says until a moment.
@@ -55,14 +59,15 @@ type voice struct {
 // least two, in ascending order; [Query.Edges] makes them. What edges have below
 // a microsecond is cut off.
 func NewSweep(edges []time.Time, opts Options) *Sweep {
-	opts.Quorum = max(1, opts.Quorum)
 	s := &Sweep{opts: opts, spans: make([]Span, max(0, len(edges)-1)), newest: math.MinInt64}
+	s.terms = terms{votes: opts.Votes, maintenance: opts.Maintenance}
 	for i := range s.spans {
 		s.spans[i].From = edges[i].UTC().Truncate(time.Microsecond)
 		s.spans[i].To = edges[i+1].UTC().Truncate(time.Microsecond)
 	}
 	if len(s.spans) > 0 {
 		s.at, s.end = s.spans[0].From.UnixMicro(), s.spans[0].To.UnixMicro()
+		s.terms.to(s.at)
 	}
 	return s
 }
@@ -92,8 +97,12 @@ func (s *Sweep) Add(r Report) error {
 		sum.Timed++
 		sum.Total += r.Duration
 		sum.Max = max(sum.Max, r.Duration)
+		addPhases(&sum.Phases, r.Phases)
 		if s.opts.Percentiles {
 			s.durations = append(s.durations, r.Duration)
+		}
+		if s.opts.Histogram {
+			s.counter.add(r.Duration)
 		}
 	}
 	return nil
@@ -136,9 +145,12 @@ func (s *Sweep) speak(v voice) {
 // advance gives the time up to t its outcomes.
 func (s *Sweep) advance(t int64) {
 	for s.at < t && s.cur < len(s.spans) {
-		outcome, next := s.hear(min(t, s.end))
-		s.spans[s.cur].Sum.add(outcome, time.Duration(next-s.at)*time.Microsecond)
+		outcome, next := s.hear(min(t, s.end, s.terms.until))
+		s.spans[s.cur].Sum.add(outcome, time.Duration(next-s.at)*time.Microsecond, s.terms.under)
 		s.at = next
+		if s.at >= s.terms.until {
+			s.terms.to(s.at)
+		}
 		for s.at == s.end && s.cur < len(s.spans) {
 			s.close()
 		}
@@ -152,7 +164,7 @@ func (s *Sweep) hear(limit int64) (outcome sitemon.Outcome, until int64) {
 	until = limit
 	for i := range s.voices {
 		v := &s.voices[i]
-		if v.until <= s.at {
+		if v.until <= s.at || !s.terms.has(v.location) {
 			continue
 		}
 		until = min(until, v.until)
@@ -166,7 +178,7 @@ func (s *Sweep) hear(limit int64) (outcome sitemon.Outcome, until int64) {
 		}
 	}
 	switch {
-	case down >= s.opts.Quorum:
+	case down > 0 && down >= s.terms.current.Quorum.Needs(down+degraded+up):
 		return sitemon.OutcomeDown, until
 	case degraded > 0:
 		return sitemon.OutcomeDegraded, until
@@ -179,25 +191,13 @@ func (s *Sweep) hear(limit int64) (outcome sitemon.Outcome, until int64) {
 // close ends the current span and goes to the next one.
 func (s *Sweep) close() {
 	p := &s.spans[s.cur]
+	p.Exact = s.opts.Percentiles
 	if len(s.durations) > 0 {
 		p.P50, p.P95, p.P99 = percentiles(s.durations)
 		s.durations = s.durations[:0]
 	}
+	p.Sum.Durations = s.counter.take()
 	if s.cur++; s.cur < len(s.spans) {
 		s.end = s.spans[s.cur].To.UnixMicro()
-	}
-}
-
-// add gives an outcome some time.
-func (s *Sum) add(o sitemon.Outcome, d time.Duration) {
-	switch o {
-	case sitemon.OutcomeUp:
-		s.Up += d
-	case sitemon.OutcomeDegraded:
-		s.Degraded += d
-	case sitemon.OutcomeDown:
-		s.Down += d
-	default:
-		s.Unknown += d
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +44,11 @@ func every(interval time.Duration, r availability.Report) availability.Report {
 // show writes the seconds of a sum: up/degraded/down/unknown and reports.
 func show(s availability.Sum) string {
 	return fmt.Sprintf("%g/%g/%g/%g %d", s.Up.Seconds(), s.Degraded.Seconds(), s.Down.Seconds(), s.Unknown.Seconds(), s.Reports)
+}
+
+// quorum has so many locations make a site down.
+func quorum(n int) availability.Terms {
+	return availability.Terms{Votes: []availability.Votes{{Quorum: sitemon.Quorum(n)}}}
 }
 
 func TestSweep(t *testing.T) {
@@ -113,7 +117,7 @@ func TestSweep(t *testing.T) {
 			for _, e := range tt.edges {
 				edges = append(edges, at(e))
 			}
-			s := availability.NewSweep(edges, availability.Options{Quorum: tt.quorum})
+			s := availability.NewSweep(edges, availability.Options{Terms: quorum(tt.quorum)})
 			for _, r := range tt.reports {
 				if err := s.Add(r); err != nil {
 					t.Fatal(err)
@@ -154,134 +158,6 @@ func TestSweepWithoutSpans(t *testing.T) {
 		}
 		if got := s.Finish(); len(got) != 0 {
 			t.Errorf("got %v", got)
-		}
-	}
-}
-
-// history is a random window and the reports of several locations, which are late
-// and early, on and off a rhythm, with holes and changed intervals. All are in
-// milliseconds so small that a reference can look at each.
-type history struct {
-	edges   []time.Time
-	quorum  int
-	reports []availability.Report
-}
-
-func randomHistory(rnd *rand.Rand) history {
-	h := history{quorum: 1 + rnd.IntN(2)}
-	edge := int64(100 + rnd.IntN(200))
-	for range 2 + rnd.IntN(5) {
-		h.edges = append(h.edges, time.UnixMilli(edge).UTC())
-		edge += 1 + rnd.Int64N(150)
-	}
-	for location := range int64(1 + rnd.IntN(3)) {
-		interval := 1 + rnd.Int64N(60)
-		for slot := rnd.Int64N(300); slot < edge+50; slot += interval {
-			switch rnd.IntN(8) {
-			case 0: // missed
-				continue
-			case 1:
-				interval = 1 + rnd.Int64N(60)
-			case 2: // an extra slot, off the grid
-				slot += rnd.Int64N(interval)
-			}
-			h.reports = append(h.reports, availability.Report{
-				Location: location, Slot: time.UnixMilli(slot).UTC(), Interval: time.Duration(interval) * time.Millisecond,
-				Outcome:  sitemon.Outcomes[rnd.IntN(len(sitemon.Outcomes))],
-				Duration: time.Duration(rnd.IntN(5000)) * time.Microsecond,
-			})
-		}
-	}
-	rnd.Shuffle(len(h.reports), func(i, j int) { h.reports[i], h.reports[j] = h.reports[j], h.reports[i] })
-	return h
-}
-
-// says returns what a location says at a moment: what its newest report until
-// then says, as long as its interval lasts.
-func (h history) says(location int64, ms int64) sitemon.Outcome {
-	var newest *availability.Report
-	for i, r := range h.reports {
-		if r.Location == location && r.Slot.UnixMilli() <= ms && (newest == nil || r.Slot.After(newest.Slot)) {
-			newest = &h.reports[i]
-		}
-	}
-	if newest == nil || ms >= newest.Slot.Add(newest.Interval).UnixMilli() {
-		return unknown
-	}
-	return newest.Outcome
-}
-
-// reference computes a span by looking at each millisecond and each report.
-func (h history) reference(from, to time.Time) availability.Span {
-	p := availability.Span{From: from, To: to}
-	for ms := from.UnixMilli(); ms < to.UnixMilli(); ms++ {
-		count := map[sitemon.Outcome]int{}
-		for location := range int64(3) {
-			count[h.says(location, ms)]++
-		}
-		switch {
-		case count[down] >= h.quorum:
-			p.Sum.Down += time.Millisecond
-		case count[degraded] > 0:
-			p.Sum.Degraded += time.Millisecond
-		case count[up] > 0:
-			p.Sum.Up += time.Millisecond
-		default:
-			p.Sum.Unknown += time.Millisecond
-		}
-	}
-	var durations []time.Duration
-	for _, r := range h.reports {
-		if r.Slot.Before(from) || !r.Slot.Before(to) {
-			continue
-		}
-		p.Sum.Reports++
-		if r.Outcome.Good() {
-			durations = append(durations, r.Duration)
-			p.Sum.Total += r.Duration
-		}
-	}
-	if n := len(durations); n > 0 {
-		slices.Sort(durations)
-		p.Sum.Timed, p.Sum.Max = n, durations[n-1]
-		p.P50, p.P95, p.P99 = nearestRank(durations, 50), nearestRank(durations, 95), nearestRank(durations, 99)
-	}
-	return p
-}
-
-// nearestRank returns the least of the sorted values that at least p of 100 do
-// not exceed.
-func nearestRank(sorted []time.Duration, p int) time.Duration {
-	for i, d := range sorted {
-		if (i+1)*100 >= p*len(sorted) {
-			return d
-		}
-	}
-	return 0
-}
-
-func TestSweepAgainstReference(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(11, 12))
-	for i := range 300 {
-		h := randomHistory(rnd)
-		given := slices.Clone(h.reports)
-		spans := availability.Spans(h.edges, availability.Options{Quorum: h.quorum, Percentiles: true}, h.reports)
-		if !slices.Equal(given, h.reports) {
-			t.Fatalf("history %d: the caller's reports were put in order", i)
-		}
-		var total availability.Sum
-		for k, got := range spans {
-			if want := h.reference(h.edges[k], h.edges[k+1]); got != want {
-				t.Fatalf("history %d %+v, span %d:\n got %+v\nwant %+v", i, h, k, got, want)
-			}
-			if got.Sum.Width() != got.To.Sub(got.From) {
-				t.Fatalf("history %d, span %d: its times add up to %s", i, k, got.Sum.Width())
-			}
-			total.Merge(got.Sum)
-		}
-		whole := availability.Spans([]time.Time{h.edges[0], h.edges[len(h.edges)-1]}, availability.Options{Quorum: h.quorum}, h.reports)
-		if whole[0].Sum != total {
-			t.Fatalf("history %d: the spans come to %+v, the whole is %+v", i, total, whole[0].Sum)
 		}
 	}
 }
