@@ -55,6 +55,7 @@ DURATION   ?= 60s
 KEEP_ALIVE ?= false
 MESSAGES   ?= 1000000
 ROWS       ?= 0
+BUFFERS    ?=
 DAYS       ?= 90
 RIG        := $(GO) run ./bench/rig
 
@@ -67,8 +68,8 @@ bench-limits: build ## Measure the daemon at rising rates: 10,000 sites down to 
 bench-edits: build ## Measure how edits of the sites file reach the running daemon, and that no other site loses a slot.
 	$(RIG) edits -sites $(SITES) -interval $(INTERVAL)
 
-bench-writer: build ## Measure the writer against COPY of the same rows, with Kafka and Postgres (SITES, MESSAGES), and again with ROWS in the table.
-	$(GO) run ./internal/testreport exec $(RIG) writer -sites $(SITES) -interval $(INTERVAL) -messages $(MESSAGES) -rows $(ROWS)
+bench-writer: build ## Measure the writer against COPY of the same rows, with Kafka and Postgres (SITES, MESSAGES), and again with ROWS in the table; BUFFERS: shared_buffers of a Postgres of its own.
+	$(GO) run ./internal/testreport exec $(RIG) writer -sites $(SITES) -interval $(INTERVAL) -messages $(MESSAGES) -rows $(ROWS) -shared-buffers=$(BUFFERS)
 
 bench-history: SITES = 1000
 bench-history: INTERVAL = 60s

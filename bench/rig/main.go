@@ -39,6 +39,7 @@ type options struct {
 	messages  int    // writer: the backlog
 	rows      int    // writer: how many rows the table has before the second backlog; 0: there is none
 	days      int    // history: of how many days
+	buffers   string // writer: shared_buffers of a Postgres of its own; empty: that of the tests
 	log       string // where the monitors' own output goes
 }
 
@@ -68,6 +69,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.messages, "messages", 1_000_000, "reports that wait in Kafka (writer)")
 	f.IntVar(&o.rows, "rows", 0, "measure again when the table has this many rows (writer)")
 	f.IntVar(&o.days, "days", 90, "days of reports (history)")
+	f.StringVar(&o.buffers, "shared-buffers", "", "start a Postgres with this setting (writer)")
 	f.StringVar(&o.log, "log", "", "file for the monitors' own output")
 	if err := f.Parse(args[1:]); err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 
 	"sitemon"
 	"sitemon/broker"
+	"sitemon/internal/servers"
 	"sitemon/slot"
 )
 
@@ -47,6 +48,14 @@ func writerRun(ctx context.Context, o options) (err error) {
 	}
 	if b.kafka == "" || b.server == "" {
 		return errors.New("SITEMON_TEST_KAFKA and SITEMON_TEST_POSTGRES name no servers: `make bench-writer` starts both")
+	}
+	if o.buffers != "" {
+		p, err := servers.StartPostgres(ctx, servers.PostgresOptions{Settings: map[string]string{"shared_buffers": o.buffers}})
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		b.server = p.DSN
 	}
 	if b.dir, err = os.MkdirTemp("", "sitemon-bench-"); err != nil {
 		return err
@@ -243,26 +252,37 @@ func (b *backlog) record(ctx context.Context) (rate float64, err error) {
 	}
 	defer func() { err = errors.Join(err, p.end()) }()
 	var first, last time.Time
-	var from, cpu usage
+	var from, cpu, pgFrom, pgCPU usage
+	postgres := b.postmaster(ctx)
 	for n := 0; n < b.messages; {
 		if err := p.wait(ctx, 250*time.Millisecond); err != nil {
 			return 0, err
 		}
 		n = recordedReports()
 		if n == 0 {
-			first, from = time.Now(), tree(p.cmd.Process.Pid)
+			first, from, pgFrom = time.Now(), p.usage(), tree(postgres)
 		} else {
-			last, cpu = time.Now(), tree(p.cmd.Process.Pid)
+			last, cpu, pgCPU = time.Now(), p.usage(), tree(postgres)
 		}
 	}
 	rate = float64(b.messages) / last.Sub(first).Seconds()
-	var rows int
-	if err := b.conn.QueryRow(ctx, "SELECT count(*) FROM site_reports").Scan(&rows); err != nil {
+	rows, err := b.count(ctx)
+	if err != nil {
 		return 0, err
 	}
-	fmt.Printf("the writer recorded them at %.0f/s, %d rows, %s CPU per 1,000, %d MB\n", rate, rows,
-		((cpu.cpu - from.cpu) * 1000 / time.Duration(b.messages)).Round(10*time.Microsecond), cpu.rss>>20)
+	per := func(from, to usage) time.Duration {
+		return ((to.cpu - from.cpu) * 1000 / time.Duration(b.messages)).Round(10 * time.Microsecond)
+	}
+	fmt.Printf("the writer recorded them at %.0f/s, %d rows, CPU per 1,000: its own %s, that of Postgres %s; %d MB\n",
+		rate, rows, per(from, cpu), per(pgFrom, pgCPU), cpu.rss>>20)
 	return rate, nil
+}
+
+// postmaster is the process of the database server, where it is on this machine.
+func (b *backlog) postmaster(ctx context.Context) (pid int) {
+	backend := 0
+	_ = b.conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&backend)
+	return table()[backend].parent
 }
 
 // recordedReports reads the writer's own count; 0 where it does not answer yet.
@@ -293,6 +313,11 @@ DO $$ DECLARE d date; BEGIN
 	if _, err := b.conn.Exec(ctx, "SET timezone = 'UTC'; "+prepare); err != nil {
 		return 0, err
 	}
+	return b.copyRows(ctx, "(SELECT * FROM site_reports ORDER BY slot)", "copied")
+}
+
+// copyRows brings rows from one table into another by way of a file.
+func (b *backlog) copyRows(ctx context.Context, from, to string) (rate float64, err error) {
 	file := filepath.Join(b.dir, "rows")
 	psql := func(command string) (time.Duration, error) {
 		began := time.Now()
@@ -302,10 +327,10 @@ DO $$ DECLARE d date; BEGIN
 		}
 		return time.Since(began), nil
 	}
-	if _, err := psql(`\copy (SELECT * FROM site_reports ORDER BY slot) TO ` + file); err != nil {
+	if _, err := psql(`\copy ` + from + ` TO ` + file); err != nil {
 		return 0, err
 	}
-	took, err := psql(`\copy copied FROM ` + file)
+	took, err := psql(`\copy ` + to + ` FROM ` + file)
 	if err != nil {
 		return 0, err
 	}
