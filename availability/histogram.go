@@ -25,12 +25,12 @@ const (
 // Histogram counts durations in bins that are so narrow that a percentile is at
 // most 5 % off, whatever was merged in whatever order. It is computed with whole
 // numbers alone, so that it comes out the same everywhere. The zero value counts
-// none. A Histogram is never changed, but replaced.
-type Histogram struct{ bins []bin } // sorted by index, without empty ones
-
-type bin struct {
-	index int32
-	count int64
+// none. Two that counted the same are equal.
+type Histogram struct {
+	// packed has of each bin that is not empty, in their order, how far it is from the
+	// one before, doubled, and one more if it counts more than one; then by how much
+	// more than two that is. Numbers are unsigned varints.
+	packed string
 }
 
 // HistogramOf counts some durations.
@@ -67,11 +67,66 @@ func middle(index int) time.Duration {
 	return time.Duration(2*first*last/(first+last)+0.5) * time.Microsecond
 }
 
+// reader goes through the bins of a histogram.
+type reader struct {
+	rest  string
+	index int // of the bin at hand; below 0 before the first one
+	count int64
+}
+
+func (h Histogram) bins() reader { return reader{rest: h.packed, index: -1} }
+
+// next goes on to the next bin and says whether there is one.
+func (r *reader) next() bool {
+	if r.rest == "" {
+		return false
+	}
+	step := r.number()
+	r.index += 1 + int(step>>1)
+	if r.count = 1; step&1 != 0 {
+		r.count = 2 + int64(r.number())
+	}
+	return true
+}
+
+// number reads a varint.
+func (r *reader) number() (n uint64) {
+	for i := 0; i < len(r.rest); i++ {
+		b := r.rest[i]
+		n |= uint64(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			r.rest = r.rest[i+1:]
+			return n
+		}
+	}
+	r.rest = ""
+	return n
+}
+
+// packer is the inverse of a reader.
+type packer struct {
+	packed []byte
+	after  int // the last bin
+}
+
+func newPacker(space int) packer { return packer{make([]byte, 0, space), -1} }
+
+func (p *packer) add(index int, count int64) {
+	step := uint64(index-p.after-1) << 1
+	p.after = index
+	if count == 1 {
+		p.packed = binary.AppendUvarint(p.packed, step)
+		return
+	}
+	p.packed = binary.AppendUvarint(p.packed, step|1)
+	p.packed = binary.AppendUvarint(p.packed, uint64(count-2))
+}
+
 // Count returns how many durations were counted.
 func (h Histogram) Count() int {
 	n := int64(0)
-	for _, b := range h.bins {
-		n += b.count
+	for r := h.bins(); r.next(); {
+		n += r.count
 	}
 	return int(n)
 }
@@ -79,85 +134,74 @@ func (h Histogram) Count() int {
 // Merge returns what both have counted together.
 func (h Histogram) Merge(o Histogram) Histogram {
 	switch {
-	case len(o.bins) == 0:
+	case o.packed == "":
 		return h
-	case len(h.bins) == 0:
+	case h.packed == "":
 		return o
 	}
-	merged := make([]bin, 0, len(h.bins)+len(o.bins))
-	a, b := h.bins, o.bins
-	for len(a) > 0 && len(b) > 0 {
+	merged := newPacker(len(h.packed) + len(o.packed))
+	a, b := h.bins(), o.bins()
+	moreA, moreB := a.next(), b.next()
+	for moreA || moreB {
 		switch {
-		case a[0].index < b[0].index:
-			merged, a = append(merged, a[0]), a[1:]
-		case a[0].index > b[0].index:
-			merged, b = append(merged, b[0]), b[1:]
+		case moreA && moreB && a.index == b.index:
+			merged.add(a.index, a.count+b.count)
+			moreA, moreB = a.next(), b.next()
+		case moreA && (!moreB || a.index < b.index):
+			merged.add(a.index, a.count)
+			moreA = a.next()
 		default:
-			merged = append(merged, bin{a[0].index, a[0].count + b[0].count})
-			a, b = a[1:], b[1:]
+			merged.add(b.index, b.count)
+			moreB = b.next()
 		}
 	}
-	merged = append(append(merged, a...), b...)
-	return Histogram{merged}
+	return Histogram{string(merged.packed)}
 }
 
 // Percentile returns a percentile by nearest rank, at most 5 % off; zero where
 // nothing was counted.
 func (h Histogram) Percentile(percent int) time.Duration {
 	left := rank(h.Count(), percent)
-	for _, b := range h.bins {
-		if left -= int(b.count); left < 0 {
-			return middle(int(b.index))
+	for r := h.bins(); r.next(); {
+		if left -= int(r.count); left < 0 {
+			return middle(r.index)
 		}
 	}
 	return 0
 }
 
-// Append appends the form in which a histogram is stored, of which there is one for
-// what was counted: of each bin how far it is from the one before, doubled, and one
-// more if it counts more than one; then by how much more than two that is. Numbers
-// are unsigned varints.
-func (h Histogram) Append(b []byte) []byte {
-	before := int32(-1)
-	for _, x := range h.bins {
-		step := uint64(x.index-before-1) << 1
-		before = x.index
-		if x.count == 1 {
-			b = binary.AppendUvarint(b, step)
-			continue
-		}
-		b = binary.AppendUvarint(b, step|1)
-		b = binary.AppendUvarint(b, uint64(x.count-2))
+// Bytes returns the form in which a histogram is stored; nil for one that counts
+// nothing.
+func (h Histogram) Bytes() []byte {
+	if h.packed == "" {
+		return nil
 	}
-	return b
+	return []byte(h.packed)
 }
 
-// ParseHistogram is the inverse of [Histogram.Append]. It keeps nothing of b. The
+// ParseHistogram is the inverse of [Histogram.Bytes]. It keeps nothing of b. The
 // error wraps [sitemon.ErrInvalid].
 func ParseHistogram(b []byte) (Histogram, error) {
-	var h Histogram
-	number := func() (uint64, bool) {
-		v, n := binary.Uvarint(b)
-		b = b[max(0, n):]
-		return v, n > 0
-	}
-	if len(b) > 0 {
-		h.bins = make([]bin, 0, len(b)) // each takes a byte at least
-	}
-	for next := uint64(0); len(b) > 0; next++ {
-		step, ok := number()
-		count := uint64(1)
-		if ok && step&1 != 0 {
-			count, ok = number()
-			count = min(count, 1<<53) + 2
+	index := uint64(0)
+	for rest := b; len(rest) > 0; index++ {
+		step, n := binary.Uvarint(rest)
+		if n <= 0 || index+min(step>>1, maxBins) >= maxBins {
+			return Histogram{}, errNoHistogram
 		}
-		if next += min(step>>1, maxBins); !ok || next >= maxBins || count > 1<<53 {
-			return Histogram{}, fmt.Errorf("%w: no histogram", sitemon.ErrInvalid)
+		index += step >> 1
+		if rest = rest[n:]; step&1 == 0 {
+			continue
 		}
-		h.bins = append(h.bins, bin{int32(next), int64(count)})
+		count, n := binary.Uvarint(rest)
+		if n <= 0 || count > 1<<53 {
+			return Histogram{}, errNoHistogram
+		}
+		rest = rest[n:]
 	}
-	return h, nil
+	return Histogram{string(b)}, nil
 }
+
+var errNoHistogram = fmt.Errorf("%w: no histogram", sitemon.ErrInvalid)
 
 // counter makes a histogram.
 type counter struct {
@@ -182,11 +226,11 @@ func (c *counter) take() Histogram {
 		return Histogram{}
 	}
 	slices.Sort(c.used)
-	h := Histogram{make([]bin, len(c.used))}
-	for n, i := range c.used {
-		h.bins[n] = bin{i, c.counts[i]}
+	p := newPacker(2 * len(c.used))
+	for _, i := range c.used {
+		p.add(int(i), c.counts[i])
 		c.counts[i] = 0
 	}
 	c.used = c.used[:0]
-	return h
+	return Histogram{string(p.packed)}
 }

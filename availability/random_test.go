@@ -2,7 +2,6 @@ package availability_test
 
 import (
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -103,12 +102,12 @@ func TestSweepAgainstRecount(t *testing.T) {
 			total.Merge(got.Sum)
 			want := past.Span(h.edges[k], h.edges[k+1])
 			want.Sum.Durations = availability.HistogramOf(past.Durations(h.edges[k], h.edges[k+1])...)
-			if !reflect.DeepEqual(got, want) {
+			if got != want {
 				t.Fatalf("history %d %+v, span %d:\n got %+v\nwant %+v", i, h, k, got, want)
 			}
 		}
 		whole := availability.Spans([]time.Time{h.edges[0], h.edges[len(h.edges)-1]}, availability.Options{Terms: h.terms, Histogram: true}, h.reports)
-		if !reflect.DeepEqual(whole[0].Sum, total) {
+		if whole[0].Sum != total {
 			t.Fatalf("history %d: the spans come to %+v, the whole is %+v", i, total, whole[0].Sum)
 		}
 	}

@@ -2,7 +2,6 @@ package availability_test
 
 import (
 	"encoding/json"
-	"reflect"
 	"testing"
 	"time"
 
@@ -50,7 +49,7 @@ func TestMerge(t *testing.T) {
 	ab, ba := a, b
 	ab.Merge(b)
 	ba.Merge(a)
-	if !reflect.DeepEqual(ab, want) || !reflect.DeepEqual(ba, want) {
+	if ab != want || ba != want {
 		t.Errorf("got %+v and %+v, want %+v", ab, ba, want)
 	}
 }
