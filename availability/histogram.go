@@ -58,7 +58,7 @@ func middle(index int) time.Duration {
 	if index < exactBins {
 		return time.Duration(index) * time.Microsecond
 	}
-	octave := exactBits + (index-exactBits)/perOctave
+	octave := exactBits + (index-exactBins)/perOctave
 	least := func(part int) uint64 { // the first µs of a part of the octave
 		return 1<<octave + (uint64(part)<<octave+perOctave-1)/perOctave
 	}
