@@ -1,0 +1,104 @@
+package alerts
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"reflect"
+	"strings"
+
+	"github.com/nicholas-fedor/shoutrrr/pkg/router"
+	"github.com/nicholas-fedor/shoutrrr/pkg/types"
+
+	"sitemon"
+)
+
+// service is a service of the notification library, by its URL.
+type service struct{ url string }
+
+// open makes the library's service, which knows no context.
+func (s service) open() (sender types.Service, err error) {
+	defer func() { // its readers of addresses are many
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: the address makes the notification library fail: %v", sitemon.ErrInvalid, r)
+		}
+	}()
+	r := router.ServiceRouter{}
+	r.SetLogger(log.New(io.Discard, "", 0)) // it would log addresses, tokens included
+	sender, err = r.Locate(s.url)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", sitemon.ErrInvalid, err)
+	}
+	return sender, nil
+}
+
+func (s service) check() error {
+	_, err := s.open()
+	return err
+}
+
+// send sends a title and a text. Where the library does not come back in time, its
+// goroutine is left to the time limit of its own client.
+func (s service) send(ctx context.Context, n sitemon.Notification) error {
+	sender, err := s.open()
+	if err != nil {
+		return err
+	}
+	title, text := Title(n), Text(n)
+	params := types.Params{}
+	if takesTitle(sender) && sender.GetID() != "generic" { // which drops it unless it sends JSON
+		params.SetTitle(title)
+	} else {
+		text = title + "\n" + text
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- fmt.Errorf("the notification library failed: %v", r)
+			}
+		}()
+		done <- sender.Send(text, &params)
+	}()
+	select {
+	case err = <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// takesTitle reports whether a service has the parameter title: one that it does
+// not have is an error. The library says so only in the tags of its configurations.
+func takesTitle(s types.Service) bool {
+	v := reflect.Indirect(reflect.ValueOf(s))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	config := v.FieldByName("Config")
+	if !config.IsValid() {
+		return false
+	}
+	t := config.Type()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	for i := range t.NumField() {
+		for _, key := range strings.Split(t.Field(i).Tag.Get("key"), ",") {
+			if strings.EqualFold(strings.TrimSpace(key), types.TitleKey) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Services lists the schemes of channel URLs that the notification library knows.
+func Services() []string {
+	r := router.ServiceRouter{}
+	return r.ListServices()
+}
