@@ -50,7 +50,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 // types. Events of config are about all sites.
 func eventFilter(r *http.Request) (func(Event) bool, error) {
 	site := r.URL.Query().Get("site")
-	all := []string{eventReport, eventStatus, eventConfig}
+	all := []string{eventReport, eventStatus, eventIncident, eventConfig}
 	types := all
 	if v := r.URL.Query().Get("types"); v != "" {
 		types = strings.Split(v, ",")

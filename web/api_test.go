@@ -39,6 +39,7 @@ var apiCases = []struct {
 	route  string // as in openapi.json
 	status int
 	edit   func(*apiStore)
+	send   string // the body
 }{
 	{name: "sites", target: "/api/v1/sites", route: "/api/v1/sites", status: 200},
 	{name: "sites_page", target: "/api/v1/sites?limit=2", route: "/api/v1/sites", status: 200},
@@ -63,9 +64,23 @@ var apiCases = []struct {
 	{name: "reload_refused", method: "POST", target: "/api/v1/config/reload", route: "/api/v1/config/reload", status: 422, edit: func(f *apiStore) { f.reloadErr = sitemon.Problems(f.reloads[0].Errors) }},
 	{name: "reload_impossible", method: "POST", target: "/api/v1/config/reload", route: "/api/v1/config/reload", status: 503, edit: func(f *apiStore) { f.reloadErr = errors.New("read sites.yaml: no such file") }},
 	{name: "reload_elsewhere", method: "POST", target: "/api/v1/config/reload", route: "/api/v1/config/reload", status: 409, edit: func(f *apiStore) { f.reloadErr = web.ErrNoFile }},
+	{name: "incidents", target: "/api/v1/incidents", route: "/api/v1/incidents", status: 200},
+	{name: "incidents_page", target: "/api/v1/incidents?limit=1", route: "/api/v1/incidents", status: 200},
+	{name: "incidents_open", target: "/api/v1/incidents?open=true&site=shop%2Fcheckout&from=-24h", route: "/api/v1/incidents", status: 200},
+	{name: "incidents_bad_open", target: "/api/v1/incidents?open=yes", route: "/api/v1/incidents", status: 400},
+	{name: "incidents_bad_cursor", target: "/api/v1/incidents?cursor=x", route: "/api/v1/incidents", status: 400},
+	{name: "incident", target: "/api/v1/incidents/42", route: "/api/v1/incidents/{id}", status: 200},
+	{name: "incident_missing", target: "/api/v1/incidents/7", route: "/api/v1/incidents/{id}", status: 404},
+	{name: "incident_no_number", target: "/api/v1/incidents/x", route: "/api/v1/incidents/{id}", status: 404},
+	{name: "acknowledge", method: "POST", target: "/api/v1/incidents/42/acknowledge", route: "/api/v1/incidents/{id}/acknowledge", status: 200, send: `{"by":"ann"}`},
+	{name: "acknowledge_nobody", method: "POST", target: "/api/v1/incidents/42/acknowledge", route: "/api/v1/incidents/{id}/acknowledge", status: 200},
+	{name: "acknowledge_missing", method: "POST", target: "/api/v1/incidents/7/acknowledge", route: "/api/v1/incidents/{id}/acknowledge", status: 404},
+	{name: "comment", method: "POST", target: "/api/v1/incidents/42/comments", route: "/api/v1/incidents/{id}/comments", status: 200, send: `{"text":" the disk was full ","by":"ann"}`},
+	{name: "comment_empty", method: "POST", target: "/api/v1/incidents/42/comments", route: "/api/v1/incidents/{id}/comments", status: 400, send: `{"text":" "}`},
+	{name: "comment_no_json", method: "POST", target: "/api/v1/incidents/42/comments", route: "/api/v1/incidents/{id}/comments", status: 400, send: `text=hello`},
 	{name: "monitors", target: "/api/v1/monitors", route: "/api/v1/monitors", status: 200},
 	{name: "monitors_none", target: "/api/v1/monitors", route: "/api/v1/monitors", status: 200, edit: func(f *apiStore) { f.monitors = nil }},
-	{name: "events_bad_type", target: "/api/v1/events?types=report,incident", route: "/api/v1/events", status: 400},
+	{name: "events_bad_type", target: "/api/v1/events?types=report,accident", route: "/api/v1/events", status: 400},
 	{name: "healthz", target: "/healthz", route: "/healthz", status: 200},
 	{name: "readyz", target: "/readyz", route: "/readyz", status: 200},
 	{name: "readyz_missing", target: "/readyz", route: "/readyz", status: 503, edit: func(f *apiStore) { f.missing = []string{"the store does not answer"} }},
@@ -83,7 +98,7 @@ func TestAPIAnswers(t *testing.T) {
 			if c.method != "" {
 				method = c.method
 			}
-			w := ask(newServer(t, store), method, c.target)
+			w := ask(newServer(t, store), method, c.target, "Body: "+c.send)
 			wantStatus(t, w, c.status)
 			raw := body(w)
 			spec.check(t, method, c.route, c.status, w.Header().Get("Content-Type"), []byte(raw))

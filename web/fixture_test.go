@@ -28,6 +28,7 @@ type apiStore struct {
 	mu           sync.Mutex
 	sites        []sitemon.SiteState // by name
 	reports      []sitemon.Report    // newest first
+	incidents    []sitemon.Incident  // newest first
 	monitors     []sitemon.Monitor
 	reloads      []sitemon.Reload
 	running      sitemon.Generation
@@ -130,6 +131,45 @@ func (f *apiStore) Availabilities(_ context.Context, names []string, _ time.Time
 	return all, f.err
 }
 
+func (f *apiStore) Incidents(_ context.Context, q sitemon.IncidentQuery) ([]sitemon.Incident, string, error) {
+	if q.Cursor != "" {
+		return nil, "", fmt.Errorf("read incidents: %w: cursor %q", sitemon.ErrInvalid, q.Cursor)
+	}
+	var found []sitemon.Incident
+	for _, i := range f.incidents {
+		if (q.Site == "" || i.Site == q.Site) && (q.Open == nil || *q.Open == i.EndedAt.IsZero()) {
+			i.Timeline, i.Evidence = nil, nil
+			found = append(found, i)
+		}
+	}
+	if len(found) > q.Limit {
+		return found[:q.Limit], "second", f.err
+	}
+	return found, "", f.err
+}
+
+func (f *apiStore) Incident(_ context.Context, id int64) (sitemon.Incident, error) {
+	for _, i := range f.incidents {
+		if i.ID == id {
+			return i, f.err
+		}
+	}
+	return sitemon.Incident{}, cmp.Or(f.err, fmt.Errorf("read incident %d: %w", id, sitemon.ErrNotFound))
+}
+
+func (f *apiStore) AcknowledgeIncident(ctx context.Context, id int64, by string) (sitemon.Incident, error) {
+	i, err := f.Incident(ctx, id)
+	i.AcknowledgedAt, i.AcknowledgedBy = testNow, by
+	i.Timeline = append(i.Timeline, sitemon.IncidentEvent{At: testNow, Kind: sitemon.EventAcknowledged, By: by})
+	return i, err
+}
+
+func (f *apiStore) CommentIncident(ctx context.Context, id int64, by, text string) (sitemon.Incident, error) {
+	i, err := f.Incident(ctx, id)
+	i.Timeline = append(i.Timeline, sitemon.IncidentEvent{At: testNow, Kind: sitemon.EventComment, By: by, Text: text})
+	return i, err
+}
+
 func (f *apiStore) Reloads(_ context.Context, limit int) ([]sitemon.Reload, error) {
 	return f.reloads[:min(limit, len(f.reloads))], f.err
 }
@@ -166,7 +206,20 @@ func newAPIStore() *apiStore {
 			{Name: "new", URL: "tcp://db.example.org:5432", Kind: sitemon.KindTCP, Interval: 30 * time.Second, Timeout: 10 * time.Second, Enabled: true, Source: "sites.yaml", Status: sitemon.StatusUnknown},
 			{Name: "shop/checkout", URL: "https://probe:hunter2@shop.example.org/pay?api_key=k3y&lang=en", Kind: sitemon.KindHTTP, Group: "public", Interval: 30 * time.Second, Timeout: 5 * time.Second, Enabled: true, Source: "sites.yaml", Status: sitemon.StatusDown, Since: slot, Reason: down.Reason, Error: down.Error, LastReport: &down, Locations: []sitemon.LocationState{{Location: "default", Status: sitemon.StatusDown, Since: slot, Reason: down.Reason, Error: down.Error, LastSlot: slot}}},
 		},
-		reports:  []sitemon.Report{down, up},
+		reports: []sitemon.Report{down, up},
+		incidents: []sitemon.Incident{
+			{
+				ID: 42, Site: "shop/checkout", Group: "public", StartedAt: slot, ConfirmedAt: slot, Reason: down.Reason, Error: down.Error,
+				Locations: []string{"default"}, Reports: 1,
+				Timeline: []sitemon.IncidentEvent{{At: slot, Kind: sitemon.EventFailed, Location: "default", Text: down.Error}, {At: slot, Kind: sitemon.EventConfirmed}},
+				Evidence: []sitemon.Evidence{{Location: "default", Slot: slot, Details: `{"request":{"method":"GET"}}`}},
+			},
+			{
+				ID: 41, Site: "docs", Group: "public", StartedAt: slot.Add(-2 * time.Hour), ConfirmedAt: slot.Add(-119 * time.Minute), EndedAt: slot.Add(-time.Hour),
+				End: sitemon.EndRecovered, Reason: sitemon.ReasonConnectTimeout, Error: "no connection within 10s", Locations: []string{"default"}, Reports: 60,
+				Parent: "shop/checkout", AcknowledgedAt: slot.Add(-100 * time.Minute), AcknowledgedBy: "ann",
+			},
+		},
 		monitors: []sitemon.Monitor{{ID: "host-1", Role: "all", Location: "default", Version: "1.0.0", LastSeen: testNow, Sites: 3, LatenessP50: 600 * time.Microsecond, LatenessP99: 1700 * time.Microsecond}},
 		running:  sitemon.Generation{Number: 17, LoadedAt: testNow.Add(-time.Hour), Source: "sites.yaml", Hash: "5e88", Sites: 3},
 		reloads: []sitemon.Reload{
@@ -181,7 +234,7 @@ func newAPIStore() *apiStore {
 func newServer(t testing.TB, store *apiStore, edit ...func(*web.Options)) *web.Server {
 	t.Helper()
 	o := web.Options{
-		Sites: store, History: store, Operations: store, Reloader: store, Hub: web.NewHub(),
+		Sites: store, History: store, Incidents: store, Operations: store, Reloader: store, Hub: web.NewHub(),
 		Ready:  func(context.Context) []string { return store.missing },
 		Logger: slog.New(slog.DiscardHandler), Version: "1.0.0", Now: func() time.Time { return testNow },
 	}
@@ -191,15 +244,19 @@ func newServer(t testing.TB, store *apiStore, edit ...func(*web.Options)) *web.S
 	return web.New(o)
 }
 
-// ask sends one request to the handler; headers are "Name: value".
+// ask sends one request to the handler; headers are "Name: value", and a body is one named Body.
 func ask(s *web.Server, method, target string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://localhost:8080/", nil)
 	path, query, _ := strings.Cut(target, "?")
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = unescape(path), path, query
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		if name == "Host" {
+		switch name {
+		case "Host":
 			r.Host = value
+			continue
+		case "Body":
+			r.Body = io.NopCloser(strings.NewReader(value))
 			continue
 		}
 		r.Header.Add(name, value)

@@ -36,6 +36,20 @@ type History interface {
 	Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (map[string][]availability.Figure, error)
 }
 
+// Incidents reads what sites suffered, and keeps what people say of it. Errors about
+// an incident that does not exist wrap [sitemon.ErrNotFound].
+type Incidents interface {
+	// Incidents lists incidents, newest first, without their timelines; next is the
+	// cursor of the next page, "" on the last.
+	Incidents(ctx context.Context, q sitemon.IncidentQuery) (incidents []sitemon.Incident, next string, err error)
+	// Incident returns one with its timeline and evidence.
+	Incident(ctx context.Context, id int64) (sitemon.Incident, error)
+	// AcknowledgeIncident notes that somebody knows of it; once more changes nothing.
+	AcknowledgeIncident(ctx context.Context, id int64, by string) (sitemon.Incident, error)
+	// CommentIncident adds to its timeline.
+	CommentIncident(ctx context.Context, id int64, by, text string) (sitemon.Incident, error)
+}
+
 // Operations reads what SiteMon did and does itself.
 type Operations interface {
 	// Reloads lists the newest attempts to apply a sites file, newest first.
@@ -64,6 +78,7 @@ var ErrNoFile = errors.New("this process reads no sites file: ask a monitor that
 type Options struct {
 	Sites      Sites
 	History    History
+	Incidents  Incidents
 	Operations Operations
 	Reloader   Reloader
 	// Ready lists what is missing for the process to do its work; empty: it is
