@@ -24,7 +24,7 @@ type ProbeEvidence struct {
 	Reason Reason `json:"reason"`
 	Error  string `json:"error"` // its beginning
 
-	Request *EvidenceRequest `json:"request,omitempty"` // the last one
+	Request *EvidenceRequest `json:"request,omitempty"` // the last one, sent or about to be
 	// Redirects are the answers that led to that request, in their order.
 	Redirects []EvidenceRedirect `json:"redirects,omitempty"`
 	Response  *EvidenceResponse  `json:"response,omitempty"` // to the last request

@@ -35,6 +35,7 @@ func (a *attempt) readBody(ans *answer) ([]byte, error) {
 	b := a.buffers()
 	body, truncated, err := a.decoded(b.body[:0], ans, limit)
 	b.body = body
+	b.trail.body, b.trail.more = body, truncated || err != nil
 	a.report.BodyBytes, a.report.BodyTruncated = int64(len(body)), truncated
 	phase(&a.report.Phases.Transfer, ans.started)
 	if err == nil {

@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"net/http"
 	"time"
-
-	"sitemon"
 )
 
 // Detail is what a probe saw, for people: secrets are redacted in all of it.
@@ -57,9 +55,9 @@ type Certificate struct {
 func (d *Detail) recordTLS(state *tls.ConnectionState) {
 	t := &TLS{Version: tls.VersionName(state.Version), CipherSuite: tls.CipherSuiteName(state.CipherSuite)}
 	for _, c := range state.PeerCertificates {
-		names := append([]string(nil), c.DNSNames...)
-		for _, ip := range c.IPAddresses {
-			names = append(names, ip.String())
+		names := certificateNames(c)
+		for i := range names {
+			names[i] = visible(names[i])
 		}
 		t.Certificates = append(t.Certificates, Certificate{visible(c.Subject.String()), visible(c.Issuer.String()), names, c.NotBefore, c.NotAfter})
 	}
@@ -70,14 +68,7 @@ func (d *Detail) recordHop(a *attempt, r *request, resp *http.Response) {
 	headers := make(http.Header, len(resp.Header))
 	for name, values := range resp.Header {
 		for _, value := range values {
-			switch {
-			case sitemon.CredentialName(name):
-				value = sitemon.Redacted
-			case name == "Location":
-				value = sitemon.RedactURL(value)
-			}
-			value = a.seen([]byte(value))
-			headers.Add(visible(name), value[1:len(value)-1])
+			headers.Add(visible(name), shorten(visible(a.headerText(name, []string{value})), maxSeen))
 		}
 	}
 	d.Hops = append(d.Hops, Hop{r.method, visible(a.cleanURL(r.url)), a.report.RemoteAddr, resp.Proto, resp.StatusCode, headers})

@@ -127,6 +127,8 @@ func (a *attempt) dialFailure(target netip.AddrPort, err error) *failure {
 	if blocked, ok := errors.AsType[*blockedError](err); ok {
 		return failf(sitemon.ReasonBlocked, err, "%s by the address policy (probes.deny)", blocked.Error())
 	}
+	t := a.trail()
+	t.tried = append(t.tried, target.String())
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failf(sitemon.ReasonConnectRefused, err, "connection refused by %s", target)

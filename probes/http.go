@@ -25,6 +25,7 @@ func probeHTTP(a *attempt) error {
 			return err
 		}
 		if next != nil {
+			a.trail().follow()
 			ans.discard()
 			r = next
 			continue
@@ -53,6 +54,7 @@ type answer struct {
 // site has one that is still good.
 func (a *attempt) request(r *request) (*answer, error) {
 	a.report.CertificateExpiresAt = time.Time{}
+	a.trail().sending(r)
 	if a.site.Request.KeepAlive && repeatable(r.method) {
 		if c := a.set.kept.take(a.site, r.origin()); c != nil {
 			ans, err := a.exchange(c, r)
@@ -83,6 +85,7 @@ func repeatable(method string) bool {
 func (a *attempt) exchange(c *httpConn, r *request) (*answer, error) {
 	a.report.RemoteAddr = c.remote
 	a.report.CertificateExpiresAt = c.expires
+	a.trail().conn = c
 	var (
 		resp *http.Response
 		err  error
@@ -101,6 +104,7 @@ func (a *attempt) exchange(c *httpConn, r *request) (*answer, error) {
 		return nil, err
 	}
 	a.report.StatusCode = resp.StatusCode
+	a.trail().response = resp
 	if a.detail != nil {
 		a.detail.recordHop(a, r, resp)
 	}

@@ -29,6 +29,8 @@ type buffers struct {
 	br   *bufio.Reader // of wire
 	out  []byte
 	body []byte
+	// trail is kept here as it has to be somewhere that a probe need not make.
+	trail trail
 }
 
 // wire reads from a connection, and no more than left. It repeats the error that
@@ -88,6 +90,7 @@ func (a *attempt) release() {
 		return
 	}
 	a.bufs.wire = wire{}
+	a.bufs.trail.reset()
 	if cap(a.bufs.body) > maxPooled {
 		a.bufs.body = nil
 	}

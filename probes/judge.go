@@ -57,13 +57,15 @@ func (v *verdict) quiet(ok bool) bool { return ok && v.attempt.detail == nil }
 func (v *verdict) note(ok bool, bad sitemon.Outcome, reason sitemon.Reason, c Check, text string) {
 	a := v.attempt
 	c.OK = ok
+	c.Name, c.Expected, c.Seen = visible(a.redact(c.Name)), visible(a.redact(c.Expected)), visible(a.redact(c.Seen))
 	if a.detail != nil {
-		c.Name, c.Expected, c.Seen = visible(a.redact(c.Name)), visible(a.redact(c.Expected)), visible(a.redact(c.Seen))
 		a.detail.Checks = append(a.detail.Checks, c)
 	}
 	if ok {
 		return
 	}
+	t := a.trail()
+	t.failed = append(t.failed, c)
 	if v.outcome == "" { // what makes a site down is judged before what degrades it
 		v.outcome, v.reason = bad, reason
 	}

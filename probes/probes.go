@@ -151,12 +151,18 @@ func (a *attempt) finish(err error) {
 	if err == nil {
 		if r.Outcome == "" {
 			r.Outcome = sitemon.OutcomeUp
+			return
 		}
+		r.Evidence = a.evidence()
 		return
 	}
+	a.hideExchanged()
 	f := asFailure(err)
 	if errors.Is(a.ctx.Err(), context.Canceled) {
 		f = &failure{sitemon.ReasonInternal, "the probe was cancelled", a.ctx.Err()}
 	}
 	r.Outcome, r.Reason, r.Error = f.outcome(), f.reason, a.errorText(f.text)
+	if r.Outcome == sitemon.OutcomeDown {
+		r.Evidence = a.evidence()
+	}
 }

@@ -3,6 +3,7 @@ package probes
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -61,6 +62,7 @@ func (a *attempt) throughProxy(c *httpConn, u *url.URL, host string, port uint16
 			return err
 		}
 		c.Conn, a.report.CertificateExpiresAt = tc, time.Time{} // the proxy's, not the site's
+		a.trail().tls = tls.ConnectionState{}
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()

@@ -1,8 +1,10 @@
 package probes
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
 	"slices"
 	"strconv"
@@ -38,13 +40,40 @@ func (a *attempt) errorText(text string) string {
 
 // seen is the beginning of what a server sent, quoted.
 func (a *attempt) seen(text []byte) string {
-	longest := 0
-	for _, s := range a.secrets {
-		longest = max(longest, len(s))
+	return `"` + shorten(visible(a.beginning(text, a.report.BodyTruncated, maxSeen)), maxSeen) + `"`
+}
+
+// beginning is the first limit bytes of what a server sent, without secrets; more
+// says that it went on.
+func (a *attempt) beginning(text []byte, more bool, limit int) string {
+	a.hideExchanged()
+	forms, longest := a.forms(), 0
+	if len(forms) > 0 {
+		longest = len(forms[0])
 	}
-	window := text[:min(len(text), seenWindow+longest)]
-	s := shorten(visible(a.redact(string(window))), maxSeen)
-	return `"` + s + `"`
+	window := text[:min(len(text), limit+seenWindow+longest)]
+	s := a.redact(string(window))
+	if more || len(window) < len(text) {
+		s = trimPart(s, forms)
+	}
+	return shorten(redactLinks(s), limit)
+}
+
+// trimPart takes off the beginning of a secret at the end of a text that was cut
+// there.
+func trimPart(text string, forms []string) string {
+	end := len(text)
+	for _, form := range forms {
+		if len(form) < wordLength {
+			break // and so are those that follow
+		}
+		for n := min(len(form)-1, len(text)); n > len(text)-end; n-- {
+			if text[len(text)-1] == form[n-1] && strings.HasSuffix(text, form[:n]) {
+				end = len(text) - n
+			}
+		}
+	}
+	return text[:end]
 }
 
 // redact takes the attempt's secrets out of a text, in the forms in which they
@@ -53,26 +82,54 @@ func (a *attempt) redact(text string) string {
 	if len(a.secrets) == 0 || text == "" {
 		return text
 	}
-	var forms []string
-	for _, s := range a.secrets {
-		if s == "" {
-			continue
-		}
-		inJSON, _ := json.Marshal(s)
-		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), string(inJSON[1:len(inJSON)-1]), strings.TrimSpace(s))
-	}
-	// The longest first, so that no part of one is left by another inside it.
-	slices.SortFunc(forms, func(x, y string) int { return len(y) - len(x) })
-	for _, form := range slices.Compact(forms) {
-		switch {
-		case form == "":
-		case len(form) >= wordLength:
+	for _, form := range a.forms() {
+		if len(form) >= wordLength {
 			text = strings.ReplaceAll(text, form, sitemon.Redacted)
-		default:
+		} else {
 			text = replaceWord(text, form)
 		}
 	}
 	return text
+}
+
+// forms are the secrets of the attempt in the forms in which they may come back,
+// the longest first, so that no part of one is left by another inside it.
+func (a *attempt) forms() []string {
+	if len(a.secrets) == 0 {
+		return nil
+	}
+	t := a.trail()
+	if t.formsOf == len(a.secrets) {
+		return t.forms
+	}
+	slices.Sort(a.secrets)
+	a.secrets = slices.Compact(a.secrets)
+	t.forms, t.formsOf = nil, len(a.secrets)
+	for _, s := range a.secrets {
+		inJSON, _ := json.Marshal(s)
+		quoted := strings.NewReplacer("\\", "\\\\", `"`, `\"`).Replace(s)
+		inHTML := html.EscapeString(s)
+		inQuery, inPath := url.QueryEscape(s), url.PathEscape(s)
+		t.forms = append(t.forms, s, strings.TrimSpace(s), string(inJSON[1:len(inJSON)-1]), quoted,
+			inQuery, inPath, lowerHex(inQuery), lowerHex(inPath),
+			inHTML, strings.ReplaceAll(inHTML, "&#34;", "&quot;"), strings.NewReplacer("&#34;", "&quot;", "&#39;", "&#x27;").Replace(inHTML))
+	}
+	slices.SortFunc(t.forms, func(x, y string) int { return cmp.Or(len(y)-len(x), strings.Compare(x, y)) })
+	t.forms = slices.DeleteFunc(slices.Compact(t.forms), func(form string) bool { return form == "" })
+	return t.forms
+}
+
+// lowerHex writes the hexadecimal digits of percent-encoded text small, as some
+// programs do.
+func lowerHex(s string) string {
+	b := []byte(s)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i:], strings.ToLower(s[i:i+3]))
+			i += 2
+		}
+	}
+	return string(b)
 }
 
 // replaceWord redacts word where no letter or digit is beside it.
@@ -103,7 +160,10 @@ func alphanumeric(r rune) bool {
 }
 
 // visible writes characters that can't be seen as Go escapes them.
-func visible(s string) string {
+func visible(s string) string { return escape(s, "") }
+
+// escape is visible but for the characters to keep.
+func escape(s, keep string) string {
 	plain := func(r rune) bool { return r >= ' ' && r < 0x7f }
 	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
 		return s
@@ -113,7 +173,7 @@ func visible(s string) string {
 		switch {
 		case r == utf8.RuneError && s[i] != '\xef':
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case unicode.IsPrint(r):
+		case unicode.IsPrint(r) || strings.ContainsRune(keep, r):
 			b.WriteRune(r)
 		default:
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))

@@ -113,6 +113,7 @@ func (a *attempt) recordCertificates(state *tls.ConnectionState) {
 		}
 	}
 	a.report.CertificateExpiresAt = earliest
+	a.trail().tls = *state
 	if a.detail != nil {
 		a.detail.recordTLS(state)
 	}
@@ -177,10 +178,7 @@ func invalidCertificate(invalid x509.CertificateInvalidError) *failure {
 
 // namesOf lists whom a certificate is for.
 func namesOf(c *x509.Certificate) string {
-	names := append([]string(nil), c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		names = append(names, ip.String())
-	}
+	names := certificateNames(c)
 	switch {
 	case len(names) == 0:
 		return fmt.Sprintf("%q", c.Subject.String())
