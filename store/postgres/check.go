@@ -29,6 +29,7 @@ func check(r *sitemon.Report, now time.Time) error {
 		{"remote_addr", r.RemoteAddr},
 		{"monitor", r.Monitor},
 		{"gap", r.Gap},
+		{"evidence", r.Evidence},
 	} {
 		if !utf8.ValidString(t.text) || strings.IndexByte(t.text, 0) >= 0 {
 			return fmt.Errorf("%w: %s is not UTF-8, or has a NUL in it", sitemon.ErrInvalid, t.what)

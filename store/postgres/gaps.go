@@ -11,6 +11,7 @@ import (
 
 	"sitemon"
 	"sitemon/slot"
+	"sitemon/store/internal/history"
 )
 
 // span is the time between two reports of a location that follow each other.
@@ -32,8 +33,8 @@ type gapRows struct {
 	reasons   []pgtype.Int4
 }
 
-func (g *gapRows) add(sp span, plans []slot.Plan) {
-	for _, run := range slot.Missing(plans, sp.prev, sp.next) {
+func (g *gapRows) add(sp span, plans history.Plans) {
+	for _, run := range slot.Missing(plans.Of(sp.l.name), sp.prev, sp.next) {
 		key := gapKey{sp.l.id, run.From.UnixMilli()}
 		if _, ok := g.there[key]; ok {
 			continue
@@ -69,7 +70,7 @@ func (b *batch) gapBefore(e *entry, prev time.Time) {
 	}
 	sp := span{e.l, prev, e.r.Slot, b.db.memory.reasonID(sitemon.Reason(e.r.Gap))}
 	if simple {
-		b.missing.add(sp, []slot.Plan{{From: s.planFrom, Grid: s.grid, Enabled: true}})
+		b.missing.add(sp, history.Plans{{Plan: slot.Plan{From: s.planFrom, Grid: s.grid, Enabled: true}, Locations: s.probedFrom}})
 	} else {
 		b.spans = append(b.spans, sp)
 	}
@@ -135,6 +136,9 @@ LEFT JOIN LATERAL (SELECT slot, gap_id FROM site_reports
 		}
 		e := b.late[i-1]
 		b.mark(e, time.Duration(ms.Int32)*time.Millisecond)
+		if e.r.Outcome != sitemon.OutcomeUnknown {
+			b.incidents.from(e.l.site.id, e.r.Slot)
+		}
 		if !next.Valid { // the newest ones are gone, by retention or by hand
 			return nil
 		}
@@ -151,7 +155,7 @@ LEFT JOIN LATERAL (SELECT slot, gap_id FROM site_reports
 }
 
 // plans reads all plans of the sites of which the present one is not enough.
-func (b *batch) plans(ctx context.Context, tx pgx.Tx, around []span) (map[int64][]slot.Plan, error) {
+func (b *batch) plans(ctx context.Context, tx pgx.Tx, around []span) (map[int64]history.Plans, error) {
 	names := map[int64]string{}
 	for _, list := range [...][]span{b.spans, around} {
 		for _, sp := range list {
@@ -165,14 +169,14 @@ func (b *batch) plans(ctx context.Context, tx pgx.Tx, around []span) (map[int64]
 }
 
 // readPlansOf reads the plans of sites, oldest first.
-func readPlansOf(ctx context.Context, q querier, names map[int64]string) (map[int64][]slot.Plan, error) {
-	plans := make(map[int64][]slot.Plan, len(names))
-	err := eachRow(ctx, q, `SELECT site_id, "from", "to", interval_ms, enabled FROM site_plans WHERE site_id = ANY ($1) ORDER BY site_id, "from"`,
+func readPlansOf(ctx context.Context, q querier, names map[int64]string) (map[int64]history.Plans, error) {
+	plans := make(map[int64]history.Plans, len(names))
+	err := eachRow(ctx, q, `SELECT site_id, "from", "to", interval_ms, enabled, locations FROM site_plans WHERE site_id = ANY ($1) ORDER BY site_id, "from"`,
 		[]any{slices.Collect(maps.Keys(names))}, func(row pgx.Rows) error {
 			var id, ms int64
 			var from, to pgtype.Timestamptz
-			var p slot.Plan
-			err := row.Scan(&id, &from, &to, &ms, &p.Enabled)
+			var p history.Plan
+			err := row.Scan(&id, &from, &to, &ms, &p.Enabled, &p.Locations)
 			p.From, p.To = orZero(from), orZero(to)
 			p.Grid = slot.NewGrid(names[id], time.Duration(ms)*time.Millisecond)
 			plans[id] = append(plans[id], p)

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"sitemon"
-	"sitemon/slot"
 	"sitemon/store/internal/history"
 )
 
@@ -71,24 +70,14 @@ func openGaps(ctx context.Context, tx pgx.Tx, site int64, name string, now, from
 			if err := row.Scan(dest...); err != nil {
 				return err
 			}
-			gaps = append(gaps, history.OpenGaps(name, l.location, plans, l.track(&r), now, from, to)...)
+			gaps = append(gaps, history.OpenGaps(name, l.location, plans.Of(l.location), l.track(&r), now, from, to)...)
 			return nil
 		})
 	return gaps, err
 }
 
 // readPlans reads the plans of a site, oldest first.
-func readPlans(ctx context.Context, q querier, site int64, name string) (plans []slot.Plan, err error) {
-	err = eachRow(ctx, q, `SELECT "from", "to", interval_ms, enabled FROM site_plans WHERE site_id = $1 ORDER BY "from"`,
-		[]any{site}, func(row pgx.Rows) error {
-			var from, to pgtype.Timestamptz
-			var ms int64
-			var p slot.Plan
-			err := row.Scan(&from, &to, &ms, &p.Enabled)
-			p.From, p.To = orZero(from), orZero(to)
-			p.Grid = slot.NewGrid(name, time.Duration(ms)*time.Millisecond)
-			plans = append(plans, p)
-			return err
-		})
-	return plans, err
+func readPlans(ctx context.Context, q querier, site int64, name string) (history.Plans, error) {
+	plans, err := readPlansOf(ctx, q, map[int64]string{site: name})
+	return plans[site], err
 }

@@ -41,6 +41,7 @@ type definition struct {
 	planFrom   time.Time // of the open plan; zero: there is none
 	grid       slot.Grid
 	thresholds status.Thresholds
+	probedFrom []string // locations; none: all
 }
 
 // location is a site as one location sees it.
@@ -55,6 +56,8 @@ type location struct {
 	// seen: the row says that the location has fallen silent, and is not looked at
 	// any more.
 	seen bool
+	// evidence is the slot of the newest one that this store has written.
+	evidence time.Time
 
 	batch *touched // what the batch at hand makes of it; nil: nothing
 }
@@ -241,13 +244,13 @@ func (m *memory) loadDefinitions(ctx context.Context, tx pgx.Tx, sites []*site) 
 	if len(ids) == 0 {
 		return nil
 	}
-	err := eachRow(ctx, tx, `SELECT s.site_id, s.interval_ms, s.enabled, s.failure_threshold, s.success_threshold, p."from"
+	err := eachRow(ctx, tx, `SELECT s.site_id, s.interval_ms, s.enabled, s.failure_threshold, s.success_threshold, s.locations, p."from"
 FROM sites s LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL
 WHERE s.site_id = ANY ($1) AND `+liveRow, []any{ids}, func(row pgx.Rows) error {
 		var id, ms int64
 		var from pgtype.Timestamptz
 		d := definition{live: true}
-		err := row.Scan(&id, &ms, &d.enabled, &d.thresholds.Failure, &d.thresholds.Success, &from)
+		err := row.Scan(&id, &ms, &d.enabled, &d.thresholds.Failure, &d.thresholds.Success, &d.probedFrom, &from)
 		if err == nil && ms <= 0 {
 			err = fmt.Errorf("site %d has an interval of %d ms", id, ms)
 		}

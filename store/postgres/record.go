@@ -67,6 +67,8 @@ type batch struct {
 	missing   gapRows     // before the new reports
 	spans     []span      // in which slots may be missing: that takes more than the present plan
 	marks     map[mark]struct{}
+	incidents incidentMarks
+	evidence  evidenceRows
 	changes   []sitemon.StatusChange
 	out       *pgx.Batch // what is written last
 }
@@ -85,6 +87,7 @@ type touched struct {
 	takeOver bool // the memory of it was not complete
 	dirty    bool // its row is to be written
 	judged   bool // there is an event of it
+	evidence time.Time
 }
 
 type track = status.Track
@@ -154,6 +157,7 @@ func (b *batch) try(ctx context.Context) error {
 	for _, l := range b.locations {
 		l.known, l.track = true, l.batch.track
 		l.seen = l.seen && !l.batch.dirty
+		l.evidence = later(l.evidence, l.batch.evidence)
 	}
 	return nil
 }
@@ -195,7 +199,7 @@ func (b *batch) locate() {
 // run is the transaction. It may run several times.
 func (b *batch) run(ctx context.Context, tx pgx.Tx) error {
 	b.late, b.events, b.missing, b.spans = nil, nil, gapRows{}, nil
-	b.marks, b.out = map[mark]struct{}{}, &pgx.Batch{}
+	b.marks, b.incidents, b.evidence, b.out = map[mark]struct{}{}, incidentMarks{}, evidenceRows{}, &pgx.Batch{}
 	for i := range b.entries {
 		b.entries[i].duplicate = false
 	}
@@ -216,7 +220,7 @@ func (b *batch) run(ctx context.Context, tx pgx.Tx) error {
 		return fmt.Errorf("derive gaps: %w", err)
 	}
 	var err error
-	if b.changes, err = judge(ctx, tx, b.events, b.now, b.out); err != nil {
+	if b.changes, err = judge(ctx, tx, b.events, b.now, b.incidents, b.out); err != nil {
 		return fmt.Errorf("judge sites: %w", err)
 	}
 	b.save()
@@ -234,7 +238,7 @@ func (b *batch) lockLocations(ctx context.Context, tx pgx.Tx) error {
 	m := b.db.memory
 	ids := make([]int64, len(b.locations))
 	for i, l := range b.locations {
-		*l.batch = touched{before: l.track}
+		*l.batch = touched{before: l.track, evidence: l.evidence}
 		ids[i] = l.id
 	}
 	var there int
@@ -295,6 +299,8 @@ func (b *batch) save() {
 		}
 	}
 	saveTracks(b.out, tracks, b.db.id)
+	b.incidents.save(b.out)
+	b.evidence.save(b.out)
 	if len(b.marks) == 0 {
 		return
 	}

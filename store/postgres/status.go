@@ -12,6 +12,7 @@ import (
 
 	"sitemon"
 	"sitemon/status"
+	"sitemon/store/internal/history"
 )
 
 // at is the moment as of which a report of a slot is judged: no later one than up
@@ -34,6 +35,7 @@ func (b *batch) advance() {
 		t, r := &e.l.batch.track, e.r
 		if t.Status != "" && !r.Slot.After(t.Slot) {
 			b.late = append(b.late, e)
+			b.evidence.add(e)
 			continue
 		}
 		if t.Status != "" {
@@ -42,6 +44,10 @@ func (b *batch) advance() {
 		b.mark(e, t.Interval)
 		before := *t
 		t.Advance(*r, e.l.site.thresholds)
+		if before.Status != t.Status && isDown(before.Status, t.Status) {
+			b.incidents.from(e.l.site.id, t.Since)
+		}
+		b.evidence.add(e)
 		at := b.at(r.Slot)
 		switch {
 		case !status.Steady(&before, t):
@@ -52,7 +58,7 @@ func (b *batch) advance() {
 			continue
 		}
 		e.l.batch.judged = true
-		b.events = append(b.events, e.l.site.event(at))
+		b.events = append(b.events, e.l.site.event(at, r.Slot))
 	}
 }
 
@@ -60,11 +66,12 @@ func (b *batch) advance() {
 type event struct {
 	site int64
 	at   time.Time
-	own  []held // the tracks that this transaction changes, as they are then
+	from time.Time // when what led to it happened
+	own  []held    // the tracks that this transaction changes, as they are then
 }
 
-func (s *site) event(at time.Time) event {
-	ev := event{site: s.id, at: at}
+func (s *site) event(at, from time.Time) event {
+	ev := event{site: s.id, at: at, from: from}
 	for _, l := range s.locations {
 		if l.batch != nil {
 			ev.own = append(ev.own, held{l.id, s.id, l.name, l.batch.track})
@@ -74,8 +81,9 @@ func (s *site) event(at time.Time) event {
 }
 
 // judge puts together what the locations of sites say at one event after another,
-// queues what is to be written of it, and returns the changes of status.
-func judge(ctx context.Context, tx pgx.Tx, events []event, now time.Time, out *pgx.Batch) (changes []sitemon.StatusChange, err error) {
+// queues what is to be written of it, and returns the changes of status. It adds to
+// the marks.
+func judge(ctx context.Context, tx pgx.Tx, events []event, now time.Time, marks incidentMarks, out *pgx.Batch) (changes []sitemon.StatusChange, err error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
@@ -86,7 +94,7 @@ func judge(ctx context.Context, tx pgx.Tx, events []event, now time.Time, out *p
 			own[h.id] = struct{}{}
 		}
 	}
-	if err := readJudged(ctx, tx, sites, slices.AppendSeq([]int64{}, maps.Keys(own))); err != nil {
+	if err := readJudged(ctx, tx, sites, slices.AppendSeq([]int64{}, maps.Keys(own)), now); err != nil {
 		return nil, err
 	}
 	var rows []statusRow
@@ -95,11 +103,14 @@ func judge(ctx context.Context, tx pgx.Tx, events []event, now time.Time, out *p
 		if s.name == "" || s.state.Status == "" { // nobody watches it
 			continue
 		}
-		st := decide(ev.at, s.state, s.enabled, s.tracks(ev.own))
+		st := decide(ev.at, s.state, s.termsAt(ev.at), s.tracks(ev.own))
 		if st.Status != s.state.Status {
 			changes = append(changes, sitemon.StatusChange{
 				Site: s.name, Status: st.Status, Since: st.Since, Reason: st.Reason, Error: st.Error,
 			})
+			if s.state.Status == sitemon.StatusUnknown || isDown(s.state.Status, st.Status) {
+				marks.from(ev.site, ev.from)
+			}
 		}
 		s.state = st
 	}
@@ -119,9 +130,17 @@ func same(a, b status.State) bool {
 // judging is a site whose state is put together.
 type judging struct {
 	name          string
-	enabled       bool
+	terms         status.Terms
+	maintained    history.Maintained
 	before, state status.State
 	others        []held
+}
+
+// termsAt are the terms at a moment.
+func (s *judging) termsAt(at time.Time) status.Terms {
+	t := s.terms
+	t.Maintenance = s.maintained.Since(at)
+	return t
 }
 
 // tracks are those of all locations that ever reported.
@@ -137,9 +156,19 @@ func (s *judging) tracks(own []held) []status.Located {
 	return list
 }
 
+// maintainedFor is how long a maintenance matters that is over: what is judged may
+// lie a little in the past, and one may follow another.
+const maintainedFor = 24 * time.Hour
+
+// readTerms reads what decides on the states of sites beside their locations, with a
+// row for each maintenance of now and of late.
+const readTerms = `SELECT s.site_id, s.name, s.enabled, s.quorum, s.locations, m."from", m."to"
+FROM sites s LEFT JOIN site_maintenance m ON m.site_id = s.site_id AND m."to" > $2
+WHERE s.site_id = ANY ($1) AND ` + liveRow
+
 // readJudged locks the statuses of sites and reads what they are made of, all but
 // the tracks that the transaction itself changes.
-func readJudged(ctx context.Context, tx pgx.Tx, sites map[int64]*judging, own []int64) error {
+func readJudged(ctx context.Context, tx pgx.Tx, sites map[int64]*judging, own []int64, now time.Time) error {
 	ids := slices.Sorted(maps.Keys(sites))
 	states, err := lockStatuses(ctx, tx, ids)
 	if err != nil {
@@ -148,17 +177,21 @@ func readJudged(ctx context.Context, tx pgx.Tx, sites map[int64]*judging, own []
 	for id, st := range states {
 		sites[id].before, sites[id].state = st, st
 	}
-	err = eachRow(ctx, tx, "SELECT s.site_id, s.name, s.enabled FROM sites s WHERE s.site_id = ANY ($1) AND "+liveRow, []any{ids},
-		func(row pgx.Rows) error {
-			var id int64
-			var name string
-			var enabled bool
-			err := row.Scan(&id, &name, &enabled)
-			if s := sites[id]; s != nil {
-				s.name, s.enabled = name, enabled
+	err = eachRow(ctx, tx, readTerms, []any{ids, now.Add(-maintainedFor)}, func(row pgx.Rows) error {
+		var id int64
+		var r judging
+		var quorum int
+		var from, to pgtype.Timestamptz
+		err := row.Scan(&id, &r.name, &r.terms.Enabled, &quorum, &r.terms.Locations, &from, &to)
+		if s := sites[id]; s != nil && err == nil {
+			s.name, s.terms = r.name, r.terms
+			s.terms.Quorum = sitemon.Quorum(quorum)
+			if from.Valid {
+				s.maintained = append(s.maintained, history.Window{From: from.Time.UTC(), To: to.Time.UTC()})
 			}
-			return err
-		})
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -220,6 +253,7 @@ func (t *ticking) run(ctx context.Context, tx pgx.Tx) error {
 	}
 	ids, looks := make([]int64, len(tracks)), make([]pgtype.Timestamptz, len(tracks))
 	var events []event
+	marks := incidentMarks{}
 	for i, h := range tracks {
 		ids[i] = h.id
 		if silent := h.track.Silent; t.now.Before(silent) {
@@ -227,14 +261,18 @@ func (t *ticking) run(ctx context.Context, tx pgx.Tx) error {
 			continue
 		}
 		t.silent = append(t.silent, h.id)
-		events = append(events, event{site: h.site, at: t.now})
+		events = append(events, event{site: h.site, at: t.now, from: h.track.Silent})
+		if h.track.Status == sitemon.StatusDown {
+			marks.from(h.site, h.track.Silent)
+		}
 	}
 	out := &pgx.Batch{}
 	out.Queue(`UPDATE site_locations l SET look_at = n.at, writer = CASE WHEN n.at IS NULL AND l.writer <> $3 THEN '' ELSE l.writer END
 FROM unnest($1::int[], $2::timestamptz[]) AS n (id, at) WHERE l.id = n.id`, ids, looks, t.db.id)
-	if t.changes, err = judge(ctx, tx, events, t.db.clock(), out); err != nil {
+	if t.changes, err = judge(ctx, tx, events, t.db.clock(), marks, out); err != nil {
 		return fmt.Errorf("judge sites: %w", err)
 	}
+	marks.save(out)
 	return tx.SendBatch(ctx, out).Close()
 }
 

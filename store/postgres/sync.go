@@ -12,12 +12,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sitemon"
+	"sitemon/store/internal/history"
 )
 
 // SyncSites makes the stored sites of a source those of its document, in one
 // transaction that writes only the differences, and returns the generation under
 // which the document is stored now with the plan that was carried out. A document
-// that changes no site is no new generation, except the first one of a store.
+// that changes neither a site nor the alerting nor a maintenance is no new generation,
+// except the first one of a store.
 //
 // A document takes over sites that people put in by hand. A site that another
 // source owns stays as it is; Plan.Refused names it, and the rest is applied. Sites
@@ -71,9 +73,13 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	if err := y.diff(ctx); err != nil {
 		return old.Generation, y.plan, err
 	}
+	packed, err := history.PackDocument(y.doc)
+	if err != nil {
+		return old.Generation, y.plan, err
+	}
 	g := old.Generation
 	switch {
-	case !y.plan.Empty() || y.newest.Number == 0:
+	case !y.plan.Empty() || y.newest.Number == 0 || packed != old.packed:
 		if err := y.newGeneration(ctx); err != nil {
 			return g, y.plan, err
 		}
@@ -93,10 +99,10 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	}
 	g.Source, g.Hash, g.Sites = y.doc.Source, y.doc.Hash, len(order)
 	ordered := old.Number > 0 && slices.Equal(order, old.order)
-	if g == old.Generation && ordered {
+	if g == old.Generation && ordered { // so packed is what it was
 		return g, y.plan, nil
 	}
-	return g, y.plan, writeDocument(ctx, y.tx, document{g, order}, ordered, y.now)
+	return g, y.plan, writeDocument(ctx, y.tx, document{g, order, packed}, ordered, y.now)
 }
 
 // diff compares the document with what is stored and collects what is to be

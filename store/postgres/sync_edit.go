@@ -12,6 +12,7 @@ import (
 
 	"sitemon"
 	"sitemon/status"
+	"sitemon/store/internal/history"
 )
 
 // edit is a transaction that changes which sites there are, and what they are. It
@@ -44,6 +45,8 @@ type detail struct {
 	id         int64
 	definition json.RawMessage
 	thresholds status.Thresholds
+	quorum     sitemon.Quorum
+	locations  []string
 	enabled    bool // as planned
 	interval   time.Duration
 }
@@ -155,12 +158,12 @@ func (e *edit) meet(ctx context.Context) (strange map[int64]bool, err error) {
 	return strange, find(byName, false) // a report of it came just now
 }
 
-// writePlans ends the plans of sites whose slots are others from now on, and
-// begins new ones.
+// writePlans ends the plans of sites whose slots are others from now on, or whose
+// reports count for something else, and begins new ones.
 func (e *edit) writePlans(ctx context.Context) error {
 	ended := slices.Clone(e.removed)
-	var begun, intervals []int64
-	var enabled []bool
+	var begun []int64
+	var r rowValues
 	for i := range e.puts {
 		p := &e.puts[i]
 		if !p.replanned() {
@@ -170,7 +173,8 @@ func (e *edit) writePlans(ctx context.Context) error {
 		if p.before != nil {
 			ended = append(ended, id)
 		}
-		begun, intervals, enabled = append(begun, id), append(intervals, p.site.Interval.Milliseconds()), append(enabled, p.site.Enabled)
+		begun = append(begun, id)
+		r.add(p.site)
 	}
 	if len(ended) > 0 {
 		if _, err := e.tx.Exec(ctx, `UPDATE site_plans SET "to" = $2 WHERE site_id = ANY ($1) AND "to" IS NULL`, ended, e.now); err != nil {
@@ -180,21 +184,22 @@ func (e *edit) writePlans(ctx context.Context) error {
 	if len(begun) == 0 {
 		return nil
 	}
-	_, err := e.tx.Exec(ctx, `INSERT INTO site_plans (site_id, "from", interval_ms, enabled, generation)
-SELECT u.id, $1, u.ms, u.enabled, $2 FROM unnest($3::int[], $4::bigint[], $5::bool[]) AS u (id, ms, enabled)
-ON CONFLICT (site_id, "from") DO UPDATE SET "to" = NULL, interval_ms = excluded.interval_ms, enabled = excluded.enabled, generation = excluded.generation`,
-		e.now, e.newest.Number, begun, intervals, enabled)
+	_, err := e.tx.Exec(ctx, `INSERT INTO site_plans (site_id, "from", interval_ms, enabled, failure_threshold, success_threshold, quorum, locations, generation)
+SELECT u.id, $1, u.ms, u.enabled, u.failures, u.successes, u.quorum, u.locations::text[], $2
+FROM unnest($3::int[], $4::bigint[], $5::bool[], $6::int[], $7::int[], $8::int[], $9::text[]) AS u (id, ms, enabled, failures, successes, quorum, locations)
+ON CONFLICT (site_id, "from") DO UPDATE SET "to" = NULL, interval_ms = excluded.interval_ms, enabled = excluded.enabled,
+ failure_threshold = excluded.failure_threshold, success_threshold = excluded.success_threshold, quorum = excluded.quorum,
+ locations = excluded.locations, generation = excluded.generation`,
+		e.now, e.newest.Number, begun, r.intervals, r.enabled, r.failures, r.successes, r.quorums, r.locations)
 	return err
 }
 
-// replanned reports whether the site's slots are others from now on.
+// replanned reports whether the site's slots are others from now on, or its reports
+// count for something else than before.
 func (p *put) replanned() bool {
-	return p.before == nil || p.before.interval != p.site.Interval || p.before.enabled != p.site.Enabled
-}
-
-// rejudged reports whether the site's reports count for something else than before.
-func (p *put) rejudged() bool {
-	return p.replanned() || p.before.thresholds != thresholdsOf(p.site)
+	b, s := p.before, p.site
+	return b == nil || b.interval != s.Interval || b.enabled != s.Enabled || b.thresholds != thresholdsOf(s) ||
+		b.quorum != history.Quorum(s.Quorum) || !slices.Equal(b.locations, s.Locations)
 }
 
 func thresholdsOf(s *sitemon.Site) status.Thresholds {
@@ -207,14 +212,16 @@ func readRows(ctx context.Context, tx pgx.Tx, names []string) (map[string]*detai
 		return nil, nil
 	}
 	details := make(map[string]*detail, len(names))
-	err := eachRow(ctx, tx, `SELECT s.name, s.site_id, s.definition, s.failure_threshold, s.success_threshold, p.enabled, p.interval_ms
+	err := eachRow(ctx, tx, `SELECT s.name, s.site_id, s.definition, s.failure_threshold, s.success_threshold, s.quorum, s.locations, p.enabled, p.interval_ms
 FROM sites s LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL
 WHERE s.name = ANY ($1) AND `+liveRow, []any{names}, func(row pgx.Rows) error {
 		var name, definition string
 		var d detail
 		var enabled pgtype.Bool
 		var ms pgtype.Int8
-		err := row.Scan(&name, &d.id, &definition, &d.thresholds.Failure, &d.thresholds.Success, &enabled, &ms)
+		var quorum int
+		err := row.Scan(&name, &d.id, &definition, &d.thresholds.Failure, &d.thresholds.Success, &quorum, &d.locations, &enabled, &ms)
+		d.quorum = sitemon.Quorum(quorum)
 		d.definition, d.enabled, d.interval = json.RawMessage(definition), enabled.Bool, time.Duration(ms.Int64)*time.Millisecond
 		details[name] = &d
 		return err

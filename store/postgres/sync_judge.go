@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sitemon/status"
+	"sitemon/store/internal/history"
 )
 
 // judge brings the tracks and the statuses of the sites up to date that were
@@ -21,7 +22,7 @@ func (e *edit) judge(ctx context.Context, strange map[int64]bool) error {
 	}
 	for i := range e.puts {
 		p := &e.puts[i]
-		if !p.rejudged() {
+		if !p.replanned() {
 			continue
 		}
 		id := e.ids[p.site.Name]
@@ -46,14 +47,22 @@ func (e *edit) judge(ctx context.Context, strange map[int64]bool) error {
 	if err := e.judgeSites(ctx, b, ids, sites); err != nil {
 		return err
 	}
+	marks := incidentMarks{}
+	for id, s := range sites {
+		if len(s.tracks) > 0 {
+			marks.from(id, e.now)
+		}
+	}
+	marks.save(b)
 	return e.tx.SendBatch(ctx, b).Close()
 }
 
 // review is a site that is judged again.
 type review struct {
-	put    *put // nil: the site is removed
-	forget bool // what it was before says nothing of it
-	tracks []status.Located
+	put        *put // nil: the site is removed
+	forget     bool // what it was before says nothing of it
+	tracks     []status.Located
+	maintained history.Maintained
 }
 
 // judgeTracks decides the tracks of the sites and queues their writing.
@@ -97,6 +106,9 @@ func (e *edit) judgeSites(ctx context.Context, b *pgx.Batch, ids []int64, sites 
 	if err != nil {
 		return err
 	}
+	if err := e.readMaintenance(ctx, ids, sites); err != nil {
+		return err
+	}
 	var changed, added []statusRow
 	for _, id := range ids {
 		s := sites[id]
@@ -104,7 +116,7 @@ func (e *edit) judgeSites(ctx context.Context, b *pgx.Batch, ids []int64, sites 
 			continue
 		}
 		old, ok := before[id]
-		st := decide(e.now, old, s.put.site.Enabled, s.tracks)
+		st := decide(e.now, old, s.terms(e.now), s.tracks)
 		switch {
 		case !ok:
 			added = append(added, statusRow{id, st})
@@ -115,6 +127,24 @@ func (e *edit) judgeSites(ctx context.Context, b *pgx.Batch, ids []int64, sites 
 	saveStatuses(b, changed, e.now)
 	addStatuses(b, added, e.now)
 	return nil
+}
+
+// terms are those of a site that is not removed.
+func (r *review) terms(now time.Time) status.Terms {
+	s := r.put.site
+	return status.Terms{Enabled: s.Enabled, Maintenance: r.maintained.Since(now), Quorum: s.Quorum, Locations: s.Locations}
+}
+
+// readMaintenance reads when the sites are in maintenance.
+func (e *edit) readMaintenance(ctx context.Context, ids []int64, sites map[int64]*review) error {
+	return eachRow(ctx, e.tx, `SELECT site_id, "from", "to" FROM site_maintenance WHERE site_id = ANY ($1) AND "to" > $2`,
+		[]any{ids, e.now.Add(-maintainedFor)}, func(row pgx.Rows) error {
+			var id int64
+			var w history.Window
+			err := row.Scan(&id, &w.From, &w.To)
+			sites[id].maintained = append(sites[id].maintained, history.Window{From: w.From.UTC(), To: w.To.UTC()})
+			return err
+		})
 }
 
 // addStatuses queues the writing of statuses that have no row yet.

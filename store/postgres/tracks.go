@@ -119,11 +119,11 @@ WHERE site_id = ANY ($1) ORDER BY site_id FOR NO KEY UPDATE`, []any{sites}, func
 
 // decide returns the state of a site at a moment. A site is paused from the moment
 // on at which that is seen first.
-func decide(now time.Time, before status.State, enabled bool, tracks []status.Located) status.State {
-	if !enabled && before.Status == sitemon.StatusPaused {
+func decide(now time.Time, before status.State, terms status.Terms, tracks []status.Located) status.State {
+	if !terms.Enabled && before.Status == sitemon.StatusPaused {
 		return before
 	}
-	st := status.Combine(now, status.Terms{Enabled: enabled}, tracks)
+	st := status.Combine(now, terms, tracks)
 	if st.Status == sitemon.StatusPaused && len(tracks) > 0 { // else it never had a report
 		st.Since = now.UTC().Truncate(time.Microsecond)
 	}

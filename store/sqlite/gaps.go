@@ -49,7 +49,9 @@ func (b *batch) late(ctx context.Context, s *site, l *location, r *sitemon.Repor
 	if err != nil && !first {
 		return err
 	}
-	b.incidentsFrom(s, r.Slot)
+	if r.Outcome != sitemon.OutcomeUnknown {
+		b.incidentsFrom(s, r.Slot)
+	}
 	if err := b.mark(ctx, s, r.Slot, max(r.Interval, time.Duration(prevMS)*time.Millisecond)); err != nil {
 		return err
 	}

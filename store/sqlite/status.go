@@ -45,7 +45,7 @@ func (b *batch) judge(s *site, from time.Time) {
 		b.rec.Changes = append(b.rec.Changes, sitemon.StatusChange{
 			Site: s.name, Status: st.Status, Since: st.Since, Reason: st.Reason, Error: st.Error,
 		})
-		if isDown(s.state.Status, st.Status) {
+		if s.state.Status == sitemon.StatusUnknown || isDown(s.state.Status, st.Status) {
 			b.incidentsFrom(s, from)
 		}
 	}

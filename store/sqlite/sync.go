@@ -174,7 +174,7 @@ func (y *syncing) put(ctx context.Context, s *site, def *sitemon.Site) error {
 	s.present, s.enabled, s.interval = true, def.Enabled, def.Interval
 	s.digest = maphash.Bytes(y.db.state.seed, def.Definition)
 	s.thresholds.Failure, s.thresholds.Success = def.FailureThreshold, def.SuccessThreshold
-	s.quorum, s.probedFrom = def.Quorum, def.Locations
+	s.quorum, s.probedFrom = history.Quorum(def.Quorum), def.Locations
 	for _, l := range s.locations {
 		before := l.track
 		if wasEnabled && !def.Enabled {
@@ -191,7 +191,7 @@ func (y *syncing) put(ctx context.Context, s *site, def *sitemon.Site) error {
 
 // plannedAs reports whether a site's open plan is what a definition says.
 func (s *site) plannedAs(def *sitemon.Site) bool {
-	return s.interval == def.Interval && s.enabled == def.Enabled && s.quorum == def.Quorum && slices.Equal(s.probedFrom, def.Locations) &&
+	return s.interval == def.Interval && s.enabled == def.Enabled && s.quorum == history.Quorum(def.Quorum) && slices.Equal(s.probedFrom, def.Locations) &&
 		s.thresholds == status.Thresholds{Failure: def.FailureThreshold, Success: def.SuccessThreshold}
 }
 
@@ -217,7 +217,7 @@ ON CONFLICT DO UPDATE SET source = excluded.source, url = excluded.url, kind = e
  failure_threshold = excluded.failure_threshold, success_threshold = excluded.success_threshold, quorum = excluded.quorum,
  locations = excluded.locations, rules = excluded.rules, definition = excluded.definition, generation = excluded.generation`,
 		s.id, y.doc.Source, def.URL, def.Kind, def.Group, string(tags), def.Interval.Milliseconds(), def.Timeout.Milliseconds(),
-		def.Enabled, def.FailureThreshold, def.SuccessThreshold, def.Quorum, locations, rules, string(def.Definition), y.gen)
+		def.Enabled, def.FailureThreshold, def.SuccessThreshold, history.Quorum(def.Quorum), locations, rules, string(def.Definition), y.gen)
 }
 
 // replan ends the plan of a site and begins another.
@@ -235,7 +235,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET "to" = NULL, interval_ms = excluded.interval_ms, enabled = excluded.enabled,
  failure_threshold = excluded.failure_threshold, success_threshold = excluded.success_threshold, quorum = excluded.quorum,
  locations = excluded.locations, generation = excluded.generation`,
-		s.id, micros(y.now), def.Interval.Milliseconds(), def.Enabled, def.FailureThreshold, def.SuccessThreshold, def.Quorum, locations, y.gen)
+		s.id, micros(y.now), def.Interval.Milliseconds(), def.Enabled, def.FailureThreshold, def.SuccessThreshold, history.Quorum(def.Quorum), locations, y.gen)
 }
 
 func (y *syncing) endPlan(ctx context.Context, s *site) error {

@@ -96,8 +96,8 @@ func insertRow(ctx context.Context, tx ledger.Tx, r ledgerRow) error {
 	if _, err := tx.Exec(ctx, "INSERT INTO site_names (name) VALUES ($1)", "docs"); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO incidents (site_id, started_at, confirmed_at, ended_at, reason, error, locations, reports, withdrawn, changed_at)
-SELECT id, $1, $1, $2, $3, '', '[]', $4, $5, $1 FROM site_names WHERE name = $6`, r.started, r.ended, r.reason, r.reports, r.withdrawn, "docs")
+	_, err := tx.Exec(ctx, `INSERT INTO incidents (site_id, started_at, confirmed_at, ended_at, reason, error, locations, told, reports, withdrawn, changed_at)
+SELECT id, $1, $1, $2, $3, '', '[]', '[]', $4, $5, $1 FROM site_names WHERE name = $6`, r.started, r.ended, r.reason, r.reports, r.withdrawn, "docs")
 	return err
 }
 

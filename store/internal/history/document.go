@@ -36,3 +36,11 @@ func packJSON(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(b), err
 }
+
+// Quorum is a site's quorum as the tables have it.
+func Quorum(q sitemon.Quorum) sitemon.Quorum {
+	if q == sitemon.Majority {
+		return q
+	}
+	return max(q, 1)
+}
