@@ -11,5 +11,5 @@ func TestLedgerTransactions(t *testing.T) {
 	var c clock
 	c.set(time.Now())
 	db := openSame(t, 1, &c)[0]
-	storetest.RunTransactions(t, db.ledgerWrite, db.ledgerRead)
+	storetest.RunTransactions(t, "timestamptz", db.ledgerWrite, db.ledgerRead)
 }

@@ -17,5 +17,5 @@ func TestLedgerTransactions(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	storetest.RunTransactions(t, db.ledgerWrite, db.ledgerRead)
+	storetest.RunTransactions(t, "INTEGER", db.ledgerWrite, db.ledgerRead)
 }

@@ -12,10 +12,16 @@ import (
 // Transact runs f in a transaction that a store lends.
 type Transact func(ctx context.Context, f func(ctx context.Context, tx ledger.Tx) error) error
 
-// RunTransactions checks the transactions that a store without sites lends.
-func RunTransactions(t *testing.T, write, read Transact) {
+// RunTransactions checks the transactions that a store lends. moment is the type of
+// a column with a time.
+func RunTransactions(t *testing.T, moment string, write, read Transact) {
 	at := time.Date(2026, 11, 25, 10, 0, 0, 123456000, time.FixedZone("", 3600))
 	want := ledgerRow{id: 1, started: at.UTC(), reason: "it's \"ü\" $1", reports: 1 << 40, withdrawn: true}
+	transact(t, write, func(ctx context.Context, tx ledger.Tx) error {
+		_, err := tx.Exec(ctx, `CREATE TABLE things (id integer PRIMARY KEY, started_at `+moment+`, ended_at `+moment+
+			`, acknowledged_at `+moment+`, acknowledged_by text, reason text, reports bigint, withdrawn boolean)`)
+		return err
+	})
 	transact(t, write, func(ctx context.Context, tx ledger.Tx) error { return insertRow(ctx, tx, want) })
 	for name, tx := range map[string]Transact{"write": write, "read": read} {
 		t.Run("values/"+name, func(t *testing.T) {
@@ -31,7 +37,7 @@ func RunTransactions(t *testing.T, write, read Transact) {
 	t.Run("rows that were changed", func(t *testing.T) {
 		transact(t, write, func(ctx context.Context, tx ledger.Tx) error {
 			for reports, want := range map[int64]int64{want.reports: 1, 7: 0} {
-				n, err := tx.Exec(ctx, "UPDATE incidents SET acknowledged_at = $1, acknowledged_by = $2 WHERE reports = $3", at, "ann", reports)
+				n, err := tx.Exec(ctx, "UPDATE things SET acknowledged_at = $1, acknowledged_by = $2 WHERE reports = $3", at, "ann", reports)
 				if err != nil || n != want {
 					t.Errorf("%d reports: %d rows, %v; want %d", reports, n, err, want)
 				}
@@ -47,7 +53,7 @@ func runRefusals(t *testing.T, write, read Transact, at time.Time) {
 	t.Run("an error takes all of it back", func(t *testing.T) {
 		broken := errors.New("broken")
 		err := write(t.Context(), func(ctx context.Context, tx ledger.Tx) error {
-			if _, err := tx.Exec(ctx, "DELETE FROM incidents"); err != nil {
+			if _, err := tx.Exec(ctx, "DELETE FROM things"); err != nil {
 				t.Error(err)
 			}
 			return broken
@@ -65,7 +71,7 @@ func runRefusals(t *testing.T, write, read Transact, at time.Time) {
 	})
 	t.Run("who reads can't write", func(t *testing.T) {
 		err := read(t.Context(), func(ctx context.Context, tx ledger.Tx) error {
-			_, err := tx.Exec(ctx, "DELETE FROM incidents")
+			_, err := tx.Exec(ctx, "DELETE FROM things")
 			return err
 		})
 		if err == nil {
@@ -83,7 +89,7 @@ func runRefusals(t *testing.T, write, read Transact, at time.Time) {
 	})
 }
 
-// ledgerRow is what a test writes of an incident, and reads.
+// ledgerRow is a row of a table with a column of each type.
 type ledgerRow struct {
 	id                           int64
 	started, ended, acknowledged time.Time
@@ -93,16 +99,13 @@ type ledgerRow struct {
 }
 
 func insertRow(ctx context.Context, tx ledger.Tx, r ledgerRow) error {
-	if _, err := tx.Exec(ctx, "INSERT INTO site_names (name) VALUES ($1)", "docs"); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO incidents (site_id, started_at, confirmed_at, ended_at, reason, error, locations, told, reports, withdrawn, changed_at)
-SELECT id, $1, $1, $2, $3, '', '[]', '[]', $4, $5, $1 FROM site_names WHERE name = $6`, r.started, r.ended, r.reason, r.reports, r.withdrawn, "docs")
+	_, err := tx.Exec(ctx, `INSERT INTO things (id, started_at, ended_at, reason, reports, withdrawn) VALUES ($1, $2, $3, $4, $5, $6)`,
+		r.id, r.started, r.ended, r.reason, r.reports, r.withdrawn)
 	return err
 }
 
 func ledgerRows(ctx context.Context, tx ledger.Tx, where string, args ...any) (all []ledgerRow, err error) {
-	err = tx.Query(ctx, "SELECT id, started_at, ended_at, acknowledged_at, reason, reports, withdrawn FROM incidents WHERE "+where, args,
+	err = tx.Query(ctx, "SELECT id, started_at, ended_at, acknowledged_at, reason, reports, withdrawn FROM things WHERE "+where, args,
 		func(scan func(dest ...any) error) error {
 			var r ledgerRow
 			var started, ended, acknowledged ledger.Moment
