@@ -1,0 +1,51 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"sitemon"
+	"sitemon/store/internal/ledger"
+)
+
+// alertQueries are what deciding on alerts reads of reports.
+func alertQueries() ledger.ReportQueries {
+	return ledger.ReportQueries{
+		Newest: `SELECT (r.id & 0x3ffffffffff) * 1000, r.outcome FROM site_locations l
+JOIN site_reports r ON r.id = (SELECT max(id) FROM site_reports WHERE id >= l.id << 42 AND id < (l.id + 1) << 42) WHERE l.site_id = $1`,
+		Failed: `SELECT count(*) FROM (SELECT 1 FROM site_locations l
+ JOIN site_reports r ON r.id >= (l.id << 42) + $2 / 1000 AND r.id < (l.id + 1) << 42 AND r.outcome = 2 WHERE l.site_id = $1 LIMIT $3) f`,
+		Heard: `SELECT 1 FROM site_locations l JOIN sites s ON s.site_id = l.site_id AND s.enabled WHERE l.location = $1
+ AND EXISTS (SELECT 1 FROM site_reports r WHERE r.id >= (l.id << 42) + $2 / 1000 AND r.id < (l.id + 1) << 42) LIMIT 1`,
+		Certificates: `SELECT l.site_id, min(r.certificate_expires_at) * 1000000 FROM site_locations l JOIN sites s ON s.site_id = l.site_id AND s.enabled
+JOIN site_reports r ON r.id = (SELECT max(id) FROM site_reports WHERE id >= (l.id << 42) + $2 / 1000 AND id < (l.id + 1) << 42)
+WHERE r.certificate_expires_at < $1 / 1000000 GROUP BY l.site_id`,
+	}
+}
+
+// DecideAlerts makes notices and notifications of what has happened until now.
+// judged is the time up to which reports have been read; zero: nobody knows. It is
+// to be called each second.
+func (db *DB) DecideAlerts(ctx context.Context, now, judged time.Time) (err error) {
+	defer wrap(&err, "decide on alerts")
+	return ledger.Alerts{Write: db.ledgerWrite, Read: db.ledgerRead, Queries: alertQueries(), Past: db}.Decide(ctx, now, judged)
+}
+
+// TakeNotifications returns at most limit notifications that are to be delivered
+// now, for this process to do so within a minute; others do not get them
+// meanwhile. Each is then to be settled with [DB.NotificationSent].
+func (db *DB) TakeNotifications(ctx context.Context, now time.Time, limit int) (list []sitemon.Notification, err error) {
+	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+		list, err = ledger.TakeNotifications(ctx, tx, now, limit, "")
+		return err
+	})
+	return list, err
+}
+
+// NotificationSent says that a notification was delivered, or why not: then it is
+// tried again later, for a day.
+func (db *DB) NotificationSent(ctx context.Context, id string, now time.Time, failure error) error {
+	return db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error {
+		return ledger.NotificationSent(ctx, tx, id, now, failure)
+	})
+}
