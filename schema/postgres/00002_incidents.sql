@@ -89,3 +89,4 @@ CREATE TABLE site_maintenance (
     PRIMARY KEY (site_id, "from", title)
 );
 CREATE INDEX site_maintenance_to ON site_maintenance ("to");
+CREATE INDEX site_status_maintenance ON site_status (site_id) WHERE status = 'maintenance';

@@ -36,6 +36,8 @@ type state struct {
 	silence, looked time.Time
 	// maintenance is what site_maintenance has of now and of late, by site.
 	maintenance map[int64]history.Maintained
+	// flip is the moment before which none of it begins or ends.
+	flip time.Time
 }
 
 // site is a name with what is needed to judge its reports.

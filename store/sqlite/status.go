@@ -53,12 +53,12 @@ func (b *batch) judge(s *site, from time.Time) {
 	b.sites[s] = struct{}{}
 }
 
-// Tick makes the sites unknown whose locations have fallen silent by now, and
-// returns the changes. It costs nothing where none is due. It also empties the
+// Tick makes the sites unknown whose locations have fallen silent by now, and those be
+// in maintenance or leave it that [DB.Maintain] says so of. It returns the changes. It costs nothing where none is due. It also empties the
 // write-ahead log where that has grown, so call it about each second.
 func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.StatusChange, err error) {
 	defer wrap(&err, "tick")
-	due, err := db.silenceDue(ctx, now)
+	due, err := db.tickDue(ctx, now)
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +77,14 @@ func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.Status
 	return changes, db.checkpoint(ctx)
 }
 
-// tick judges the sites of which a location is silent.
+// tick judges the sites of which a location is silent, or that are in maintenance or
+// leave it.
 func (b *batch) tick() {
 	st := b.db.state
 	next := b.now.Add(time.Hour) // a new location makes it earlier
 	for _, s := range st.sites {
-		due, from := false, b.now
+		maintained := s.enabled && !st.maintenance[s.id].Since(b.now).IsZero()
+		due, from := s.present && maintained != (s.state.Status == sitemon.StatusMaintenance), b.now
 		for _, l := range s.locations {
 			switch silent := l.track.Silent; {
 			case silent.IsZero():
@@ -102,16 +104,18 @@ func (b *batch) tick() {
 			b.judge(s, from)
 		}
 	}
-	st.silence, st.looked = next, b.now
+	st.silence, st.looked, st.flip = next, b.now, st.nextFlip(b.now)
 }
 
-// silenceDue reports whether a location may have fallen silent.
-func (db *DB) silenceDue(ctx context.Context, now time.Time) (bool, error) {
+// tickDue reports whether a location may have fallen silent, or a maintenance have
+// begun or ended.
+func (db *DB) tickDue(ctx context.Context, now time.Time) (bool, error) {
 	if err := db.lock(ctx); err != nil {
 		return false, err
 	}
 	defer db.unlock()
-	return db.state == nil || !now.Before(db.state.silence), nil
+	st := db.state
+	return st == nil || !now.Before(st.silence) || len(st.maintenance) > 0 && !now.Before(st.flip), nil
 }
 
 // saveTrack writes the row of a location.

@@ -36,6 +36,21 @@ func (db *DB) loadMaintenance(ctx context.Context) (map[int64]history.Maintained
 	return all, err
 }
 
+// nextFlip is when a maintenance begins or ends next.
+func (st *state) nextFlip(now time.Time) time.Time {
+	next := now.Add(time.Hour)
+	for _, m := range st.maintenance {
+		for _, w := range m {
+			for _, at := range [...]time.Time{w.From, w.To} {
+				if at.After(now) {
+					next = earlier(next, at)
+				}
+			}
+		}
+	}
+	return next
+}
+
 // packNames is a list of names as the tables have it: ” for none.
 func packNames(names []string) (string, error) {
 	if len(names) == 0 {
