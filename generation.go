@@ -147,7 +147,10 @@ func Diff(before, after []Site) Plan {
 
 // unprobed are the keys of a definition that change what is shown or how reports
 // are judged over time, but neither what is probed nor when.
-var unprobed = map[string]bool{"group": true, "tags": true, "failure_threshold": true, "success_threshold": true}
+var unprobed = map[string]bool{
+	"group": true, "tags": true, "failure_threshold": true, "success_threshold": true, "quorum": true,
+	"retries": true, "retry_interval": true, "depends_on": true, "slo": true, "alerts": true,
+}
 
 // Rescheduled reports whether a site that was o and is now s is due at once: it
 // is enabled, and was not before or is probed differently.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,7 +61,16 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
-	check("", "sites: [{ name: a, url: 'https://a', %s }]", siteObject.info())
+	const channels, sites = "channels: { ops: { url: 'ntfy://n/t' }, mail: { url: 'ntfy://n/m' } }", "sites: [{ name: docs, url: 'https://d', group: public, tags: database }]"
+	check("", "alerting: { "+channels+" }\nsites: [{ name: router, url: 'https://r' }, { name: a, url: 'https://a', %s }]", siteObject.info())
+	check("", "alerting: { "+channels+", %s }\n"+sites, mappingInfo{keys: except("channels", alertingObject.info().keys)})
+	check("channels.", "alerting: { channels: { mail: { url: 'ntfy://n/m' }, ops: { %s } } }\n"+sites, channelObject.info())
+	check("maintenance.", "maintenance: { %s }\n"+sites, maintenanceObject.info())
+}
+
+// except is keys without one.
+func except(name string, keys []keyInfo) []keyInfo {
+	return slices.DeleteFunc(keys, func(k keyInfo) bool { return k.name == name })
 }
 
 // keyTables are the tables of all mappings in Markdown.
@@ -70,7 +80,7 @@ func keyTables() string {
 	for _, p := range []struct {
 		part  part
 		title string
-	}{{partSite, "A site"}, {partRequest, "The request of a site"}, {partExpect, "The expectations of a site"}} {
+	}{{partSite, "A site"}, {partRequest, "The request of a site"}, {partExpect, "The expectations of a site"}, {partRules, "What follows from a site's status"}} {
 		m := mappingInfo{}
 		for _, k := range site.keys {
 			if k.part == p.part {
@@ -80,6 +90,7 @@ func keyTables() string {
 		keyTable(&b, p.title, m)
 	}
 	nestedTables(&b, "", site)
+	nestedTables(&b, "", mappingInfo{keys: sectionKeys})
 	return b.String()
 }
 
@@ -90,7 +101,7 @@ func nestedTables(b *strings.Builder, path string, m mappingInfo) {
 		}
 		nested := k.value.mapping()
 		title := "`" + path + k.name + "`"
-		if k.value.list {
+		if k.value.list || k.value.table {
 			title = "An entry of " + title
 		}
 		keyTable(b, title, nested)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,13 +17,25 @@ import (
 var rootAliases = map[string]string{
 	"endpoints": "sites", "monitors": "sites", "targets": "sites", "services": "sites", "checks": "sites", "urls": "sites", "hosts": "sites", "websites": "sites",
 	"default": "defaults", "global": "defaults", "globals": "defaults",
-	"alerts": "alerting", "notifications": "alerting", "statuspages": "status_pages", "maintenances": "maintenance",
+	"alerts": "alerting", "notifications": "alerting", "alert": "alerting", "channels": "alerting", "maintenancewindows": "maintenance", "statuspages": "status_pages", "maintenances": "maintenance",
 }
 
 var (
-	rootNames   = []string{"defaults", "sites"}
-	rootUnbuilt = []string{"alerting", "maintenance", "status_pages"}
+	rootNames   = []string{"alerting", "defaults", "maintenance", "sites"}
+	rootUnbuilt = []string{"status_pages"}
 )
+
+// sectionKeys are the sections beside the sites.
+var sectionKeys = []keyInfo{
+	{
+		name: "alerting", value: typeMapping(alertingObject.info),
+		doc: "How alerts are delivered. Which sites have some, their key `alerts` says.",
+	},
+	{
+		name: "maintenance", value: valueInfo{name: "list of mappings", mapping: maintenanceObject.info, list: true, empty: true},
+		doc: "Times in which sites may be down: they are shown as in maintenance, nobody is alarmed, and availability leaves that time out.",
+	},
+}
 
 // document walks all files.
 func (w *walker) document(files []File) []sitemon.Site {
@@ -50,6 +63,7 @@ func (w *walker) document(files []File) []sitemon.Site {
 	for _, l := range lists {
 		count += len(l.node.Content)
 	}
+	w.sections()
 	sites := make([]sitemon.Site, 0, count)
 	for _, l := range lists {
 		w.file = l.file
@@ -60,7 +74,23 @@ func (w *walker) document(files []File) []sitemon.Site {
 			sites = append(sites, w.site(n))
 		}
 	}
+	w.checkLinks(sites)
 	return sites
+}
+
+// sections walks what the files have beside sites and defaults.
+func (w *walker) sections() {
+	w.alerting.GroupWait = defaultGroupWait
+	for _, s := range w.beside {
+		w.file, w.out = s.file, w.out[:0]
+		switch s.key.Value {
+		case "alerting":
+			alertingObject.read(w, field{value: s.value}, &w.alerting)
+		case "maintenance":
+			w.maintenances(s.value)
+		}
+	}
+	slices.SortFunc(w.alerting.Channels, func(a, b sitemon.Channel) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // root looks at the top of a file, remembers its defaults and returns its list
@@ -74,15 +104,19 @@ func (w *walker) root(n *yaml.Node, folder bool) (list *yaml.Node) {
 		w.fail(n, "the file must be a mapping with the key sites, not %s; %s", describe(n), hint)
 		return nil
 	}
-	var sites, defaults *yaml.Node
+	var sites *yaml.Node
+	others := false // there is another key that a file of a folder may have alone
 	suspects := w.faults
 	for _, f := range w.pairs(n, nil) {
 		switch name := f.key.Value; {
 		case name == "sites":
 			sites = f.value
 		case name == "defaults":
-			defaults = f.value
+			others = true
 			w.setDefaults(f)
+		case slices.Contains(rootNames, name):
+			others = true
+			w.beside = append(w.beside, section{w.file, f.key, f.value})
 		case strings.HasPrefix(name, "x-"):
 		case slices.Contains(rootUnbuilt, name):
 			w.fail(f.key, "%s is not built yet", name)
@@ -91,7 +125,7 @@ func (w *walker) root(n *yaml.Node, folder bool) (list *yaml.Node) {
 		}
 	}
 	if sites == nil {
-		if defaults == nil || !folder {
+		if !others || !folder {
 			if w.faults == suspects || !w.mistakenSites(n) {
 				w.fail(n, "the file has no key sites; write `sites: []` if there are none")
 			}
@@ -132,7 +166,7 @@ func (w *walker) unknownRoot(k *yaml.Node) {
 	case slices.Contains(siteObject.names, name):
 		w.fail(k, "unknown key %q at the top of the file; it belongs to a site, under sites, or under defaults", name)
 	default:
-		w.fail(k, "unknown key %q; the top of the file can have defaults and sites, and keys that begin with x-", name)
+		w.fail(k, "unknown key %q; the top of the file can have defaults, sites, alerting and maintenance, and keys that begin with x-", name)
 	}
 }
 
@@ -165,9 +199,11 @@ func (w *walker) walkDefaults() {
 // begin makes the walker ready for a site.
 func (w *walker) begin() {
 	w.out, w.refers = w.out[:0], false
-	w.part[0], w.part[1] = w.part[0][:0], w.part[1][:0]
+	for i := range w.part {
+		w.part[i] = w.part[i][:0]
+	}
 	w.draft = draft{
-		site:    sitemon.Site{Enabled: true, FailureThreshold: 1, SuccessThreshold: 1},
+		site:    sitemon.Site{Enabled: true, FailureThreshold: 1, SuccessThreshold: 1, RetryInterval: defaultRetryInterval, Quorum: 1},
 		request: defaultRequest(),
 	}
 }
@@ -175,10 +211,10 @@ func (w *walker) begin() {
 // site reads one site. Whether it has faults, the walker knows.
 func (w *walker) site(n *yaml.Node) sitemon.Site {
 	w.begin()
-	w.kind = ""
+	w.kind, w.self = "", ""
 	m := deref(n)
 	if m.Kind == yaml.MappingNode {
-		w.kind = w.siteKind(m)
+		w.kind, w.self = w.identify(m)
 	}
 	d := &w.draft
 	before := w.faults
@@ -186,6 +222,7 @@ func (w *walker) site(n *yaml.Node) sitemon.Site {
 	siteObject.read(w, field{value: n, base: w.base.node}, d)
 	if d.site.Name != "" {
 		w.unique(d.name, d.site.Name)
+		w.remember(d)
 	}
 	if w.faults > before {
 		return sitemon.Site{}
@@ -194,22 +231,36 @@ func (w *walker) site(n *yaml.Node) sitemon.Site {
 	s := d.site
 	s.References = w.refers
 	s.Request, s.Expect = w.shared(d)
+	s.Rules = w.sharedRules(d)
 	s.Definition = bytes.Clone(w.out)
 	return s
 }
 
-// siteKind finds the address of a site before the rest, as it decides which keys
-// apply.
-func (w *walker) siteKind(m *yaml.Node) sitemon.Kind {
+// remember keeps the sites on which a site depends.
+func (w *walker) remember(d *draft) {
+	if w.names == nil || d.rules.DependsOn == nil {
+		return
+	}
+	at := d.parents.key
+	if d.parents.inherited {
+		at = d.name
+	}
+	w.parents[d.site.Name] = parents{d.rules.DependsOn, w.at(at)}
+}
+
+// identify finds the address of a site before the rest, as it decides which keys
+// apply, and its name.
+func (w *walker) identify(m *yaml.Node) (kind sitemon.Kind, name string) {
 	top := len(w.fields)
 	w.fields = w.pairs(m, w.fields)
-	i := indexField(w.fields[top:], "url")
-	kind := sitemon.Kind("")
-	if i >= 0 {
+	if i := indexField(w.fields[top:], "url"); i >= 0 {
 		kind, _ = targetKind(deref(w.fields[top+i].value).Value)
 	}
+	if i := indexField(w.fields[top:], "name"); i >= 0 {
+		name = deref(w.fields[top+i].value).Value
+	}
 	w.fields = w.fields[:top]
-	return kind
+	return kind, name
 }
 
 // unique notes a name that is there already.
@@ -221,6 +272,7 @@ func (w *walker) unique(n *yaml.Node, name string) {
 	}
 	if w.names != nil {
 		w.names[name] = here
+		w.order = append(w.order, name)
 	}
 }
 
@@ -239,9 +291,32 @@ func (w *walker) together(n *yaml.Node, d *draft) {
 		w.warn(d.body, "body is sent with GET; most often method: POST is meant")
 	}
 	w.oneCredential(n, d)
+	w.reachable(n, d)
 	if f := d.latency; f.value != nil && !f.inherited && e.Latency >= d.site.Timeout {
 		w.warn(f.value, "latency %s is never exceeded, as the timeout %s comes first", FormatDuration(e.Latency), FormatDuration(d.site.Timeout))
 	}
+}
+
+// reachable notes what no number of locations or attempts can lead to.
+func (w *walker) reachable(n *yaml.Node, d *draft) {
+	s := &d.site
+	if s.Locations != nil && int(s.Quorum) > len(s.Locations) {
+		at := d.quorum.value
+		if d.quorum.inherited {
+			at = n
+		}
+		w.fail(at, "quorum %d is never reached by %s", s.Quorum, countOf(len(s.Locations), "location"))
+	}
+	if f := d.retry; f.value != nil && !f.inherited && s.Retries > 0 && s.RetryInterval >= s.Interval {
+		w.warn(f.value, "retry_interval %s is never over before the next slot, which comes after %s", FormatDuration(s.RetryInterval), FormatDuration(s.Interval))
+	}
+}
+
+func countOf(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 // oneCredential notes a second thing that would fill in the Authorization
@@ -278,6 +353,22 @@ func (w *walker) shared(d *draft) (*sitemon.Request, *sitemon.Expect) {
 		w.expects[string(w.part[partExpect-1])] = e
 	}
 	return r, e
+}
+
+// sharedRules returns the rules of the draft as a value that all equal ones share;
+// nil if there are none.
+func (w *walker) sharedRules(d *draft) *sitemon.Rules {
+	id := w.part[partRules-1]
+	if len(id) == 0 {
+		return nil
+	}
+	r, ok := w.rules[string(id)]
+	if !ok {
+		c := d.rules
+		r = &c
+		w.rules[string(id)] = r
+	}
+	return r
 }
 
 // publicAddress is an address without user and password, as a name can be.

@@ -25,18 +25,20 @@ type draft struct {
 	request sitemon.Request
 	expect  sitemon.Expect
 	// What is looked at again once the whole site is known.
-	name, body            *yaml.Node
-	method, auth, latency field
+	name, body             *yaml.Node
+	method, auth, latency  field
+	retry, quorum, parents field
+
+	rules sitemon.Rules
 }
 
 // siteObject has every key of a site. The keys of defaults are the same.
 var siteObject = newSiteObject()
 
 func newSiteObject() *object[draft] {
-	keys := slices.Concat(identityKeys(), rhythmKeys(), requestKeys(), connectionKeys(), authKeys())
+	keys := slices.Concat(identityKeys(), rhythmKeys(), retryKeys(), ruleKeys(), requestKeys(), connectionKeys(), authKeys())
 	o := newObject("a site", append(keys, expectKey(), regexKey()), nil)
 	o.aliases = siteAliases
-	o.unbuilt = []string{"alerts", "depends_on", "locations", "quorum", "retries", "retry_interval", "slo"}
 	return o
 }
 
@@ -67,6 +69,9 @@ var siteAliases = map[string]string{
 	"active": "enabled", "disabled": "enabled", "disable": "enabled", "enable": "enabled", "paused": "enabled",
 	"labels": "tags", "tag": "tags", "category": "group", "folder": "group", "groups": "group",
 	"threshold": "failure_threshold", "failures": "failure_threshold", "maxfailures": "failure_threshold", "successes": "success_threshold",
+	"retry": "retries", "maxretries": "retries", "attempts": "retries", "retrydelay": "retry_interval", "location": "locations", "regions": "locations",
+	"alert": "alerts", "notify": "alerts", "notification": "alerts", "notifications": "alerts", "channels": "alerts", "objective": "slo",
+	"dependencies": "depends_on", "dependency": "depends_on", "parent": "depends_on", "parents": "depends_on", "requires": "depends_on",
 }
 
 // identityKeys say what a site is and where it is listed.

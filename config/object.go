@@ -16,6 +16,9 @@ const (
 	partSite part = iota
 	partRequest
 	partExpect
+	partRules
+
+	countParts = int(partRules)
 )
 
 // keyInfo describes one key of the sites file. The parser, its suggestions, the
@@ -40,6 +43,9 @@ type valueInfo struct {
 	schema  schema
 	mapping func() mappingInfo // of a mapping: its keys
 	list    bool               // a list of such mappings, or a single one
+	empty   bool               // the list can be empty
+	short   bool               // a text may stand for such a mapping
+	table   bool               // a mapping of free names to such mappings
 }
 
 // mappingInfo describes an object.
@@ -217,7 +223,7 @@ func (o *object[T]) readKey(w *walker, k *key[T], f field, into *T) {
 		defer w.inDefaults()()
 	}
 	k.read(w, f, into)
-	if f.inherited && string(w.out[value:]) == "{}" { // nothing of it applies here
+	if len(w.out) == value || f.inherited && string(w.out[value:]) == "{}" { // it says nothing, or nothing of it applies here
 		w.out = w.out[:before]
 		return
 	}

@@ -40,7 +40,7 @@ func readFile(path string) ([]byte, error) {
 }
 
 func options() config.ParseOptions {
-	return config.ParseOptions{Source: "test", Lookup: lookup, ReadFile: readFile}
+	return config.ParseOptions{Source: "test", Lookup: lookup, ReadFile: readFile, CheckChannels: true}
 }
 
 func parse(content string) (sitemon.Document, []sitemon.Problem, error) {
@@ -91,7 +91,7 @@ func TestBadFiles(t *testing.T) {
 			if !ok || len(problems) == 0 {
 				t.Fatalf("got %v, want problems", err)
 			}
-			if !errors.Is(err, sitemon.ErrInvalid) || doc.Sites != nil || doc.Hash == "" {
+			if !errors.Is(err, sitemon.ErrInvalid) || doc.Sites != nil || doc.Alerting.Channels != nil || doc.Maintenance != nil || doc.Hash == "" {
 				t.Errorf("error %v is no ErrInvalid, or the document is %+v", err, doc)
 			}
 			golden(t, strings.TrimSuffix(path, ".yaml")+".txt", problems.Error()+"\n")
@@ -117,11 +117,32 @@ func TestGoodFiles(t *testing.T) {
 			}
 			for _, s := range doc.Sites {
 				fmt.Fprintf(&b, "%s %t %s\n", s.Kind, s.References, s.Definition)
+				if s.Rules != nil {
+					fmt.Fprintf(&b, "  rules %s\n", asText(t, s.Rules))
+				}
 				checkDefinition(t, s)
+			}
+			if doc.Alerting.Channels != nil || doc.Alerting.MonitorSilent != nil {
+				fmt.Fprintf(&b, "alerting %s\n", asText(t, doc.Alerting))
+			}
+			for _, m := range doc.Maintenance {
+				fmt.Fprintf(&b, "maintenance %s\n", asText(t, m))
 			}
 			golden(t, strings.TrimSuffix(path, ".yaml")+".txt", b.String())
 		})
 	}
+}
+
+// asText is a value as JSON, without escapes for HTML.
+func asText(t *testing.T, v any) string {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // checkDefinition checks that a definition is JSON and leads to the same site.

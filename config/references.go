@@ -14,6 +14,9 @@ func (w *walker) reference(name string, n *yaml.Node) (string, bool) {
 	if !ok || !strings.Contains(s, "${") {
 		return s, ok
 	}
+	if w.sending {
+		return s, w.channelReference(name, n, s)
+	}
 	w.refers = true
 	fault, seen := w.checked[s]
 	if !seen {
@@ -24,6 +27,22 @@ func (w *walker) reference(name string, n *yaml.Node) (string, bool) {
 		w.fail(n, "%s: %s", name, fault)
 	}
 	return s, fault == ""
+}
+
+// channelReference checks a text of a channel. Only the writer expands it, so a
+// variable that is missing here is no fault of the file.
+func (w *walker) channelReference(name string, n *yaml.Node, s string) bool {
+	form := eachReference(s, func(string) {}, reference.reserved)
+	if form != nil {
+		w.fail(n, "%s: %v", name, form)
+		return false
+	}
+	if w.expander != nil && w.opts.CheckChannels {
+		if fault := w.referenceFault(s); fault != "" {
+			w.warn(n, "%s: %s; a writer without it can't use the channel", name, fault)
+		}
+	}
+	return true
 }
 
 func (w *walker) referenceFault(s string) string {
@@ -46,7 +65,7 @@ func (w *walker) expanded(s string) (string, bool) {
 	if !strings.Contains(s, "${") {
 		return s, true
 	}
-	if w.expander == nil {
+	if w.expander == nil || w.sending {
 		return "", false
 	}
 	text, _, err := w.expander.Expand(s)

@@ -24,27 +24,35 @@ func Schema() []byte {
 	}
 	one := site.schema()
 	one["description"] = "One thing that is watched."
-	s := schema{
-		"$schema":     "https://json-schema.org/draft/2020-12/schema",
-		"title":       "SiteMon sites file",
-		"description": "What SiteMon watches. All keys are described in docs/sites-file.md.",
-		"type":        "object",
-		"properties": schema{
-			"defaults": schema{
-				"description":          "Values for all sites that do not have the key themselves: any key of a site except name and url.",
-				"type":                 "object",
-				"properties":           defaults,
-				"additionalProperties": false,
-			},
-			"sites": schema{
-				"description": "The sites; [] for none.",
-				"type":        "array",
-				"items":       schema{"$ref": "#/$defs/site"},
-			},
+	properties := schema{
+		"defaults": schema{
+			"description":          "Values for all sites that do not have the key themselves: any key of a site except name and url.",
+			"type":                 "object",
+			"properties":           defaults,
+			"additionalProperties": false,
 		},
+		"sites": schema{
+			"description": "The sites; [] for none.",
+			"type":        "array",
+			"items":       schema{"$ref": "#/$defs/site"},
+		},
+	}
+	for _, k := range sectionKeys {
+		properties[k.name] = k.schema()
+	}
+	var either []schema
+	for _, name := range rootNames {
+		either = append(either, schema{"required": []string{name}})
+	}
+	s := schema{
+		"$schema":              "https://json-schema.org/draft/2020-12/schema",
+		"title":                "SiteMon sites file",
+		"description":          "What SiteMon watches. All keys are described in docs/sites-file.md.",
+		"type":                 "object",
+		"properties":           properties,
 		"patternProperties":    schema{"^x-": schema{"description": "Left alone; a place for anchors."}},
 		"additionalProperties": false,
-		"anyOf":                []schema{{"required": []string{"sites"}}, {"required": []string{"defaults"}}},
+		"anyOf":                either,
 		"$defs":                schema{"site": one},
 	}
 	var b bytes.Buffer
@@ -97,7 +105,15 @@ func (k keyInfo) schema() schema {
 	if k.value.mapping != nil {
 		s = k.value.mapping().schema()
 	}
-	if k.value.list {
+	if k.value.short {
+		s = schema{"anyOf": []schema{typeName.schema, s}}
+	}
+	switch {
+	case k.value.table:
+		s = schema{"type": "object", "additionalProperties": s}
+	case k.value.empty:
+		s = schema{"anyOf": []schema{s, {"type": "array", "items": s}}}
+	case k.value.list:
 		s = oneOrMore(s)
 	}
 	s["description"] = k.description()

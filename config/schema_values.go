@@ -47,6 +47,16 @@ func typeMapping(info func() mappingInfo) valueInfo {
 	return valueInfo{name: "mapping", mapping: info}
 }
 
+// typeTable is a mapping of free names to such mappings.
+func typeTable(name string, info func() mappingInfo) valueInfo {
+	return valueInfo{name: name, mapping: info, table: true}
+}
+
+// typeShortList is a list of mappings or of texts in their place; it can be empty.
+func typeShortList(info func() mappingInfo) valueInfo {
+	return valueInfo{name: "list of mappings or texts", mapping: info, list: true, empty: true, short: true}
+}
+
 func typeList(info func() mappingInfo) valueInfo {
 	return valueInfo{name: "list of mappings", mapping: info, list: true}
 }

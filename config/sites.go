@@ -35,6 +35,9 @@ type ParseOptions struct {
 	// ReadFile reads the files of ${file:PATH} and of keys such as ca_file; nil
 	// means [os.ReadFile].
 	ReadFile func(path string) ([]byte, error)
+	// CheckChannels lets a variable or file of a channel that is missing be warned of.
+	// Only the writer expands channels, so it is never a fault.
+	CheckChannels bool
 }
 
 // ReadSites reads a sites file, or all *.yaml and *.yml of a folder in the order
@@ -90,18 +93,19 @@ func folderFiles(dir string) ([]string, error) {
 
 // Parse reads a document from its files; several files are a folder, read
 // together. The error is a [sitemon.Problems] with every fault of the document,
-// in the order of files and positions; the document then has its hash and no
-// sites. The warnings are returned in either case.
+// in the order of files and positions; the document then has its hash and nothing
+// else. The warnings are returned in either case.
 func Parse(files []File, opts ParseOptions) (sitemon.Document, []sitemon.Problem, error) {
 	w := newWalker(opts)
 	doc := sitemon.Document{Source: opts.Source, Hash: Hash(files), Sites: w.document(files)}
+	doc.Alerting, doc.Maintenance = w.alerting, w.maintenance
 	problems := sorted(w.problems, files)
 	warnings := slices.DeleteFunc(slices.Clone(problems), func(p sitemon.Problem) bool { return !p.Warning })
 	if w.faults == 0 {
 		return doc, warnings, nil
 	}
 	problems = slices.DeleteFunc(problems, func(p sitemon.Problem) bool { return p.Warning })
-	doc.Sites = nil
+	doc.Sites, doc.Alerting, doc.Maintenance = nil, sitemon.Alerting{}, nil
 	return doc, warnings, sitemon.Problems(problems)
 }
 

@@ -38,19 +38,32 @@ type walker struct {
 	faults   int  // the problems that are no warnings
 	steps    int  // that are left
 	defaults bool // defaults are being walked: no key is missing there
+	sending  bool // a channel is being walked: the writer expands its texts
 	refers   bool // a ${…} was seen in the site
 
 	draft  draft
 	meant  []string // keys that were suggested in the mappings being read
 	fields []field  // a stack of scratch space
 	out    []byte   // the canonical JSON being written
-	part   [2][]byte
+	part   [countParts][]byte
+	self   string // the name of the site being walked
 
 	patterns map[string]sitemon.Pattern
 	requests map[string]*sitemon.Request
 	expects  map[string]*sitemon.Expect
+	rules    map[string]*sitemon.Rules
 	checked  map[string]string // the fault, or "", of texts and files looked at before
 	names    map[string]place
+
+	alerting    sitemon.Alerting
+	maintenance []sitemon.Maintenance
+	beside      []section
+	channels    []channelAt
+	seen        map[string]place   // keys that a document has once
+	linked      map[link]struct{}  // those of links
+	links       []link             // names to be looked up
+	order       []string           // the names of all sites
+	parents     map[string]parents // of sites that depend on others
 }
 
 // source is a node and the file that it is in.
@@ -84,6 +97,10 @@ func newWalker(opts ParseOptions) *walker {
 		expects:  map[string]*sitemon.Expect{},
 		checked:  map[string]string{},
 		names:    map[string]place{},
+		rules:    map[string]*sitemon.Rules{},
+		seen:     map[string]place{},
+		linked:   map[link]struct{}{},
+		parents:  map[string]parents{},
 	}
 	if opts.Lookup != nil {
 		start := time.Now() // files are read once per walk
