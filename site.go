@@ -2,6 +2,7 @@ package sitemon
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -64,6 +65,12 @@ type Site struct {
 	// written. Two sites are the same exactly if their definitions are equal. It
 	// goes into the store and nowhere else, as it may hold credentials.
 	Definition json.RawMessage
+}
+
+// ProbedAt reports whether the monitors of a location probe the site while it is
+// enabled.
+func (s *Site) ProbedAt(location string) bool {
+	return s.Locations == nil || slices.Contains(s.Locations, location)
 }
 
 // Request is what a probe sends, and how it connects. The names are

@@ -39,6 +39,7 @@ type entry struct {
 	state   state
 	host    string    // where it has a place or a turn; set when it leaves idle
 	at      time.Time // the slot to be probed when its turn comes
+	again   *run      // the slot to be probed once more when its turn comes, before all others
 	waiting time.Time // the slot to be probed as soon as the running one ends
 	retired bool
 	last    time.Time // the newest slot of the grid that was due
@@ -54,6 +55,7 @@ const (
 	idle    state = iota
 	queued        // it waits for a place
 	running       // its probe runs
+	resting       // it waits for the next attempt, without a place
 )
 
 // target is what an entry probes: a site, and the host that its probes count
@@ -81,13 +83,24 @@ func (e *entry) jump(now time.Time, forward bool) {
 	e.mu.Unlock()
 }
 
-// retire keeps the entry from starting anything more.
+// retire keeps the entry from starting anything more. What it waits to try again
+// is reported as it was found last.
 func (e *entry) retire() {
 	e.mu.Lock()
 	e.retired, e.waiting = true, time.Time{}
+	var r *run
+	if e.state == resting {
+		e.state, r = idle, e.forget()
+	}
 	e.mu.Unlock()
 	if e.extra != nil {
 		e.extra.Stop()
+	}
+	if r != nil {
+		go func() { // a sink may make it wait
+			defer e.s.probes.Done()
+			e.conclude(r)
+		}()
 	}
 }
 
@@ -137,24 +150,42 @@ func (e *entry) offer(at time.Time) {
 	}
 	var displaced time.Time
 	var why string
+	var given *run // up, for this slot
+	queue := false
 	switch e.state {
 	case idle:
 		e.state, e.at, e.host = queued, at, e.target.Load().host
 		e.s.probes.Add(1) // before the lock is left: Stop retires entries, then waits
-		e.mu.Unlock()
-		if e.s.places.take(e) {
-			e.begin()
-			go e.s.work(e)
-		}
-		return
+		queue = true
+	case resting:
+		given = e.forget()
+		e.state, e.at, e.host = queued, at, e.target.Load().host
+		queue = true
 	case queued:
-		displaced, e.at, why = e.at, at, "no place for this probe became free before its next slot"
+		if given = e.forget(); given == nil {
+			displaced, why = e.at, "no place for this probe became free before its next slot"
+		}
+		e.at = at
 	case running:
 		displaced, e.waiting, why = e.waiting, at, "the probe before it was still running"
 	}
 	e.mu.Unlock()
+	if given != nil {
+		e.conclude(given)
+	}
+	if queue {
+		e.queue()
+	}
 	if !displaced.IsZero() {
 		e.missed(displaced, why)
+	}
+}
+
+// queue gives the entry a place, or a turn.
+func (e *entry) queue() {
+	if e.s.places.take(e) {
+		e.begin()
+		go e.s.work(e)
 	}
 }
 
@@ -180,56 +211,36 @@ func (s *Scheduler) work(e *entry) {
 // serve probes the slot of an entry that has a place, and the slot that may have
 // come meanwhile. It returns the host whose place is free then.
 func (e *entry) serve() (host string) {
-	defer e.s.probes.Done()
+	var r run
 	e.mu.Lock()
-	at := e.at
 	host = e.host
-	if e.retired { // while it waited
-		at = time.Time{}
+	if again := e.forget(); again != nil {
+		r = *again
+	} else if !e.retired { // while it waited
+		r.at = e.at
 	}
-	for !at.IsZero() {
+	for !r.at.IsZero() {
 		e.mu.Unlock()
-		e.run(at)
+		pause := e.run(&r)
 		e.mu.Lock()
-		at, e.waiting = e.waiting, time.Time{}
+		switch {
+		case pause == 0:
+		case e.retired || !e.waiting.IsZero(): // meanwhile
+			e.mu.Unlock()
+			e.conclude(&r)
+			e.mu.Lock()
+		default:
+			e.rest(r, pause)
+			e.mu.Unlock()
+			return host
+		}
+		r = run{at: e.waiting}
+		e.waiting = time.Time{}
 	}
 	e.state = idle
 	e.mu.Unlock()
+	e.s.probes.Done()
 	return host
-}
-
-// run probes the site for one slot and hands the report on.
-func (e *entry) run(at time.Time) {
-	s, t := e.s, e.target.Load()
-	site := t.site
-	limit := e.grid.After(at).Add(-guardTime)
-	if now := s.now(); now.After(at) && !e.grid.Has(at) { // an extra slot may come late
-		limit = e.grid.After(now).Add(-guardTime)
-	}
-	if !limit.After(s.now()) {
-		e.missed(at, "no place for this probe became free before its next slot")
-		return
-	}
-	generation := s.generation.Load()
-	start := s.now()
-	budget := min(site.Timeout, limit.Sub(start))
-	ctx, cancel := context.WithTimeout(s.probeCtx, budget)
-	r := e.probe(ctx, site)
-	cancel()
-	if s.probeCtx.Err() != nil {
-		return // cut off by Stop: not the site's fault, and no report
-	}
-	if r.Outcome == sitemon.OutcomeDown && budget < site.Timeout/2 && timedOut(r.Reason) {
-		r.Outcome, r.Reason = sitemon.OutcomeUnknown, sitemon.ReasonMonitorOverloaded
-		r.Error = fmt.Sprintf("started %s late with %s left of its time-out %s; %s",
-			start.Sub(at).Round(time.Millisecond), budget.Round(time.Millisecond), site.Timeout, r.Error)
-	}
-	s.guard.judge(s.probeCtx, t, &r)
-	r.StartedAt, r.Generation = start, generation
-	late := max(start.Sub(at), 0)
-	s.late.observe(start, late)
-	s.metrics.lateness.Observe(late.Seconds())
-	e.send(at, r)
 }
 
 // probe keeps a panic of a prober inside: it is the monitor's own failing.

@@ -18,7 +18,7 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer, s *Scheduler) *metrics {
 	probes := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sitemon_probes_total", Help: "Reports made, by outcome.",
+		Name: "sitemon_probes_total", Help: "Probes made, repeated ones too, by outcome; a missed slot is unknown.",
 	}, []string{"outcome"})
 	m := &metrics{
 		probes: map[sitemon.Outcome]prometheus.Counter{},

@@ -47,7 +47,7 @@ probe_ssl_earliest_cert_expiry{group="g",location="here",site="a"} 2e+09
 # HELP probe_success Whether the newest probe found the site up or degraded.
 # TYPE probe_success gauge
 probe_success{group="g",location="here",site="a"} 1
-# HELP sitemon_probes_total Reports made, by outcome.
+# HELP sitemon_probes_total Probes made, repeated ones too, by outcome; a missed slot is unknown.
 # TYPE sitemon_probes_total counter
 sitemon_probes_total{outcome="degraded"} 10
 sitemon_probes_total{outcome="down"} 0

@@ -144,7 +144,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // extra slot each. A site that is new here and that the plan does not name comes
 // from another monitor: it is due at its next slot, and its first report says
 // why slots before it may be missing. Apply cannot fail: a site whose job can't
-// be made is logged and reported as unknown.
+// be made is logged and reported as unknown. Sites that name other locations than
+// this one are for other monitors.
 func (s *Scheduler) Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sitemon.Site) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +157,7 @@ func (s *Scheduler) Apply(gen sitemon.Generation, plan sitemon.Plan, sites []sit
 	seen := make(map[string]bool, len(sites))
 	for i := range sites {
 		site := &sites[i]
-		if !site.Enabled {
+		if !site.Enabled || !site.ProbedAt(s.opts.Location) {
 			continue
 		}
 		seen[site.Name] = true
