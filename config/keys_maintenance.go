@@ -25,7 +25,7 @@ var everyRules = []struct{ word, rule string }{{"day", "FREQ=DAILY"}, {"week", "
 var maintenanceObject = newMaintenanceObject()
 
 func newMaintenanceObject() *object[maintenanceDraft] {
-	for_ := func(name string, kind linkKind, example, doc string, in func(*sitemon.Maintenance) *[]string) key[maintenanceDraft] {
+	covers := func(name string, kind linkKind, example, doc string, in func(*sitemon.Maintenance) *[]string) key[maintenanceDraft] {
 		return key[maintenanceDraft]{
 			keyInfo: keyInfo{name: name, value: typeNames, example: example, doc: doc},
 			read: func(w *walker, f field, d *maintenanceDraft) {
@@ -37,9 +37,9 @@ func newMaintenanceObject() *object[maintenanceDraft] {
 		}
 	}
 	o := newObject("an entry of maintenance", append(maintenanceKeys(),
-		for_("sites", linkSite, "[docs]", "The sites that it is for, by name. Without `sites`, `groups` and `tags` it is for all of the document.", func(m *sitemon.Maintenance) *[]string { return &m.Sites }),
-		for_("groups", linkGroup, "[public]", "The groups whose sites it is for.", func(m *sitemon.Maintenance) *[]string { return &m.Groups }),
-		for_("tags", linkTag, "[database]", "The tags whose sites it is for.", func(m *sitemon.Maintenance) *[]string { return &m.Tags }),
+		covers("sites", linkSite, "[docs]", "The sites that it is for, by name. Without `sites`, `groups` and `tags` it is for all of the document.", func(m *sitemon.Maintenance) *[]string { return &m.Sites }),
+		covers("groups", linkGroup, "[public]", "The groups whose sites it is for.", func(m *sitemon.Maintenance) *[]string { return &m.Groups }),
+		covers("tags", linkTag, "[database]", "The tags whose sites it is for.", func(m *sitemon.Maintenance) *[]string { return &m.Tags }),
 	), nil)
 	o.aliases = map[string]string{
 		"name": "title", "description": "title", "from": "start", "begin": "start", "startsat": "start", "length": "duration", "for": "duration", "tz": "timezone", "zone": "timezone",

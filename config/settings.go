@@ -118,6 +118,7 @@ type ProbeSettings struct {
 // RetentionSettings say how long what is recorded is kept.
 type RetentionSettings struct {
 	Reports        time.Duration
+	Availability5m time.Duration // sums of 5 minutes
 	Availability1h time.Duration // sums of an hour
 }
 
@@ -153,7 +154,7 @@ func DefaultSettings() Settings {
 			netip.MustParsePrefix("fd00:ec2::254/128"),
 			netip.MustParsePrefix("100.100.100.200/32"),
 		}},
-		Retention: RetentionSettings{Reports: 30 * day, Availability1h: 730 * day},
+		Retention: RetentionSettings{Reports: 30 * day, Availability5m: 14 * day, Availability1h: 730 * day},
 		Spool:     SpoolSettings{MaxSize: 1 << 30},
 		Metrics:   MetricSettings{PerSite: true},
 

@@ -56,6 +56,10 @@ func (l *loader) check(s *Settings) {
 		l.fail(l.where("retention.availability_1h"), "%s is less than retention.reports, %s; the sums must outlive what they sum up",
 			FormatDuration(s.Retention.Availability1h), FormatDuration(s.Retention.Reports))
 	}
+	if s.Retention.Availability1h < s.Retention.Availability5m {
+		l.fail(l.where("retention.availability_1h"), "%s is less than retention.availability_5m, %s; the sums of hours must outlive those of 5 minutes",
+			FormatDuration(s.Retention.Availability1h), FormatDuration(s.Retention.Availability5m))
+	}
 	l.allOrNone("TLS to Kafka with a client certificate", "kafka.tls.ca", "kafka.tls.key", "kafka.tls.cert")
 	l.allOrNone("SASL", "kafka.sasl.mechanism", "kafka.sasl.username", "kafka.sasl.password")
 	if l.isSet("kafka.tls.enabled") && !s.Kafka.TLS.Enabled && l.isSet("kafka.tls.cert") {

@@ -64,7 +64,8 @@ func TestLoadRefusesBadFiles(t *testing.T) {
 			`sitemon.yaml:3:12: retention.reports: "30" must be a duration with a unit, at least 1h, for example 30d`,
 		}},
 		{"a host with a port", file("web: { hosts: ['example.org:80'] }\n"), []string{`sitemon.yaml:1:16: web.hosts: "example.org:80" must be a host name or an address, without scheme and port`}},
-		{"sums that go before the reports", file("retention: { availability_1h: 1d }\n"), []string{"sitemon.yaml:1:31: retention.availability_1h: 1d is less than retention.reports, 30d; the sums must outlive what they sum up"}},
+		{"sums of hours that go before those of minutes", file("retention: { reports: 1d, availability_5m: 9d, availability_1h: 8d }\n"), []string{"sitemon.yaml:1:65: retention.availability_1h: 8d is less than retention.availability_5m, 9d; the sums of hours must outlive those of 5 minutes"}},
+		{"sums that go before the reports", file("retention: { availability_5m: 1d, availability_1h: 1d }\n"), []string{"sitemon.yaml:1:52: retention.availability_1h: 1d is less than retention.reports, 30d; the sums must outlive what they sum up"}},
 		{"a reference to nothing", file("source: ${NONE}\ninstance: ${a b}\nlocation: ${open\n"), []string{
 			"sitemon.yaml:1:9: source: the variable NONE is not set; set it, or write a default: ${NONE:-default}",
 			`sitemon.yaml:2:11: instance: "${a b}" is no reference; write ${NAME}, ${NAME:-default} or ${file:PATH}, or $${ for the characters ${`,
@@ -78,10 +79,9 @@ func TestLoadRefusesBadFiles(t *testing.T) {
 			"sitemon.yaml:3:9: auth.oidc must be a mapping of keys to values",
 			"sitemon.yaml:1:1: auth: sign-in is not built yet, take this out",
 		}},
-		{"what later issues bring", file("web: { tls_cert_file: a, tls_key_file: b }\nretention: { availability_5m: 14d, max_size: 50GB }\n"), []string{
+		{"what later issues bring", file("web: { tls_cert_file: a, tls_key_file: b }\nretention: { max_size: 50GB }\n"), []string{
 			"sitemon.yaml:1:23: web.tls_cert_file, sitemon.yaml:1:40: web.tls_key_file: TLS of page and API is not built yet, take this out",
-			"sitemon.yaml:2:31: retention.availability_5m: retention of sums of 5 minutes is not built yet, take this out",
-			"sitemon.yaml:2:46: retention.max_size: a bound of the database's size is not built yet, take this out",
+			"sitemon.yaml:2:24: retention.max_size: a bound of the database's size is not built yet, take this out",
 		}},
 	})
 }

@@ -181,10 +181,13 @@ func fileOptions() []option {
 			value: func(s *Settings) value { return parsed(&s.Retention.Reports, parseRetention, FormatDuration) },
 		},
 		{
+			key: "retention.availability_5m", usage: "how long the sums of 5 minutes are kept",
+			value: func(s *Settings) value { return parsed(&s.Retention.Availability5m, parseRetention, FormatDuration) },
+		},
+		{
 			key: "retention.availability_1h", usage: "how long the sums of each hour are kept",
 			value: func(s *Settings) value { return parsed(&s.Retention.Availability1h, parseRetention, FormatDuration) },
 		},
-		{key: "retention.availability_5m", notBuilt: "retention of sums of 5 minutes", usage: "how long the sums of 5 minutes are kept", value: discarded(retention)},
 		{key: "retention.max_size", notBuilt: "a bound of the database's size", usage: "size of the database at which the oldest reports go", value: discarded(size)},
 		{
 			key: "spool.max_size", usage: "size of the reports on disk that wait for Kafka or Postgres, at which the oldest go",

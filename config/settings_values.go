@@ -230,11 +230,6 @@ func parseRetention(text string) (time.Duration, error) {
 	return d, nil
 }
 
-func retention(text string) error {
-	_, err := parseRetention(text)
-	return err
-}
-
 func parseHost(text string) (string, error) {
 	bare := strings.Trim(text, "[]")
 	_, err := netip.ParseAddr(bare)
