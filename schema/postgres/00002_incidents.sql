@@ -67,6 +67,8 @@ CREATE TABLE incident_marks (
     "from"  timestamptz NOT NULL,
     due     timestamptz NOT NULL DEFAULT 'epoch' -- not to be done before reports have been read up to this time
 );
+CREATE INDEX incident_marks_due ON incident_marks (due, id);
+CREATE INDEX incident_marks_site ON incident_marks (site_id);
 
 -- Sites that are down have an incident from now on.
 INSERT INTO incident_marks (site_id, "from") SELECT site_id, since FROM site_status WHERE status = 'down';

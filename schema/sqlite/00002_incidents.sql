@@ -67,6 +67,8 @@ CREATE TABLE incident_marks (
     "from"  INTEGER NOT NULL,
     due     INTEGER NOT NULL DEFAULT 0 -- not to be done before reports have been read up to this time
 ) STRICT;
+CREATE INDEX incident_marks_due ON incident_marks (due, id);
+CREATE INDEX incident_marks_site ON incident_marks (site_id);
 
 -- Sites that are down have an incident from now on.
 INSERT INTO incident_marks (site_id, "from") SELECT site_id, since FROM site_status WHERE status = 'down';
