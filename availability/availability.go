@@ -47,7 +47,9 @@ type Query struct {
 type Result struct {
 	From, To time.Time // as asked, moved out to a rollup's edges where only it is left
 	Figure
-	// Total is the whole window as one bucket.
+	// Sum is what the whole window comes to, and Total the same as one bucket. Sums of
+	// several sites can be merged.
+	Sum     Sum
 	Total   Bucket
 	Buckets []Bucket
 }

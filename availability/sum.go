@@ -166,7 +166,7 @@ func Summarize(spans []Span) Result {
 		}
 	}
 	total.To = spans[len(spans)-1].To
-	res.From, res.To, res.Total = total.From, total.To, total.Bucket()
+	res.From, res.To, res.Sum, res.Total = total.From, total.To, total.Sum, total.Bucket()
 	res.Figure = res.Total.Figure
 	return res
 }
