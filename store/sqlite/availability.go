@@ -9,16 +9,15 @@ import (
 	"time"
 
 	"sitemon/availability"
-	"sitemon/store/internal/history"
+	"sitemon/store/internal/rollup"
 )
 
-// exactSites is for how many sites at once the windows begin to the moment: more
-// would read millions of reports.
+// exactSites is for how many sites at once the windows begin and end to the moment.
 const exactSites = 1000
 
-// Availability answers a query from the reports as far as they are kept, and from
-// sums of hours and days before that; there the edges of window and buckets move
-// to those of the sums, and the percentiles are zero. The error wraps
+// Availability answers a query from sums of days, hours and 5 minutes, and from the
+// reports what they leave at its edges. Where no reports are kept any more the edges
+// of window and buckets move to those of the sums. The error wraps
 // [sitemon.ErrNotFound] where the store has never heard of the site and
 // [sitemon.ErrInvalid] where the query makes no sense.
 func (db *DB) Availability(ctx context.Context, q availability.Query) (res availability.Result, err error) {
@@ -26,51 +25,54 @@ func (db *DB) Availability(ctx context.Context, q availability.Query) (res avail
 	if err := q.Check(); err != nil {
 		return res, err
 	}
-	ctx, cancel := reading(ctx)
-	defer cancel()
-	tx, err := db.read.BeginTx(ctx, nil)
-	if err != nil {
-		return res, err
-	}
-	defer func() { _ = tx.Rollback() }() // it only read
-	id, err := siteID(ctx, tx, q.Site)
-	if err != nil {
-		return res, err
-	}
-	p, err := readProgress(ctx, tx)
-	if err != nil {
-		return res, err
-	}
-	return history.Availability(ctx, past{tx}, id, db.tiers(p), q)
+	err = db.look(ctx, func(ctx context.Context, tx *sql.Tx, t rollup.Tiers) error {
+		id, err := siteID(ctx, tx, q.Site)
+		if err != nil {
+			return err
+		}
+		res, err = rollup.Availability(ctx, past{tx}, id, t, q)
+		return err
+	})
+	return res, err
 }
 
 // Availabilities returns for each name the figures over the windows that end now,
 // in the order of windows, for lists of many sites. Of more than a thousand, or
-// beyond the reports that are kept, the hour in which a window begins counts in
+// beyond the reports that are kept, the sum in which a window begins counts in
 // proportion. A name that the store has never heard of is missing.
 func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (figures map[string][]availability.Figure, err error) {
 	defer wrap(&err, "availability of %d sites", len(names))
+	err = db.look(ctx, func(ctx context.Context, tx *sql.Tx, t rollup.Tiers) error {
+		ids, err := siteIDs(ctx, tx, names)
+		if err != nil {
+			return err
+		}
+		l := rollup.List{Now: now, Windows: windows, Tiers: t, Exact: exactSites}
+		figures, err = l.Figures(ctx, past{tx}, ids)
+		return err
+	})
+	return figures, err
+}
+
+// look calls f with a transaction that reads, and what there is to read from.
+func (db *DB) look(ctx context.Context, f func(ctx context.Context, tx *sql.Tx, t rollup.Tiers) error) error {
 	ctx, cancel := reading(ctx)
 	defer cancel()
 	tx, err := db.read.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
-	ids, err := siteIDs(ctx, tx, names)
-	if err != nil {
-		return nil, err
-	}
 	p, err := readProgress(ctx, tx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	l := history.List{Now: now, Windows: windows, Tiers: db.tiers(p), Progress: p, Exact: exactSites}
-	return l.Figures(ctx, past{tx}, ids)
+	return f(ctx, tx, db.tiers(p, db.clock()))
 }
 
-func (db *DB) tiers(p history.Progress) history.Tiers {
-	return history.NewTiers(p, history.Retention{Reports: db.retention, Hours: db.hourRetention}, db.clock())
+func (db *DB) tiers(p rollup.Progress, now time.Time) rollup.Tiers {
+	keep := rollup.Retention{Reports: db.retention, FiveMinutes: db.fiveRetention, Hours: db.hourRetention}
+	return rollup.NewTiers(p, keep, now)
 }
 
 // siteIDs returns the numbers of those of the names that the store has heard of.
@@ -92,62 +94,44 @@ func siteIDs(ctx context.Context, q querier, names []string) (map[string]int64, 
 }
 
 // past reads what was, as of one moment.
-type past struct{ tx *sql.Tx }
+type past struct{ q querier }
 
-// Sums implements [history.Source].
-func (s past) Sums(ctx context.Context, site int64, days, hours history.Window, f func(start time.Time, s availability.Sum)) error {
-	return each(ctx, s.tx, `SELECT start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us
-FROM availability_1d WHERE site_id = ?1 AND start >= ?2 AND start < ?3
-UNION ALL
-SELECT start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us
-FROM availability_1h WHERE site_id = ?1 AND start >= ?4 AND start < ?5
-ORDER BY start`, []any{
-		site, micros(days.From), micros(days.To), micros(hours.From), micros(hours.To),
-	}, func(row scanner) error {
-		start, sum, err := scanSum(row)
-		if err == nil {
-			f(start, sum)
+// Sums implements [rollup.Source].
+func (s past) Sums(ctx context.Context, site int64, level rollup.Level, windows []availability.Window, f func(start time.Time, s availability.Sum)) error {
+	for _, w := range windows {
+		err := eachSum(ctx, s.q, level, "site_id = ? AND start >= ? AND start < ? ORDER BY start", []any{site, micros(w.From), micros(w.To)},
+			func(r rollup.Row) { f(r.Start, r.Sum) })
+		if err != nil {
+			return err
 		}
-		return err
-	})
+	}
+	return nil
 }
 
-func scanSum(row scanner) (start time.Time, s availability.Sum, err error) {
-	var at, up, degraded, down, total, longest int64
-	err = row.Scan(&at, &up, &degraded, &down, &s.Reports, &s.Timed, &total, &longest)
-	s.Up, s.Degraded, s.Down = time.Duration(up)*time.Millisecond, time.Duration(degraded)*time.Millisecond, time.Duration(down)*time.Millisecond
-	s.Total, s.Max = time.Duration(total)*time.Microsecond, time.Duration(longest)*time.Microsecond
-	return moment(at), s, err
-}
-
-// Totals implements [history.ListSource].
-func (s past) Totals(ctx context.Context, sites []int64, parts []history.Part, f func(site int64, part int, t history.Totals)) error {
+// Totals implements [rollup.ListSource].
+func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, f func(site int64, part int, t rollup.Totals)) error {
 	var selects []string
 	for i, p := range parts {
-		table, last := "availability_1h", ""
-		if p.Span == history.Days {
-			table = "availability_1d"
-		}
-		if p.Last != 1 {
-			last = fmt.Sprintf(" * CASE WHEN start < %d THEN 1 ELSE %g END", micros(p.To.Add(-time.Hour)), p.Last)
-		}
-		selects = append(selects, fmt.Sprintf(`SELECT %d, sum(up_ms%[2]s), sum(degraded_ms%[2]s), sum(down_ms%[2]s)
-FROM %[3]s WHERE site_id = ?1 AND start >= %[4]d AND start < %[5]d`,
-			i, last, table, micros(p.From), micros(p.To)))
+		selects = append(selects, fmt.Sprintf(`SELECT %d, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(maintenance_ms)
+FROM %s WHERE site_id = ?1 AND start >= %d AND start < %d`, i, p.Level.Table(), micros(p.From), micros(p.To)))
 	}
-	stmt, err := s.tx.PrepareContext(ctx, strings.Join(selects, "\nUNION ALL\n"))
-	if err != nil {
-		return err
+	query := strings.Join(selects, "\nUNION ALL\n")
+	if p, ok := s.q.(preparer); ok {
+		stmt, err := p.PrepareContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = stmt.Close() }() // the transaction ends with it
+		s.q = preparedQuery{stmt}
 	}
-	defer func() { _ = stmt.Close() }() // the transaction ends with it
 	for _, id := range sites {
-		err := each(ctx, preparedQuery{stmt}, "", []any{id}, func(row scanner) error {
+		err := each(ctx, s.q, query, []any{id}, func(row scanner) error {
 			var i int
-			var up, degraded, down sql.NullFloat64
-			if err := row.Scan(&i, &up, &degraded, &down); err != nil {
+			var up, degraded, down, maintenance sql.NullInt64
+			if err := row.Scan(&i, &up, &degraded, &down, &maintenance); err != nil || !up.Valid {
 				return err
 			}
-			f(id, i, history.Totals{Up: up.Float64, Degraded: degraded.Float64, Down: down.Float64})
+			f(id, i, rollup.Totals{Up: up.Int64, Degraded: degraded.Int64, Down: down.Int64, Maintenance: maintenance.Int64})
 			return nil
 		})
 		if err != nil {
@@ -157,47 +141,14 @@ FROM %[3]s WHERE site_id = ?1 AND start >= %[4]d AND start < %[5]d`,
 	return nil
 }
 
+// preparer is what prepares statements.
+type preparer interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
 // preparedQuery makes a prepared statement a querier.
 type preparedQuery struct{ stmt *sql.Stmt }
 
 func (p preparedQuery) QueryContext(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
 	return p.stmt.QueryContext(ctx, args...)
-}
-
-// Reports implements [history.Source] and [history.ListSource].
-func (s past) Reports(ctx context.Context, sites []int64, from, to time.Time, f func(site int64, reports []availability.Report)) error {
-	return eachRaw(ctx, s.tx, sites, from, to, f)
-}
-
-// eachRaw is [history.Reports].
-func eachRaw(ctx context.Context, q querier, sites []int64, from, to time.Time, f func(site int64, reports []availability.Report)) error {
-	list, err := json.Marshal(sites)
-	if err != nil {
-		return err
-	}
-	var reports []availability.Report
-	current := int64(0)
-	err = each(ctx, q, `SELECT l.site_id, r.id, r.interval_ms, r.outcome, r.duration_us
-FROM json_each(?1) AS j CROSS JOIN site_locations l ON l.site_id = j.value CROSS JOIN site_reports r
- ON r.id >= coalesce((SELECT max(id) FROM site_reports WHERE id >= l.id << 42 AND id < (l.id << 42) + ?2), (l.id << 42) + ?2)
- AND r.id < (l.id << 42) + ?3`, []any{string(list), history.CeilMilli(from), history.CeilMilli(to)}, func(row scanner) error {
-		var site, id, ms, outcome, us int64
-		if err := row.Scan(&site, &id, &ms, &outcome, &us); err != nil {
-			return err
-		}
-		if site != current && len(reports) > 0 {
-			f(current, reports)
-			reports = reports[:0]
-		}
-		current = site
-		reports = append(reports, availability.Report{
-			Location: id >> slotBits, Slot: slotOf(id), Interval: time.Duration(ms) * time.Millisecond,
-			Outcome: history.OutcomeOf(outcome), Duration: time.Duration(us) * time.Microsecond,
-		})
-		return nil
-	})
-	if err == nil && len(reports) > 0 {
-		f(current, reports)
-	}
-	return err
 }

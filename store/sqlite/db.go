@@ -19,8 +19,9 @@ import (
 
 // How long what is recorded is kept unless [Options] say otherwise.
 const (
-	DefaultRetention     = 30 * day  // raw reports
-	DefaultHourRetention = 730 * day // sums of hours
+	DefaultRetention           = 30 * day  // raw reports
+	DefaultFiveMinuteRetention = 14 * day  // sums of 5 minutes
+	DefaultHourRetention       = 730 * day // sums of hours
 )
 
 const (
@@ -45,6 +46,9 @@ type Options struct {
 	Logger *slog.Logger // nil: nothing is logged
 	// Retention is how long raw reports are kept; 0 is [DefaultRetention].
 	Retention time.Duration
+	// FiveMinuteRetention is how long sums of 5 minutes are kept; 0 is
+	// [DefaultFiveMinuteRetention].
+	FiveMinuteRetention time.Duration
 	// HourRetention is how long sums of hours are kept; those of days stay for
 	// ever. 0 is [DefaultHourRetention].
 	HourRetention time.Duration
@@ -60,6 +64,7 @@ type DB struct {
 	path          string
 	log           *slog.Logger
 	retention     time.Duration // of raw reports
+	fiveRetention time.Duration
 	hourRetention time.Duration
 	clock         func() time.Time
 
@@ -89,6 +94,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 		path:          path,
 		log:           cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
 		retention:     cmp.Or(opts.Retention, DefaultRetention),
+		fiveRetention: cmp.Or(opts.FiveMinuteRetention, DefaultFiveMinuteRetention),
 		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
 		clock:         opts.Clock,
 		writing:       make(chan struct{}, 1),

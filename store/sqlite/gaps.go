@@ -123,17 +123,15 @@ func sitePlans(ctx context.Context, q querier, siteID int64, name string) (histo
 	return plans, err
 }
 
-// mark asks for the hours to be rolled up again that a report at a slot changes,
-// as far as they have been. It says something of the time after its slot, and
-// ends what the one before it said.
+// mark asks for what was summed up to be summed up again where a report at a slot
+// changes it. It says something of the time after its slot, and ends what the one
+// before it said.
 func (b *batch) mark(ctx context.Context, s *site, at time.Time, speaks time.Duration) error {
-	end := at.Add(max(speaks, time.Millisecond))
-	for h := at.Truncate(time.Hour); h.Before(end) && micros(h) < b.db.state.claimed; h = h.Add(time.Hour) {
-		if err := b.db.exec(ctx, "INSERT INTO availability_marks (site_id, start) VALUES (?, ?)", s.id, micros(h)); err != nil {
-			return err
-		}
+	if micros(at) >= b.db.state.claimed {
+		return nil
 	}
-	return nil
+	return b.db.exec(ctx, `INSERT INTO availability_marks (site_id, "from", "to") VALUES (?, ?, ?)`,
+		s.id, micros(at), micros(at.Add(max(speaks, time.Millisecond))))
 }
 
 // openGaps returns the missing slots behind the newest reports of a site, of the

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"sitemon"
 	"sitemon/store/internal/history"
@@ -19,6 +20,10 @@ func (db *DB) Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sit
 	siteID, err := siteID(ctx, db.read, q.Site)
 	if err != nil {
 		return nil, "", err
+	}
+	// What is older is kept for what it says of the time after it.
+	if oldest := db.clock().Add(-db.retention).UTC().Truncate(time.Hour); q.From.Before(oldest) {
+		q.From = oldest
 	}
 	page, err := history.NewPage(q)
 	if err != nil {

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"sitemon/store/internal/history"
+	"sitemon/store/internal/rollup"
 )
 
 // deletedRows is how many rows a transaction deletes, so that none takes long.
 const deletedRows = 5000
 
 // Retain deletes the raw reports and gaps that are older than the retention, and
-// sums of hours older than theirs. What is deleted has been rolled up before.
+// sums of 5 minutes and of hours older than theirs. What is deleted has been rolled up before.
 // It deletes whole hours, so that most calls find nothing to do.
 func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "delete what is older than the retention")
@@ -36,18 +37,29 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	if err := db.retainGaps(ctx, locations, until); err != nil {
 		return fmt.Errorf("gaps: %w", err)
 	}
-	if err := db.retainHours(ctx, earlier(now.Add(-db.hourRetention).UTC().Truncate(day), p.Days)); err != nil {
-		return fmt.Errorf("hours: %w", err)
+	for _, sums := range []struct {
+		level rollup.Level
+		until time.Time
+	}{
+		{rollup.FiveMinutes, earlier(now.Add(-db.fiveRetention).UTC().Truncate(time.Hour), p.Hours)},
+		{rollup.Hours, earlier(now.Add(-db.hourRetention).UTC().Truncate(day), p.Days)},
+	} {
+		if err := db.retainSums(ctx, sums.level, sums.until); err != nil {
+			return fmt.Errorf("%s: %w", sums.level.Table(), err)
+		}
 	}
 	db.retained = until
 	return nil
 }
 
-// retainReports deletes the reports of slots before until.
+// retainReports deletes the reports of slots before until. The newest one of them of
+// each location is kept while it says something of the time after that.
 func (db *DB) retainReports(ctx context.Context, locations []int64, until time.Time) error {
 	return db.inSteps(ctx, locations, func(ctx context.Context, l, limit int64) (int64, error) {
 		return db.deleted(ctx, `DELETE FROM site_reports WHERE id IN
- (SELECT id FROM site_reports WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)`, firstID(l), firstID(l)+history.CeilMilli(until), limit)
+ (SELECT id FROM site_reports WHERE id >= ?1 AND id < coalesce((SELECT id FROM
+   (SELECT id, interval_ms FROM site_reports WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1) WHERE id + interval_ms > ?2), ?2)
+  ORDER BY id LIMIT ?3)`, firstID(l), firstID(l)+history.CeilMilli(until), limit)
 	})
 }
 
@@ -59,12 +71,13 @@ func (db *DB) retainGaps(ctx context.Context, locations []int64, until time.Time
 	})
 }
 
-// retainHours deletes the sums of hours before until.
-func (db *DB) retainHours(ctx context.Context, until time.Time) error {
+// retainSums deletes the sums of a level before until.
+func (db *DB) retainSums(ctx context.Context, level rollup.Level, until time.Time) error {
+	table := level.Table()
 	return db.eachSlice(ctx, func(ids []int64) error {
 		return db.inSteps(ctx, ids, func(ctx context.Context, site, limit int64) (int64, error) {
-			return db.deleted(ctx, `DELETE FROM availability_1h WHERE site_id = ?1 AND start IN
- (SELECT start FROM availability_1h WHERE site_id = ?1 AND start < ?2 LIMIT ?3)`, site, micros(until), limit)
+			return db.deleted(ctx, "DELETE FROM "+table+" WHERE site_id = ?1 AND start IN (SELECT start FROM "+table+
+				" WHERE site_id = ?1 AND start < ?2 LIMIT ?3)", site, micros(until), limit)
 		})
 	})
 }

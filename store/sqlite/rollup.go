@@ -2,22 +2,27 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"sitemon/availability"
-	"sitemon/store/internal/history"
+	"sitemon/store/internal/rollup"
 )
 
 const (
 	day = 24 * time.Hour
 	// rollupSites is how many sites are rolled up between two transactions.
 	rollupSites = 100
+	// savedRows is how many sums a transaction writes at most.
+	savedRows = 2000
 )
 
-// Rollup sums up the hours and days that are over by now, and again those that
-// late reports fell into. It is made for the background: it reads beside the
-// writer and writes in short transactions. After an error or a kill, the next
-// call goes on where it ended.
+// Rollup sums up the 5 minutes, hours and days that are over by now, and again those
+// that late reports fell into. It is made for the background: it reads beside the
+// writer and writes in short transactions. After an error or a kill, the next call
+// goes on where it ended.
 func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "roll up")
 	db.rollup.Lock()
@@ -27,25 +32,25 @@ func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 }
 
 // rollUp is [DB.Rollup] with the lock held, and says how far the sums are.
-func (db *DB) rollUp(ctx context.Context, now time.Time) (history.Progress, error) {
-	p, err := db.claim(ctx, history.Claimable(now, time.Hour))
+func (db *DB) rollUp(ctx context.Context, now time.Time) (rollup.Progress, error) {
+	p, err := db.claim(ctx, rollup.Claimable(now))
 	if err != nil {
 		return p, err
 	}
-	if p, err = history.Rollup(ctx, sums{db}, p); err != nil {
+	if p, err = rollup.Rollup(ctx, sums{db}, p, now.Add(-db.fiveRetention)); err != nil {
 		return p, err
 	}
 	return p, db.rollMarks(ctx, p, now)
 }
 
-// claim makes every report of an hour before the given one leave a mark from now
+// claim makes every report of a slot before the given moment leave a mark from now
 // on.
-func (db *DB) claim(ctx context.Context, hour time.Time) (p history.Progress, err error) {
+func (db *DB) claim(ctx context.Context, until time.Time) (p rollup.Progress, err error) {
 	err = db.write(ctx, func(ctx context.Context) error {
 		if p, err = readProgress(ctx, db.conn); err != nil {
 			return err
 		}
-		if !p.Claimed.Before(hour) {
+		if !p.Claimed.Before(until) {
 			return nil
 		}
 		oldest := time.Time{}
@@ -54,32 +59,22 @@ func (db *DB) claim(ctx context.Context, hour time.Time) (p history.Progress, er
 				return err
 			}
 		}
-		p = p.Claim(hour, oldest)
+		p = p.Claim(until, oldest)
 		db.state.claimed = micros(p.Claimed)
-		return db.exec(ctx, `INSERT INTO availability_progress (id, hours, days, claimed) VALUES (1, ?, ?, ?)
-ON CONFLICT DO UPDATE SET claimed = excluded.claimed`, micros(p.Hours), micros(p.Days), micros(p.Claimed))
+		return db.exec(ctx, `INSERT INTO availability_progress (id, "begin", fives, hours, days, claimed) VALUES (1, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET claimed = excluded.claimed`, micros(p.Begin), micros(p.Fives), micros(p.Hours), micros(p.Days), micros(p.Claimed))
 	})
 	return p, err
 }
 
-// sums are the tables of sums.
-type sums struct{ *DB }
-
-func readProgress(ctx context.Context, q querier) (p history.Progress, err error) {
-	err = each(ctx, q, "SELECT hours, days, claimed FROM availability_progress", nil, func(row scanner) error {
-		var hours, days, claimed int64
-		err := row.Scan(&hours, &days, &claimed)
-		p = history.Progress{Hours: moment(hours), Days: moment(days), Claimed: moment(claimed)}
+func readProgress(ctx context.Context, q querier) (p rollup.Progress, err error) {
+	err = each(ctx, q, `SELECT "begin", fives, hours, days, claimed FROM availability_progress`, nil, func(row scanner) error {
+		var at [5]int64
+		err := row.Scan(&at[0], &at[1], &at[2], &at[3], &at[4])
+		p = rollup.Progress{Begin: moment(at[0]), Fives: moment(at[1]), Hours: moment(at[2]), Days: moment(at[3]), Claimed: moment(at[4])}
 		return err
 	})
 	return p, err
-}
-
-// Advance implements [history.Sums].
-func (db sums) Advance(ctx context.Context, p history.Progress) error {
-	return db.write(ctx, func(ctx context.Context) error {
-		return db.exec(ctx, "UPDATE availability_progress SET hours = ?, days = ?", micros(p.Hours), micros(p.Days))
-	})
 }
 
 // oldestReport returns the slot of the oldest report; zero where there is none.
@@ -97,23 +92,65 @@ JOIN site_reports r ON r.id = (SELECT min(id) FROM site_reports WHERE id >= l.id
 	return oldest, err
 }
 
-// RollHours implements [history.Sums].
-func (db sums) RollHours(ctx context.Context, from, to time.Time) error {
-	return db.eachSlice(ctx, func(ids []int64) error {
-		rows, err := db.sumHours(ctx, ids, from, to)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		return db.write(ctx, func(ctx context.Context) error { return db.saveHours(ctx, rows) })
+// sums are the tables of sums.
+type sums struct{ *DB }
+
+// Advance implements [rollup.Sums].
+func (db sums) Advance(ctx context.Context, p rollup.Progress) error {
+	return db.write(ctx, func(ctx context.Context) error {
+		return db.exec(ctx, `UPDATE availability_progress SET "begin" = ?, fives = ?, hours = ?, days = ?`,
+			micros(p.Begin), micros(p.Fives), micros(p.Hours), micros(p.Days))
 	})
 }
 
-// eachSlice calls f with all sites that have reports, a slice of them at a time.
+// FromReports implements [rollup.Sums].
+func (db sums) FromReports(ctx context.Context, level rollup.Level, from, to time.Time) error {
+	return db.eachSlice(ctx, func(ids []int64) error {
+		rows, err := db.gather(ctx, rollup.Task{Level: level, Window: availability.Window{From: from, To: to}, Reports: true}, ids)
+		if err != nil {
+			return err
+		}
+		return db.save(ctx, level, rows)
+	})
+}
+
+// FromRows implements [rollup.Sums].
+func (db sums) FromRows(ctx context.Context, level rollup.Level, from, to time.Time) error {
+	return db.eachSlice(ctx, func(ids []int64) error {
+		rows, err := db.gather(ctx, rollup.Task{Level: level, Window: availability.Window{From: from, To: to}}, ids)
+		if err != nil {
+			return err
+		}
+		return db.save(ctx, level, rows)
+	})
+}
+
+// gather makes the sums of a task of some sites, sorted, beside the writer.
+func (db sums) gather(ctx context.Context, t rollup.Task, ids []int64) (rows []rollup.Row, err error) {
+	tx, err := db.read.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	if t.Reports {
+		return rollup.SumReports(ctx, past{tx}, t.Level, ids, t.From, t.To)
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	err = eachSum(ctx, tx, t.Level-1, "site_id IN (SELECT value FROM json_each(?)) AND start >= ? AND start < ?",
+		[]any{string(list), micros(t.From), micros(t.To)}, func(r rollup.Row) { rows = append(rows, r) })
+	return rollup.SumRows(t.Level, rows), err
+}
+
+// eachSlice calls f with all sites that have reports or maintenance, a slice of them
+// at a time.
 func (db *DB) eachSlice(ctx context.Context, f func(ids []int64) error) error {
 	last := int64(0)
 	for {
-		ids, err := numbers(ctx, db.read, "SELECT DISTINCT site_id FROM site_locations WHERE site_id > ? ORDER BY site_id LIMIT ?",
-			last, rollupSites)
+		ids, err := numbers(ctx, db.read, `SELECT id FROM site_names n WHERE id > ? AND (EXISTS (SELECT 1 FROM site_locations WHERE site_id = n.id)
+ OR EXISTS (SELECT 1 FROM site_maintenance WHERE site_id = n.id)) ORDER BY id LIMIT ?`, last, rollupSites)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
@@ -124,107 +161,23 @@ func (db *DB) eachSlice(ctx context.Context, f func(ids []int64) error) error {
 	}
 }
 
-func (db *DB) sumHours(ctx context.Context, ids []int64, from, to time.Time) ([]history.Hour, error) {
-	return history.SumHours(ctx, func(ctx context.Context, sites []int64, from, to time.Time, f func(int64, []availability.Report)) error {
-		return eachRaw(ctx, db.read, sites, from, to, f)
-	}, ids, from, to)
-}
-
-func (db *DB) saveHours(ctx context.Context, rows []history.Hour) error {
-	for _, r := range rows {
-		err := db.exec(ctx, `INSERT INTO availability_1h (site_id, start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
- down_ms = excluded.down_ms, reports = excluded.reports, timed = excluded.timed,
- latency_sum_us = excluded.latency_sum_us, latency_max_us = excluded.latency_max_us`,
-			r.Site, micros(r.Start), r.Sum.Up.Milliseconds(), r.Sum.Degraded.Milliseconds(), r.Sum.Down.Milliseconds(),
-			r.Sum.Reports, r.Sum.Timed, r.Sum.Total.Microseconds(), r.Sum.Max.Microseconds())
-		if err != nil {
+// save writes sums, in the place of those that are there.
+func (db *DB) save(ctx context.Context, level rollup.Level, rows []rollup.Row) error {
+	for some := range slices.Chunk(rows, savedRows) {
+		if err := db.write(ctx, func(ctx context.Context) error { return db.saveRows(ctx, level, some) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// RollDay implements [history.Sums].
-func (db sums) RollDay(ctx context.Context, start time.Time) error {
-	return db.eachSlice(ctx, func(ids []int64) error {
-		return db.write(ctx, func(ctx context.Context) error {
-			for _, id := range ids {
-				if err := db.sumDay(ctx, id, start); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-}
-
-func (db *DB) sumDay(ctx context.Context, site int64, start time.Time) error {
-	return db.exec(ctx, `INSERT OR REPLACE INTO availability_1d
-SELECT site_id, ?2, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(reports), sum(timed), sum(latency_sum_us), max(latency_max_us)
-FROM availability_1h WHERE site_id = ?1 AND start >= ?2 AND start < ?3 GROUP BY site_id`,
-		site, micros(start), micros(start.Add(day)))
-}
-
-// mark is a row of availability_marks.
-type mark struct{ id, site, start int64 }
-
-// rollMarks computes again what late reports fell into.
-func (db *DB) rollMarks(ctx context.Context, p history.Progress, now time.Time) error {
-	for {
-		var marks []mark
-		err := each(ctx, db.read, "SELECT id, site_id, start FROM availability_marks ORDER BY id LIMIT ?", []any{rollupSites},
-			func(row scanner) error {
-				var m mark
-				err := row.Scan(&m.id, &m.site, &m.start)
-				marks = append(marks, m)
-				return err
-			})
-		if err != nil || len(marks) == 0 {
-			return err
-		}
-		if err := db.redo(ctx, p, marks, now.Add(-db.retention)); err != nil {
+func (db *DB) saveRows(ctx context.Context, level rollup.Level, rows []rollup.Row) error {
+	columns := strings.Count(sumColumns, ",") + 3
+	query := "INSERT OR REPLACE INTO " + level.Table() + " (site_id, start, " + sumColumns + ") VALUES (?" + strings.Repeat(", ?", columns-1) + ")"
+	for _, r := range rows {
+		if err := db.exec(ctx, query, append([]any{r.Site, micros(r.Start)}, sumValues(r.Sum)...)...); err != nil {
 			return err
 		}
 	}
-}
-
-// redo computes marked hours again, with their days, and takes the marks away.
-// Of an hour whose reports are partly gone the old sums are better.
-func (db *DB) redo(ctx context.Context, p history.Progress, marks []mark, oldest time.Time) error {
-	sums := map[mark][]history.Hour{}
-	for _, m := range marks {
-		hour := mark{site: m.site, start: m.start}
-		start := moment(m.start)
-		if _, ok := sums[hour]; ok || start.Before(oldest) {
-			continue
-		}
-		rows, err := db.sumHours(ctx, []int64{m.site}, start, start.Add(time.Hour))
-		if err != nil {
-			return err
-		}
-		sums[hour] = rows
-	}
-	return db.write(ctx, func(ctx context.Context) error {
-		for m, rows := range sums {
-			err := db.exec(ctx, "DELETE FROM availability_1h WHERE site_id = ? AND start = ?", m.site, m.start)
-			if err != nil {
-				return err
-			}
-			if err := db.saveHours(ctx, rows); err != nil {
-				return err
-			}
-			d := moment(m.start).Truncate(day)
-			if !d.Before(p.Days) {
-				continue
-			}
-			if err := db.exec(ctx, "DELETE FROM availability_1d WHERE site_id = ? AND start = ?", m.site, micros(d)); err != nil {
-				return err
-			}
-			if err := db.sumDay(ctx, m.site, d); err != nil {
-				return err
-			}
-		}
-		return db.exec(ctx, "DELETE FROM availability_marks WHERE id <= ?", marks[len(marks)-1].id)
-	})
+	return nil
 }
