@@ -15,8 +15,8 @@ import (
 const tickRows = 1000
 
 // Tick makes the sites unknown whose locations have fallen silent by now, which is
-// the time up to which reports have been read, and those be in maintenance or leave
-// it that [DB.Maintain] says so of. It returns the changes. It costs
+// the time up to which reports have been read, and lets those enter and leave
+// maintenance of which [DB.Maintain] has written so. It returns the changes, and costs
 // next to nothing where none is due. Any number of stores may tick.
 func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.StatusChange, err error) {
 	defer wrap(&err, "tick")

@@ -53,9 +53,10 @@ func (b *batch) judge(s *site, from time.Time) {
 	b.sites[s] = struct{}{}
 }
 
-// Tick makes the sites unknown whose locations have fallen silent by now, and those be
-// in maintenance or leave it that [DB.Maintain] says so of. It returns the changes. It costs nothing where none is due. It also empties the
-// write-ahead log where that has grown, so call it about each second.
+// Tick makes the sites unknown whose locations have fallen silent by now, and lets
+// those enter and leave maintenance of which [DB.Maintain] has written so. It returns
+// the changes, and costs nothing where none is due. It also empties the write-ahead
+// log where that has grown, so call it about each second.
 func (db *DB) Tick(ctx context.Context, now time.Time) (changes []sitemon.StatusChange, err error) {
 	defer wrap(&err, "tick")
 	due, err := db.tickDue(ctx, now)

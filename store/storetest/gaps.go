@@ -78,6 +78,41 @@ func testGapOpen(h *harness) {
 	h.equal("gaps of a silent location", gaps, []sitemon.Gap{{Site: "a", Location: "default", From: s[1], To: s[9], Slots: 9}})
 }
 
+func testGapLocations(h *harness) {
+	ten := 10 * time.Second
+	h.sync(site("a", ten))
+	s := grid("a", ten, epoch, 40)
+	record := func(i int, locations ...string) {
+		h.set(s[i])
+		for _, l := range locations {
+			r := report("a", s[i], sitemon.OutcomeUp)
+			r.Location = l
+			h.record(r)
+		}
+	}
+	gap := func(location string, from, to int) sitemon.Gap {
+		return sitemon.Gap{Site: "a", Location: location, From: s[from], To: s[to], Slots: to - from + 1}
+	}
+	record(0, "east", "west")
+	h.set(s[2].Add(time.Second))
+	h.sync(site("a", ten, thresholds(2, 2))) // another plan with the same slots
+	h.set(s[4].Add(time.Second))
+	h.sync(site("a", ten, probedFrom("west")))
+	record(8, "west")
+	record(10, "east") // nobody asked for it
+	h.set(s[12].Add(time.Second))
+	h.sync(site("a", ten, probedFrom("east", "west")))
+	record(15, "east", "west")
+	h.set(s[39])
+	h.sync(site("a", ten, probedFrom("east")))
+	gaps, err := h.Gaps(h.ctx, "a", epoch, h.clock())
+	h.check(err)
+	h.equal("gaps", gaps, []sitemon.Gap{
+		gap("east", 1, 4), gap("east", 13, 14), gap("east", 16, 38),
+		gap("west", 1, 7), gap("west", 9, 14), gap("west", 16, 38),
+	})
+}
+
 // history drives a site through random plans, reports and gaps in time, and
 // knows what must come of it.
 type history struct {
@@ -87,7 +122,7 @@ type history struct {
 	interval time.Duration
 	enabled  bool
 	present  bool
-	plans    []slot.Plan
+	plans    map[string][]slot.Plan    // by location
 	reports  map[string]map[int64]bool // by location, slots in ms
 	held     []sitemon.Report          // on their way for long
 }
@@ -95,20 +130,26 @@ type history struct {
 // change applies another document.
 func (y *history) change() {
 	y.present = len(y.plans) == 0 || y.rnd.IntN(6) > 0
+	named := [][]string{nil, nil, {"east"}, {"north", "west"}}[y.rnd.IntN(4)]
 	y.enabled = y.rnd.IntN(5) > 0
 	y.interval = time.Duration(1+y.rnd.IntN(4)) * 5 * time.Second
 	sites := []sitemon.Site{site("other", time.Minute)}
 	if y.present {
-		s := site(y.name, y.interval, func(s *sitemon.Site) { s.Enabled = y.enabled })
+		s := site(y.name, y.interval, func(s *sitemon.Site) { s.Enabled = y.enabled }, probedFrom(named...),
+			thresholds(1+y.rnd.IntN(2), 1), quorum(sitemon.Quorum(y.rnd.IntN(2))))
 		sites = append(sites, s)
 	}
 	before := y.h.clock()
 	y.h.sync(sites...)
-	if n := len(y.plans); n > 0 && y.plans[n-1].To.IsZero() {
-		y.plans[n-1].To = before
-	}
-	if y.present {
-		y.plans = append(y.plans, slot.Plan{From: before, Grid: slot.NewGrid(y.name, y.interval), Enabled: y.enabled})
+	for _, l := range []string{"east", "west"} {
+		plans := y.plans[l]
+		if n := len(plans); n > 0 && plans[n-1].To.IsZero() {
+			plans[n-1].To = before
+		}
+		if y.present {
+			counts := len(named) == 0 || slices.Contains(named, l)
+			y.plans[l] = append(plans, slot.Plan{From: before, Grid: slot.NewGrid(y.name, y.interval), Enabled: y.enabled && counts})
+		}
 	}
 }
 
@@ -167,7 +208,7 @@ func (y *history) verify() {
 			first, last = min(first, ms), max(last, ms)
 		}
 		missing := map[int64]bool{}
-		for _, p := range y.plans {
+		for _, p := range y.plans[location] {
 			for _, run := range slot.Runs([]slot.Plan{p}, time.UnixMilli(first), time.UnixMilli(last)) {
 				for at := run.From; !at.After(run.To); at = p.Grid.After(at) {
 					if !slots[at.UnixMilli()] {
@@ -202,7 +243,7 @@ func testRandomGaps(h *harness) {
 		h.set(epoch.Add(time.Duration(seed) * time.Hour)) // time does not go back
 		y := &history{
 			h: h, rnd: rand.New(rand.NewPCG(seed, 2)), name: "gaps" + string(rune('a'+seed)),
-			reports: map[string]map[int64]bool{},
+			reports: map[string]map[int64]bool{}, plans: map[string][]slot.Plan{},
 		}
 		for range 8 {
 			y.change()

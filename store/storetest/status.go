@@ -73,6 +73,50 @@ func testLocations(h *harness) {
 	h.equal("changes by the silence of one", changes, []sitemon.StatusChange{{Site: "a", Status: sitemon.StatusUp, Since: epoch}})
 }
 
+func testQuorum(h *harness) {
+	h.sync(site("two", 10*time.Second, quorum(2)), site("majority", 10*time.Second, quorum(sitemon.Majority)))
+	tell := func(name, location string, after time.Duration, o sitemon.Outcome, want ...sitemon.StatusChange) {
+		h.Helper()
+		r := report(name, epoch.Add(after), o)
+		r.Location, r.Error = location, "from "+location
+		if o == sitemon.OutcomeUp {
+			r.Error = ""
+		}
+		h.set(r.Slot)
+		rec := h.record(r)
+		h.equal(name+" after "+location, rec.Changes, want)
+	}
+	is := func(name string, s sitemon.Status, since time.Duration, from string) sitemon.StatusChange {
+		c := sitemon.StatusChange{Site: name, Status: s, Since: epoch.Add(since)}
+		if from != "" {
+			c.Reason, c.Error = sitemon.ReasonStatus, "from "+from
+		}
+		return c
+	}
+	const s = time.Second
+	tell("two", "east", 0, sitemon.OutcomeDown)
+	tell("two", "west", 1*s, sitemon.OutcomeUp, is("two", sitemon.StatusUp, 1*s, ""))
+	tell("two", "west", 2*s, sitemon.OutcomeDown, is("two", sitemon.StatusDown, 2*s, "west"))
+	tell("two", "east", 3*s, sitemon.OutcomeUp, is("two", sitemon.StatusUp, 3*s, ""))
+
+	tell("majority", "east", 4*s, sitemon.OutcomeUp, is("majority", sitemon.StatusUp, 4*s, ""))
+	tell("majority", "west", 4*s, sitemon.OutcomeUp)
+	tell("majority", "north", 5*s, sitemon.OutcomeDown)
+	tell("majority", "north", 30*s, sitemon.OutcomeDown)
+	tell("majority", "west", 31*s, sitemon.OutcomeUp)
+	// The east falls silent: one of two is not more than half of them.
+	h.set(epoch.Add(45 * s))
+	changes, err := h.Tick(h.ctx, h.clock())
+	h.check(err)
+	h.equal("majority after the silence of one", slices.DeleteFunc(changes, func(c sitemon.StatusChange) bool { return c.Site == "two" }), []sitemon.StatusChange{})
+	// The west does so too, and half of the rest is all of it.
+	tell("majority", "north", 70*s, sitemon.OutcomeDown)
+	h.set(epoch.Add(75 * s))
+	changes, err = h.Tick(h.ctx, h.clock())
+	h.check(err)
+	h.equal("majority after the silence of two", changes, []sitemon.StatusChange{is("majority", sitemon.StatusDown, 5*s, "north")})
+}
+
 func testSilence(h *harness) {
 	h.sync(site("a", 10*time.Second), site("b", 10*time.Minute), site("never", time.Minute))
 	b := report("b", epoch, sitemon.OutcomeDown)
@@ -109,18 +153,19 @@ func testRandomStatus(h *harness) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		th := status.Thresholds{Failure: 1 + rnd.IntN(3), Success: 1 + rnd.IntN(3)}
 		name := "random" + string(rune('a'+seed))
-		h.set(epoch)
+		h.set(epoch.Add(time.Duration(seed) * time.Hour)) // time does not go back
 		h.sync(site(name, 10*time.Second, thresholds(th.Failure, th.Success)))
-		tracks := []status.Located{{Location: "east"}, {Location: "west"}}
+		tracks := []status.Located{{Location: "east"}, {Location: "west"}, {Location: "north"}}
+		terms := status.Terms{Enabled: true}
 		var late []sitemon.Report
-		for _, at := range grid(name, 10*time.Second, epoch, 40) {
+		for _, at := range grid(name, 10*time.Second, h.clock(), 40) {
 			h.set(at)
 			if rnd.IntN(10) == 0 { // nobody reports for a while
 				continue
 			}
 			var batch []sitemon.Report
 			for i := range tracks {
-				if rnd.IntN(4) == 0 && i == 1 {
+				if rnd.IntN(4) == 0 && i > 0 {
 					continue
 				}
 				r := report(name, at, sitemon.Outcomes[min(3, rnd.IntN(8)*rnd.IntN(3)/2)])
@@ -139,9 +184,18 @@ func testRandomStatus(h *harness) {
 				tracks[slices.IndexFunc(tracks, func(t status.Located) bool { return t.Location == l.Location })].Track.Advance(l, th)
 			}
 			h.record(batch...)
+			if rnd.IntN(6) == 0 {
+				terms.Quorum = sitemon.Quorum(rnd.IntN(5) - 1)
+				terms.Locations = [][]string{nil, {"east"}, {"north", "west"}, {"elsewhere", "east", "west"}}[rnd.IntN(4)]
+				th = status.Thresholds{Failure: 1 + rnd.IntN(3), Success: 1 + rnd.IntN(3)}
+				h.sync(site(name, 10*time.Second, thresholds(th.Failure, th.Success), quorum(terms.Quorum), probedFrom(terms.Locations...)))
+				for i := range tracks {
+					tracks[i].Track.Judge(th)
+				}
+			}
 			_, err := h.Tick(h.ctx, at)
 			h.check(err)
-			want := status.Combine(at, status.Terms{Enabled: true}, tracks)
+			want := status.Combine(at, terms, tracks)
 			s, err := h.Site(h.ctx, name)
 			h.check(err)
 			got := status.State{Status: s.Status, Since: s.Since, Reason: s.Reason, Error: s.Error}

@@ -65,17 +65,21 @@ func stateful() []test {
 		{"sync/removed and returned", testSyncReturn},
 		{"sync/paused", testSyncPaused},
 		{"sync/thresholds", testSyncThresholds},
+		{"sync/quorum and locations", testSyncTerms},
+		{"sync/alerting and maintenance", testSyncDocument},
 		{"record/identity", testIdentity},
 		{"record/waiting for a definition", testUndefined},
 		{"record/late", testLate},
 		{"record/refused", testRefused},
 		{"status/thresholds", testThresholds},
 		{"status/locations", testLocations},
+		{"status/quorum", testQuorum},
 		{"status/silence", testSilence},
 		{"status/random", testRandomStatus},
 		{"gaps/reasons", testGapReasons},
 		{"gaps/filled and split", testGapSplit},
 		{"gaps/open end", testGapOpen},
+		{"gaps/locations", testGapLocations},
 		{"gaps/random", testRandomGaps},
 		{"availability/late after rollup", testLateRollup},
 	}
@@ -148,8 +152,18 @@ func site(name string, interval time.Duration, change ...func(*sitemon.Site)) si
 	for _, f := range change {
 		f(&s)
 	}
-	s.Definition = fmt.Appendf(nil, `{"enabled":%t,"failure_threshold":%d,"group":%q,"interval":"%s","name":%q,"success_threshold":%d,"url":%q}`,
-		s.Enabled, s.FailureThreshold, s.Group, s.Interval, s.Name, s.SuccessThreshold, s.URL)
+	more := ""
+	if s.Rules != nil {
+		more += fmt.Sprintf(`,"depends_on":%q`, s.Rules.DependsOn)
+	}
+	if s.Locations != nil {
+		more += fmt.Sprintf(`,"locations":%q`, s.Locations)
+	}
+	if s.Quorum != 0 {
+		more += fmt.Sprintf(`,"quorum":%d`, s.Quorum)
+	}
+	s.Definition = fmt.Appendf(nil, `{"enabled":%t,"failure_threshold":%d,"group":%q,"interval":"%s","name":%q,"success_threshold":%d,"url":%q%s}`,
+		s.Enabled, s.FailureThreshold, s.Group, s.Interval, s.Name, s.SuccessThreshold, s.URL, more)
 	return s
 }
 

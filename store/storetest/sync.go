@@ -175,6 +175,69 @@ func testSyncPaused(h *harness) {
 	}
 }
 
+func probedFrom(locations ...string) func(*sitemon.Site) {
+	return func(s *sitemon.Site) { s.Locations = locations }
+}
+
+func quorum(q sitemon.Quorum) func(*sitemon.Site) { return func(s *sitemon.Site) { s.Quorum = q } }
+
+func testSyncTerms(h *harness) {
+	ten := 10 * time.Second
+	h.sync(site("a", ten, quorum(2)))
+	for _, location := range []string{"east", "west"} {
+		r := report("a", epoch, map[string]sitemon.Outcome{"east": sitemon.OutcomeDown, "west": sitemon.OutcomeUp}[location])
+		r.Location = location
+		h.record(r)
+	}
+	for _, step := range []struct {
+		name   string
+		site   sitemon.Site
+		status sitemon.Status
+	}{
+		{"one of two", site("a", ten, quorum(1)), sitemon.StatusDown},
+		{"more than half", site("a", ten, quorum(sitemon.Majority)), sitemon.StatusUp},
+		{"the only one that counts", site("a", ten, quorum(sitemon.Majority), probedFrom("east")), sitemon.StatusDown},
+		{"it does not count", site("a", ten, probedFrom("west", "north")), sitemon.StatusUp},
+		{"nobody counts that is known", site("a", ten, probedFrom("north")), sitemon.StatusUnknown},
+		{"all count", site("a", ten), sitemon.StatusDown},
+	} {
+		h.sync(step.site)
+		s, err := h.Site(h.ctx, "a")
+		h.check(err)
+		h.equal(step.name, s.Status, step.status)
+		h.pass(time.Second)
+	}
+}
+
+func testSyncDocument(h *harness) {
+	doc := document(site("a", time.Minute))
+	first, _, err := h.SyncSites(h.ctx, doc)
+	h.check(err)
+	number := first.Number
+	for _, step := range []struct {
+		name   string
+		change func()
+		fresh  bool
+	}{
+		{"alerting", func() {
+			doc.Alerting = sitemon.Alerting{GroupWait: time.Second, Channels: []sitemon.Channel{{Name: "ops", Target: []byte(`{"url":"ü\u0000"}`)}}}
+		}, true},
+		{"the same", func() {}, false},
+		{"maintenance", func() { doc.Maintenance = []sitemon.Maintenance{{Title: "x", Start: "2026-12-01T22:00:00"}} }, true},
+		{"other content", func() { doc.Hash = "other" }, false},
+		{"none of it", func() { doc.Alerting, doc.Maintenance = sitemon.Alerting{}, nil }, true},
+	} {
+		h.pass(time.Second)
+		step.change()
+		if step.fresh {
+			number++
+		}
+		g, p, err := h.SyncSites(h.ctx, doc)
+		h.check(err)
+		h.equal(step.name, []any{g.Number, g.LoadedAt.Equal(h.clock()), p.Generation, p.Empty()}, []any{number, step.fresh, number, true})
+	}
+}
+
 func testSyncThresholds(h *harness) {
 	ten := 10 * time.Second
 	h.sync(site("a", ten, thresholds(3, 1)))
