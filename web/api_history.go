@@ -61,10 +61,10 @@ const (
 	maxStep = 366 * day
 )
 
-// window reads from, to, step and tz. The window is the last day unless set, and
+// window reads from, to, step, tz and maintenance. The window is the last day unless set, and
 // ends now at the latest.
 func (p *params) window() availability.Query {
-	q := availability.Query{From: p.instant("from"), To: p.instant("to"), Step: p.duration("step"), Zone: p.zone("tz")}
+	q := availability.Query{From: p.instant("from"), To: p.instant("to"), Step: p.duration("step"), Zone: p.zone("tz"), MaintenanceIncluded: p.maintenance()}
 	if q.To.IsZero() || q.To.After(p.now) {
 		q.To = p.now
 	}

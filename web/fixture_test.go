@@ -108,7 +108,12 @@ func (f *apiStore) Availability(_ context.Context, q availability.Query) (availa
 	full, latency := availability.Figure{Availability: new(0.75), Coverage: 1}, &availability.Latency{
 		Mean: 20 * time.Millisecond, P50: 18 * time.Millisecond, P95: 40 * time.Millisecond, P99: 41500 * time.Microsecond, Max: time.Second,
 	}
-	return availability.Result{From: q.From, To: q.To, Figure: full, Buckets: []availability.Bucket{
+	sum := availability.Sum{
+		Up: 44 * time.Minute, Degraded: time.Minute, Down: 15 * time.Minute, Unknown: q.To.Sub(q.From) - time.Hour, Reports: 120,
+		Timed: 2, Total: 40 * time.Millisecond, Max: 22 * time.Millisecond, Durations: availability.HistogramOf(18*time.Millisecond, 22*time.Millisecond),
+	}
+	total := availability.Span{From: q.From, To: q.To, Sum: sum}.Bucket()
+	return availability.Result{From: q.From, To: q.To, Figure: full, Sum: sum, Total: total, Buckets: []availability.Bucket{
 		{Start: q.From, Figure: full, Up: 44 * time.Minute, Degraded: time.Minute, Down: 15 * time.Minute, Reports: 120, Latency: latency},
 		{Start: q.From.Add(q.Step), Unknown: 59*time.Minute + 500*time.Millisecond},
 	}}, f.err

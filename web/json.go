@@ -118,6 +118,16 @@ type latencyJSON struct {
 	P95  *int64 `json:"p95"`
 	P99  *int64 `json:"p99"`
 	Max  int64  `json:"max"`
+	// Phases are the means of the phases.
+	Phases phasesJSON `json:"phases"`
+}
+
+type phasesJSON struct {
+	Resolve    int64 `json:"resolve"`
+	Connect    int64 `json:"connect"`
+	TLS        int64 `json:"tls"`
+	Processing int64 `json:"processing"`
+	Transfer   int64 `json:"transfer"`
 }
 
 func newWindowJSON(r availability.Result) windowJSON {
@@ -136,7 +146,10 @@ func newWindowJSON(r availability.Result) windowJSON {
 }
 
 func newLatencyJSON(l *availability.Latency) *latencyJSON {
-	j := &latencyJSON{Mean: l.Mean.Microseconds(), Max: l.Max.Microseconds()}
+	p := l.Phases
+	j := &latencyJSON{Mean: l.Mean.Microseconds(), Max: l.Max.Microseconds(), Phases: phasesJSON{
+		p.Resolve.Microseconds(), p.Connect.Microseconds(), p.TLS.Microseconds(), p.Processing.Microseconds(), p.Transfer.Microseconds(),
+	}}
 	if l.P50 > 0 || l.P95 > 0 || l.P99 > 0 {
 		p50, p95, p99 := l.P50.Microseconds(), l.P95.Microseconds(), l.P99.Microseconds()
 		j.P50, j.P95, j.P99 = &p50, &p95, &p99
