@@ -26,8 +26,10 @@ const (
 	gather = 100 * time.Millisecond
 	// maxBatch bounds one transaction while a backlog is worked off.
 	maxBatch = 2000
-	// maxWaiting bounds the memory: about 40 MB of reports.
+	// maxWaiting bounds the memory: about 40 MB of reports, and as much of evidence.
 	maxWaiting = 100_000
+	// maxEvident is how many may wait before further ones lose their evidence.
+	maxEvident = 10_000
 
 	retryMin = 100 * time.Millisecond
 	retryMax = 5 * time.Second
@@ -82,6 +84,9 @@ func (l *Local) Write(_ context.Context, r sitemon.Report) error {
 	l.mu.Lock()
 	if len(l.waiting) == 0 {
 		l.since = time.Now()
+	}
+	if len(l.waiting) >= maxEvident {
+		r.Evidence = ""
 	}
 	l.waiting = append(l.waiting, r)
 	if len(l.waiting) > maxWaiting {

@@ -162,6 +162,23 @@ func TestFlushAtTheEnd(t *testing.T) {
 	})
 }
 
+func TestEvidenceIsDroppedBeforeReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{fail: errors.New("disk full")}
+		l, _ := run(t, rec, nil)
+		const n = 11_000
+		for i := range n {
+			_ = l.Write(t.Context(), sitemon.Report{Site: "a", Slot: time.UnixMilli(int64(i)), Evidence: `{"a":1}`})
+		}
+		rec.set(nil)
+		time.Sleep(time.Minute)
+		got := rec.all()
+		if len(got) != n || got[9_999].Evidence == "" || got[10_000].Evidence != "" || got[n-1].Evidence != "" {
+			t.Errorf("of %d reports not just the first 10,000 have their evidence", len(got))
+		}
+	})
+}
+
 func TestMoreThanFitsDropsTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{fail: errors.New("disk full")}

@@ -63,7 +63,9 @@ type SpooledOptions struct {
 // file within 50 ms, so that killing the process costs no older ones, and on the
 // medium within a second or so. Their order is kept. Of more than fit the oldest
 // go, and the next report of their sites says so ([sitemon.GapSpoolFull]). While
-// the disk cannot be written they wait in memory instead, up to a bound.
+// the disk cannot be written they wait in memory instead, up to a bound. Evidence is
+// several times as long as a report: while half of the room is taken, reports go
+// without theirs, so that more of them fit.
 type Spooled struct {
 	opts    SpooledOptions
 	log     *slog.Logger
@@ -86,6 +88,7 @@ type Spooled struct {
 	waiting  int       // reports in memory, on disk, and being delivered
 	oldest   time.Time // when the oldest of them came; set when it is read
 	marks    marks
+	crowded  bool // more than half of the files' room is taken
 	overfull bool // said that the oldest reports go
 	unsaved  bool // marks has sites that its file has not
 
@@ -135,6 +138,9 @@ func signal(c chan struct{}) {
 
 // Write takes a report. It waits for neither disk nor network, and never fails.
 func (s *Spooled) Write(_ context.Context, r sitemon.Report) error {
+	if r.Evidence != "" && s.halfFull() {
+		r.Evidence = ""
+	}
 	value, err := r.MarshalJSON()
 	if err == nil && (bodyMin+len(r.Site)+len(value) > bodyMax || len(r.Site) > keyMax) {
 		err = fmt.Errorf("%w: %d bytes are too many", sitemon.ErrInvalid, len(value))
@@ -157,6 +163,13 @@ func (s *Spooled) Write(_ context.Context, r sitemon.Report) error {
 	s.mu.Unlock()
 	signal(s.wake)
 	return nil
+}
+
+// halfFull reports whether half of the room is taken.
+func (s *Spooled) halfFull() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crowded || s.mem.bytes > maxMemoryBytes/2
 }
 
 // dropFromMemory makes room for new reports and remembers whose are lost. The

@@ -3,6 +3,7 @@ package sinks_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -113,6 +114,48 @@ func TestSpooledDropsTheOldestBeyondItsSize(t *testing.T) {
 				t.Errorf("%v, gaps %s: a gap is given a second time", err, gaps(s.to.all())[before:])
 			}
 		})
+	}
+}
+
+// TestSpooledDropsEvidenceBeforeReports: what would not fit with its evidence is
+// kept without, and evidence is back once there is room.
+func TestSpooledDropsEvidenceBeforeReports(t *testing.T) {
+	s := open(t, settings{maxBytes: 400_000, to: &deliverer{fail: errAway}})
+	evidence := `{"a":"` + strings.Repeat("x", 1500) + `"}`
+	write := func(from, to int) {
+		for i := from; i < to; i++ {
+			_ = s.Write(t.Context(), sitemon.Report{
+				Site: "a", Location: "default", Slot: time.UnixMilli(int64(i)), Outcome: sitemon.OutcomeDown, Evidence: evidence,
+			})
+			if i%10 == 9 {
+				if err := s.flushNow(); !errors.Is(err, errAway) {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	const n = 600 // a megabyte
+	write(0, n)
+	s.to.set(nil)
+	if err := s.flush(t); err != nil {
+		t.Fatal(err)
+	}
+	s.to.set(errAway)
+	write(n, n+20)
+	s.to.set(nil)
+	if err := s.flush(t); err != nil {
+		t.Fatal(err)
+	}
+	got := s.to.all()
+	wantRow(t, slots(got, "a"), 0, n+20)
+	with := 0
+	for _, r := range got[:n] {
+		if r.Evidence != "" {
+			with++
+		}
+	}
+	if with < 100 || with > 150 || got[0].Evidence != evidence || got[n+19].Evidence != evidence {
+		t.Errorf("%d of %d reports have their evidence, want the first, what fits into half of the room, and the last", with, n)
 	}
 }
 

@@ -59,6 +59,7 @@ func (s *Spooled) store(now bool) error {
 		}
 		s.mu.Lock()
 		s.mem.release(c)
+		s.crowded = s.spool.bytes > s.opts.MaxBytes/2
 		s.mu.Unlock()
 		s.mends()
 		signal(s.dirty)
