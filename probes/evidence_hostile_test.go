@@ -1,6 +1,8 @@
 package probes_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -96,6 +98,35 @@ func TestEvidenceIsCutInOrder(t *testing.T) {
 	e := evidence(t, r)
 	if !slices.Equal(e.Cut, []string{"body", "headers"}) || len(e.Response.Body) < 200 || e.Response.Headers["Server"] != "front" ||
 		len(e.Response.Headers) < 15 || len(e.Request.Headers) == 0 || e.Expectations[0].Seen != "503" {
+		t.Errorf("got %s", r.Evidence)
+	}
+}
+
+// TestEvidenceOfALongWay: what is left where all is long is the beginning of it.
+func TestEvidenceOfALongWay(t *testing.T) {
+	ca := newAuthority(t)
+	var chain tls.Certificate
+	for range 6 {
+		cert := ca.server(t, func(c *x509.Certificate) {
+			c.Subject.CommonName = strings.Repeat("name", 30)
+			for i := range 20 {
+				c.DNSNames = append(c.DNSNames, fmt.Sprint(strings.Repeat("host", 15), i, ".example"))
+			}
+		})
+		chain.Certificate = append(chain.Certificate, cert.Certificate...)
+		if chain.PrivateKey == nil {
+			chain.PrivateKey = cert.PrivateKey
+		}
+	}
+	there := "/" + strings.Repeat("far/", 120)
+	addr := listenTLS(t, chain, nil, answer("HTTP/1.1 302 Found\r\nLocation: "+there+"\r\nContent-Length: 0\r\n\r\n", nil))
+	site := newSite(t, "https://"+addr+"/")
+	site.Request.TLS = &sitemon.TLSConfig{InsecureSkipVerify: true}
+	r := probe(t, probes.Options{}, site)
+	wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonRedirect, "more than 10 redirects")
+	e := evidence(t, r)
+	if len(e.TLS.Certificates) != 1 || len(e.TLS.Certificates[0].Names) != 5 || e.TLS.Certificates[0].NamesTotal != 22 ||
+		len(e.Redirects) < 1 || e.Redirects[0].Location != there || !slices.Contains(e.Cut, "tls") || !slices.Contains(e.Cut, "redirects") {
 		t.Errorf("got %s", r.Evidence)
 	}
 }

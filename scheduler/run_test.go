@@ -116,12 +116,12 @@ func TestRetries(t *testing.T) {
 }
 
 // resting starts a scheduler with a failing site, and returns a second after its
-// first attempt, when it waits for the next.
-func resting(t *testing.T, p *script, change ...func(*scheduler.Options)) (f *fixture, due time.Time) {
+// first attempt began, when it waits for the next or still runs.
+func resting(t *testing.T, p *script, interval time.Duration, change ...func(*scheduler.Options)) (f *fixture, due time.Time) {
 	p.answers = append(p.answers, sitemon.OutcomeDown)
 	f = start(t, p.probe, change...)
 	due = slot.NewGrid("a", time.Minute).After(time.Now())
-	f.restart(site("a", time.Minute, retrying(3, 10*s)))
+	f.restart(site("a", time.Minute, retrying(3, interval)))
 	time.Sleep(time.Until(due.Add(time.Second)))
 	if len(f.sink.of("a")) != 0 {
 		t.Fatal("reported before its last attempt")
@@ -146,7 +146,7 @@ func TestWhatEndsTheWaiting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &script{}
-				f, due := resting(t, p)
+				f, due := resting(t, p, 10*s)
 				before := time.Now()
 				tt.end(f)
 				if took := time.Since(before); took > 0 {
@@ -169,16 +169,20 @@ func TestWhatEndsTheWaiting(t *testing.T) {
 
 // TestAStopWaitsForTheAttemptInFlight: it is the last one then.
 func TestAStopWaitsForTheAttemptInFlight(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &script{took: 3 * time.Second}
-		f, _ := resting(t, p)
-		if err := f.stop(); err != nil {
-			t.Error(err)
-		}
-		if rs := f.sink.of("a"); len(rs) != 1 || rs[0].Outcome != sitemon.OutcomeDown || len(p.offsets()) != 1 {
-			t.Errorf("reports %+v after %v", rs, p.offsets())
-		}
-	})
+	for name, interval := range map[string]time.Duration{"with a pause": 10 * s, "without a pause": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &script{took: 3 * time.Second}
+				f, _ := resting(t, p, interval)
+				if err := f.stop(); err != nil {
+					t.Error(err)
+				}
+				if rs := f.sink.of("a"); len(rs) != 1 || rs[0].Outcome != sitemon.OutcomeDown || len(p.offsets()) != 1 {
+					t.Errorf("reports %+v after %v", rs, p.offsets())
+				}
+			})
+		})
+	}
 }
 
 // TestWaitingHoldsNoPlace: with one place for all, others are probed meanwhile. A
@@ -197,7 +201,7 @@ func TestWaitingHoldsNoPlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &script{}
-				f, due := resting(t, p, func(o *scheduler.Options) {
+				f, due := resting(t, p, 10*s, func(o *scheduler.Options) {
 					o.Concurrency = 1
 					failing := o.Prober
 					o.Prober = probeFunc(func(ctx context.Context, s *sitemon.Site) sitemon.Report {
