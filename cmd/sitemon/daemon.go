@@ -60,9 +60,11 @@ type daemon struct {
 	hub      *web.Hub
 	monitor  *monitor       // nil: it is not the role of this process
 	writer   *writer.Writer // nil: likewise, or there is no Kafka
+	alerting *alerting      // nil: others tell people of trouble
 	server   *web.Server
 
 	newest    atomic.Pointer[sitemon.Generation] // of the store, where page or API show it
+	skew      atomic.Int64                       // of this machine's clock against the store's, in nanoseconds
 	failingMu sync.Mutex
 	failing   map[string]bool // the housekeeping that failed last time
 }
@@ -169,8 +171,11 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 	if d.broker != nil && s.Role.Has(config.RoleWriter) {
 		d.writer = d.newWriter()
 	}
+	if s.Role.Has(config.RoleWriter) {
+		d.alerting = d.newAlerting()
+	}
 	d.server = web.New(web.Options{
-		Sites: d.store, History: d.store, Operations: d.store, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
+		Sites: d.store, History: d.store, Incidents: d.store, Operations: d.store, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
 		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
 	})
@@ -189,6 +194,8 @@ func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listen
 	life.start("housekeeping", budgetShort, d.keepHouse)
 	if d.settings.Role.Has(config.RoleWriter) {
 		life.start("rollups and retention", budgetShort, d.tidy)
+		life.start("notifications", budgetShort, d.alerting.deliver)
+		life.start("alerts", budgetShort, d.alerting.decide)
 	}
 	if d.shared != nil && d.settings.Role.Page() {
 		life.start("events of other processes", budgetShort, d.followEvents)

@@ -42,6 +42,7 @@ func (d *daemon) keepHouse(ctx context.Context) error {
 			if now.Sub(beat) >= heartbeatEvery {
 				beat = now
 				d.keep(ctx, "say that this process lives", func() error { return d.heartbeat(ctx, now) })
+				d.keep(ctx, "compare the clock with the store's", func() error { return d.compareClocks(ctx) })
 			}
 		}
 	}
@@ -210,9 +211,15 @@ func (d *daemon) ready(ctx context.Context) []string {
 		if n, oldest := m.sink.Waiting(); oldest > stuckAfter {
 			missing = append(missing, fmt.Sprintf("%d reports wait to be recorded, the oldest for %s", n, oldest.Round(time.Second)))
 		}
+		if wrong := clockTrouble(time.Duration(d.skew.Load())); wrong != "" {
+			missing = append(missing, wrong)
+		}
 	}
 	if d.writer != nil {
 		missing = append(missing, d.writer.Ready()...)
+	}
+	if d.alerting != nil {
+		missing = append(missing, d.alerting.trouble()...)
 	}
 	// A monitor with Kafka does its work without the database.
 	if d.broker == nil || d.settings.Role.Page() {

@@ -12,7 +12,7 @@ import (
 // do what they say.
 func laterCommands() []*cobra.Command {
 	var all []*cobra.Command
-	for _, name := range []string{"import", "incidents", "report", "notify"} {
+	for _, name := range []string{"import"} {
 		all = append(all, &cobra.Command{
 			Use: name, Hidden: true, DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error { return fmt.Errorf("%s: it is not built yet", name) },

@@ -115,8 +115,8 @@ func newCommand(a *app) *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	config.Flags(root.PersistentFlags())
 	root.AddCommand(
-		a.checkCommand(), a.planCommand(), a.probeCommand(), a.statusCommand(),
-		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.deadLettersCommand(), a.healthcheckCommand(), a.versionCommand(),
+		a.checkCommand(), a.planCommand(), a.probeCommand(), a.statusCommand(), a.incidentsCommand(), a.reportCommand(),
+		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.notifyCommand(), a.deadLettersCommand(), a.healthcheckCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.formerCommands()...)
 	root.AddCommand(laterCommands()...)

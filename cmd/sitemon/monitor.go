@@ -76,6 +76,7 @@ func (d *daemon) newSink() (sink, error) {
 	if d.shared == nil {
 		return sinks.NewLocal(sinks.LocalOptions{Recorder: d.store, Logger: d.log, Registerer: d.registry, Recorded: d.recorded}), nil
 	}
+	var spooled *sinks.Spooled
 	opts := sinks.SpooledOptions{
 		Dir: filepath.Join(s.DataDir, "spool"), MaxBytes: s.Spool.MaxSize, Logger: d.log, Registerer: d.registry,
 	}
@@ -84,9 +85,14 @@ func (d *daemon) newSink() (sink, error) {
 		opts.Deliverer = sinks.NewKafka(sinks.KafkaOptions{Broker: d.broker, Topic: s.Kafka.Topic, Logger: d.log, Registerer: d.registry})
 	} else {
 		opts.Sink = "postgres"
-		opts.Deliverer = sinks.NewRecording(sinks.RecordingOptions{Recorder: d.shared, Logger: d.log, Registerer: d.registry, Recorded: d.recorded})
+		opts.Deliverer = sinks.NewRecording(sinks.RecordingOptions{
+			Recorder: d.shared, Logger: d.log, Registerer: d.registry, Recorded: d.recorded,
+			Waiting: func() (int, time.Duration) { return spooled.Waiting() },
+		})
 	}
-	return sinks.NewSpooled(opts)
+	var err error
+	spooled, err = sinks.NewSpooled(opts)
+	return spooled, err
 }
 
 // newFleet makes what follows the sites of a shared store.
@@ -156,7 +162,7 @@ func (d *daemon) startMonitor(ctx context.Context, life *lifecycle) error {
 	}
 	if m.fleet != nil {
 		life.start("sites of the store", budgetShort, m.fleet.Run)
-		life.start("notifications", budgetShort, func(ctx context.Context) error { return d.shared.Listen(ctx, m.fleet.Wake) })
+		life.start("wake-ups of the database", budgetShort, func(ctx context.Context) error { return d.shared.Listen(ctx, m.fleet.Wake) })
 	}
 	return nil
 }
@@ -223,7 +229,7 @@ func newProbes(s config.Settings, log *slog.Logger) *probes.Set {
 	return probes.New(probes.Options{
 		Expander: config.NewExpander(s.Environ.Lookup, nil, nil),
 		Deny:     s.Probes.Deny, Allow: s.Probes.Allow, Logger: log,
-		UserAgent: "SiteMon/" + version().Version,
+		UserAgent: userAgent(),
 	})
 }
 

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,11 +14,7 @@ import (
 
 	"sitemon"
 	"sitemon/availability"
-	"sitemon/config"
 )
-
-// apiTimeout bounds one request to a running daemon.
-const apiTimeout = 10 * time.Second
 
 // siteRow is what the table needs of the API's Site.
 type siteRow struct {
@@ -46,13 +40,9 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return exitError{2, err}
 			}
-			answered := true
-			raw, rows, err := fetchSites(cmd.Context(), http.DefaultTransport, baseURL(api, s), s)
-			if err != nil && api == "" && noAnswer(err) {
-				answered = false
-				raw, rows, err = a.lastSites(cmd.Context(), s, err)
-			}
-			if err != nil {
+			q := a.ask(s, api)
+			raw, rows, err := fetchSites(cmd.Context(), q)
+			if err = errors.Join(err, q.close()); err != nil {
 				return exitError{2, err}
 			}
 			if asJSON {
@@ -63,7 +53,7 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !answered {
+			if q.stored() {
 				return exitError{code: 2}
 			}
 			for _, r := range rows {
@@ -79,38 +69,6 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-// baseURL is where the daemon's API is: at api, or where the settings have it.
-func baseURL(api string, s config.Settings) string {
-	if api == "" {
-		api = reachable(s.Listen)
-	}
-	if !strings.Contains(api, "://") {
-		api = "http://" + api
-	}
-	return api
-}
-
-// noAnswer reports whether nobody was reached, as opposed to a daemon that refused.
-func noAnswer(err error) bool {
-	_, unreached := errors.AsType[*url.Error](err)
-	return unreached
-}
-
-// lastSites reads the sites from the store, because no daemon was reached. With
-// no store either, the error is the one of asking.
-func (a *app) lastSites(ctx context.Context, s config.Settings, asking error) (raw []json.RawMessage, rows []siteRow, err error) {
-	db, err := openStored(ctx, s)
-	if noStore(err) {
-		return nil, nil, asking
-	}
-	if err != nil {
-		return nil, nil, errors.Join(asking, err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	fmt.Fprintf(a.err, "sitemon: %v\nsitemon: this is what was stored last in %s\n", asking, s.DataDir)
-	return fetchSites(ctx, newStoredAPI(db), "http://localhost", s)
-}
-
 // reachable turns the address of a listener into one to connect to.
 func reachable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
@@ -123,50 +81,15 @@ func reachable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// fetchSites reads all sites from the API, page by page.
-func fetchSites(ctx context.Context, via http.RoundTripper, api string, s config.Settings) (raw []json.RawMessage, rows []siteRow, err error) {
-	client := &http.Client{Transport: via, Timeout: apiTimeout}
-	for cursor := ""; ; {
-		var page struct {
-			Sites []json.RawMessage `json:"sites"`
-			Next  string            `json:"next"`
-		}
-		address := strings.TrimRight(api, "/") + "/api/v1/sites?limit=10000&cursor=" + url.QueryEscape(cursor)
-		if err := getJSON(ctx, client, address, s, &page); err != nil {
-			return nil, nil, fmt.Errorf("ask the daemon at %s for its sites: %w (is it running? another address: --api)", api, err)
-		}
-		for _, b := range page.Sites {
-			var row siteRow
-			if err := json.Unmarshal(b, &row); err != nil {
-				return nil, nil, fmt.Errorf("read the answer of %s: %w", api, err)
-			}
-			raw, rows = append(raw, b), append(rows, row)
-		}
-		if cursor = page.Next; cursor == "" {
-			return raw, rows, nil
-		}
-	}
-}
-
-// getJSON fetches one answer of the API.
-func getJSON(ctx context.Context, client *http.Client, address string, s config.Settings, into any) (err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
+// fetchSites reads all sites from the API.
+func fetchSites(ctx context.Context, q *asked) (raw []json.RawMessage, rows []siteRow, err error) {
+	err = q.pages(ctx, "/api/v1/sites", "sites", 0, func(item json.RawMessage) error {
+		var row siteRow
+		err := json.Unmarshal(item, &row)
+		raw, rows = append(raw, item), append(rows, row)
 		return err
-	}
-	req.Header.Set("Accept", "application/json")
-	if token, ok := s.Environ.Lookup("SITEMON_TOKEN"); ok && token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, resp.Body.Close()) }()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the answer was %s", resp.Status)
-	}
-	return json.NewDecoder(resp.Body).Decode(into)
+	})
+	return raw, rows, err
 }
 
 func (a *app) printSites(rows []siteRow) error {
@@ -209,7 +132,11 @@ func ago(t *time.Time) string {
 	if t == nil {
 		return "never"
 	}
-	d := time.Since(*t)
+	return spell(time.Since(*t))
+}
+
+// spell writes a duration in its two largest units.
+func spell(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sitemon"
+	"sitemon/alerts"
 	"sitemon/config"
 	"sitemon/fleet"
 	"sitemon/reload"
@@ -19,6 +20,7 @@ import (
 type store interface {
 	web.Sites
 	web.History
+	web.Incidents
 	web.Operations
 	sinks.Recorder
 	reload.Store
@@ -26,6 +28,9 @@ type store interface {
 	Tick(ctx context.Context, now time.Time) ([]sitemon.StatusChange, error)
 	Retain(ctx context.Context, now time.Time) error
 	Heartbeat(ctx context.Context, m sitemon.Monitor) error
+	alerts.Outbox
+	DecideAlerts(ctx context.Context, now, judged time.Time) error
+	Alertings(ctx context.Context) (map[string]sitemon.Alerting, error)
 	Close() error
 }
 
@@ -35,7 +40,7 @@ func (d *daemon) openStore(ctx context.Context) (err error) {
 	s := d.settings
 	if s.Postgres.DSN == "" {
 		d.store, err = sqlite.Open(ctx, databasePath(s), sqlite.Options{
-			Logger: d.log, Retention: s.Retention.Reports, HourRetention: s.Retention.Availability1h,
+			Logger: d.log, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m, HourRetention: s.Retention.Availability1h,
 		})
 		return err
 	}

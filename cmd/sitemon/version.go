@@ -57,3 +57,6 @@ func (a *app) versionCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
+
+// userAgent is how SiteMon names itself to those it asks.
+func userAgent() string { return "SiteMon/" + version().Version }

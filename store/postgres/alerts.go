@@ -49,3 +49,12 @@ func (db *DB) NotificationSent(ctx context.Context, id string, now time.Time, fa
 		return ledger.NotificationSent(ctx, tx, id, now, failure)
 	})
 }
+
+// Alertings returns how the alerts of each document are delivered, by its source.
+func (db *DB) Alertings(ctx context.Context) (all map[string]sitemon.Alerting, err error) {
+	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+		all, err = ledger.Alertings(ctx, tx)
+		return err
+	})
+	return all, err
+}
