@@ -2,21 +2,31 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"sitemon/availability"
-	"sitemon/store/internal/history"
+	"sitemon/store/internal/rollup"
 )
 
-// exactSites is for how many sites at once the windows begin to the moment.
-const exactSites = 200
+const (
+	// exactSites is for how many sites at once the windows begin and end to the
+	// moment.
+	exactSites = 200
+	// scattered is how many times as many sites as are asked for may lie between the
+	// first and the last one, by their ids, for all of them to be read: what lies in a
+	// row costs little.
+	scattered = 30
+)
 
 // Availabilities returns for each name the figures over the windows that end now,
-// in the order of windows, for lists of many sites. Of more than
-// [exactSites], or beyond the reports that are kept, the hour in which a window
-// begins counts in proportion. A name that the store has never heard of is missing.
+// in the order of windows, for lists of many sites. Of more than [exactSites], or
+// beyond the reports that are kept, the sum in which a window begins counts in
+// proportion, and the windows end with the 5 minutes that were summed up last. A
+// name that the store has never heard of is missing.
 func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (figures map[string][]availability.Figure, err error) {
 	defer wrap(&err, "availability of %d sites", len(names))
 	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -28,7 +38,7 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 		if err != nil {
 			return err
 		}
-		l := history.List{Now: now, Windows: windows, Tiers: db.tiers(p), Progress: p, Exact: exactSites}
+		l := rollup.List{Now: now, Windows: windows, Tiers: rollup.NewTiers(p, db.keep, db.clock()), Exact: exactSites}
 		figures, err = l.Figures(ctx, past{tx}, ids)
 		return err
 	})
@@ -48,43 +58,43 @@ func siteIDs(ctx context.Context, tx pgx.Tx, names []string) (map[string]int64, 
 	return ids, err
 }
 
-// totals and totalsLast sum up rows of a table of sums.
 const (
-	totals     = "SELECT sum(up_ms)::float8 AS up, sum(degraded_ms)::float8 AS degraded, sum(down_ms)::float8 AS down"
-	totalsLast = "SELECT sum(up_ms * share) AS up, sum(degraded_ms * share) AS degraded, sum(down_ms * share) AS down"
+	// totals sums up parts of a table of sums, each sum looked up in the index alone.
+	totals = `SELECT w.i, a.site_id, sum(a.up_ms), sum(a.degraded_ms), sum(a.down_ms), sum(a.maintenance_ms)
+FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w ("from", "to", i)
+CROSS JOIN LATERAL generate_series(w."from", w."to" - $4::bigint * interval '1 second', $4::bigint * interval '1 second') AS t
+CROSS JOIN LATERAL (SELECT site_id, up_ms, degraded_ms, down_ms, maintenance_ms FROM %s WHERE start = t AND %s OFFSET 0) a
+GROUP BY w.i, a.site_id`
+	// each site by itself, or all from the first to the last one, of which some count.
+	sitesAlone = "site_id = ANY ($1)"
+	sitesAmong = "site_id BETWEEN $5 AND $6 AND site_id + 0 = ANY ($1)"
 )
 
-// totalsQuery returns the statement that sums up a part. Each site is looked up by
-// itself, in the index alone, however many there are.
-func totalsQuery(p history.Part, sites []int64) (query string, args []any) {
-	args = []any{sites, p.From, p.To}
-	of := ""
-	switch {
-	case p.Span == history.Running:
-		return "SELECT site_id, up_ms::float8, degraded_ms::float8, down_ms::float8 FROM availability_part WHERE site_id = ANY ($1) AND start >= $2 AND start < $3", args
-	case p.Span == history.Days:
-		of = totals + " FROM availability_1d"
-	case p.Last == 1:
-		of = totals + " FROM availability_1h"
-	default:
-		of = totalsLast + " FROM availability_1h CROSS JOIN LATERAL (SELECT CASE WHEN start < $4 THEN 1 ELSE $5::float8 END AS share) w"
-		args = append(args, p.To.Add(-time.Hour), p.Last)
-	}
-	return "SELECT s.id, a.up, a.degraded, a.down FROM unnest($1::int[]) AS s (id) CROSS JOIN LATERAL (" + of +
-		" WHERE site_id = s.id AND start >= $2 AND start < $3) a WHERE a.up IS NOT NULL", args
-}
-
-// Totals implements [history.ListSource].
-func (s past) Totals(ctx context.Context, sites []int64, parts []history.Part, f func(site int64, part int, t history.Totals)) error {
-	var site int64
-	var t history.Totals
-	dest := []any{&site, &t.Up, &t.Degraded, &t.Down}
-	for i, p := range parts {
-		query, args := totalsQuery(p, sites)
-		err := eachRow(ctx, s.tx, query, args, func(row pgx.Rows) error {
+// Totals implements [rollup.ListSource].
+func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, f func(site int64, part int, t rollup.Totals)) error {
+	for _, level := range rollup.Levels() {
+		var from, to []time.Time
+		var numbers []int
+		for i, p := range parts {
+			if p.Level == level {
+				from, to, numbers = append(from, p.From), append(to, p.To), append(numbers, i)
+			}
+		}
+		if len(numbers) == 0 {
+			continue
+		}
+		args := []any{sites, from, to, int64(level.Width() / time.Second)}
+		of := sitesAlone
+		if first, last := slices.Min(sites), slices.Max(sites); last-first < scattered*int64(len(sites)) {
+			of, args = sitesAmong, append(args, first, last)
+		}
+		var i, site int64
+		var t rollup.Totals
+		dest := []any{&i, &site, &t.Up, &t.Degraded, &t.Down, &t.Maintenance}
+		err := eachRow(ctx, s.tx, fmt.Sprintf(totals, level.Table(), of), args, func(row pgx.Rows) error {
 			err := row.Scan(dest...)
 			if err == nil {
-				f(site, i, t)
+				f(site, numbers[i-1], t)
 			}
 			return err
 		})

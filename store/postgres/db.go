@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sitemon/store/internal/rollup"
 )
 
 const day = 24 * time.Hour
@@ -30,14 +32,14 @@ const (
 	lockRollup                                          // availability_progress.claimed: shared to record, exclusive to advance it
 	lockPartitions                                      // making partitions and dropping them
 	lockSums                                            // rolling up and deleting what is old: one process at a time
-	lockParts                                           // sums of an hour that is not over: exclusive to add to them, shared to make sums anew
 	lockSlice      int32 = 0x7369_7465                  // the sums of a slice of sites
 )
 
 // How long what is recorded is kept unless [Options] say otherwise.
 const (
-	DefaultRetention     = 30 * day  // raw reports
-	DefaultHourRetention = 730 * day // sums of hours
+	DefaultRetention           = 30 * day  // raw reports
+	DefaultFiveMinuteRetention = 14 * day  // sums of 5 minutes
+	DefaultHourRetention       = 730 * day // sums of hours
 )
 
 // Options change how a store works. The zero value is fit for use.
@@ -50,6 +52,9 @@ type Options struct {
 	MigrateSchema bool
 	// Retention is how long raw reports are kept; 0 is [DefaultRetention].
 	Retention time.Duration
+	// FiveMinuteRetention is how long sums of 5 minutes are kept; 0 is
+	// [DefaultFiveMinuteRetention].
+	FiveMinuteRetention time.Duration
 	// HourRetention is how long sums of hours are kept; those of days stay for
 	// ever. 0 is [DefaultHourRetention].
 	HourRetention time.Duration
@@ -62,19 +67,19 @@ type Options struct {
 
 // DB is an open store. Its methods are safe for concurrent use.
 type DB struct {
-	pool          *pgxpool.Pool
-	where         string // the database, as errors name it
-	log           *slog.Logger
-	instance      string
-	migrates      bool
-	seedZone      *time.Location
-	retention     time.Duration // of raw reports
-	hourRetention time.Duration
-	clock         func() time.Time
-	prepared      chan struct{}
-	id            string       // of this open store, among all in which somebody remembers tracks
-	preparing     sync.Mutex   // guards closing prepared
-	retained      atomic.Int64 // what is older, in seconds since 1970, has been deleted
+	pool      *pgxpool.Pool
+	where     string // the database, as errors name it
+	log       *slog.Logger
+	instance  string
+	migrates  bool
+	seedZone  *time.Location
+	retention time.Duration    // of raw reports
+	keep      rollup.Retention // the same, and of sums
+	clock     func() time.Time
+	prepared  chan struct{}
+	id        string       // of this open store, among all in which somebody remembers tracks
+	preparing sync.Mutex   // guards closing prepared
+	retained  atomic.Int64 // what is older, in seconds since 1970, has been deleted
 
 	followMu  sync.Mutex // guards following
 	following following
@@ -101,20 +106,23 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	db := &DB{
-		pool:          pool,
-		where:         whereOf(cfg.ConnConfig),
-		log:           cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
-		instance:      opts.Instance,
-		migrates:      opts.MigrateSchema,
-		seedZone:      cmp.Or(opts.SeedZone, time.Local),
-		retention:     cmp.Or(opts.Retention, DefaultRetention),
-		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
-		clock:         opts.Clock,
-		prepared:      make(chan struct{}),
-		id:            rand.Text(),
-		editing:       make(chan struct{}, 1),
-		recording:     make(chan struct{}, 1),
-		memory:        newMemory(),
+		pool:      pool,
+		where:     whereOf(cfg.ConnConfig),
+		log:       cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
+		instance:  opts.Instance,
+		migrates:  opts.MigrateSchema,
+		seedZone:  cmp.Or(opts.SeedZone, time.Local),
+		retention: cmp.Or(opts.Retention, DefaultRetention),
+		keep: rollup.Retention{
+			Reports: cmp.Or(opts.Retention, DefaultRetention), FiveMinutes: cmp.Or(opts.FiveMinuteRetention, DefaultFiveMinuteRetention),
+			Hours: cmp.Or(opts.HourRetention, DefaultHourRetention),
+		},
+		clock:     opts.Clock,
+		prepared:  make(chan struct{}),
+		id:        rand.Text(),
+		editing:   make(chan struct{}, 1),
+		recording: make(chan struct{}, 1),
+		memory:    newMemory(),
 	}
 	if db.clock == nil {
 		db.clock = time.Now

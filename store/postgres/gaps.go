@@ -185,16 +185,12 @@ func readPlansOf(ctx context.Context, q querier, names map[int64]string) (map[in
 	return plans, err
 }
 
-// mark asks for the hours to be rolled up again that a report changes, as far as
-// they have been. It says something of the time after its slot, and ends what the
-// one before it said, which may have spoken for longer.
+// mark asks for the time to be summed up again that a report changes, as far as it
+// has been. It says something of the time after its slot, and ends what the one
+// before it said, which may have spoken for longer.
 func (b *batch) mark(e *entry, speaks time.Duration) {
-	if !e.r.Slot.Before(b.claimed) {
-		return
-	}
-	end := e.r.Slot.Add(max(speaks, e.r.Interval, time.Millisecond))
-	for h := e.r.Slot.UTC().Truncate(time.Hour); h.Before(end) && h.Before(b.claimed); h = h.Add(time.Hour) {
-		b.marks[mark{site: e.l.site.id, start: h}] = struct{}{}
+	if e.r.Slot.Before(b.claimed) {
+		b.marks.add(e.l.site.id, e.r.Slot, earlier(e.r.Slot.Add(max(speaks, e.r.Interval, time.Millisecond)), b.claimed))
 	}
 }
 

@@ -61,12 +61,12 @@ type batch struct {
 
 	locations []*location // of the entries, by id
 	sites     []*site     // of the locations
-	claimed   time.Time   // reports of an hour before this leave a mark; zero: none does
+	claimed   time.Time   // reports of a slot before this leave a mark; zero: none does
 	late      []*entry    // that are not newer than what was there
 	events    []event     // at which a status may change
 	missing   gapRows     // before the new reports
 	spans     []span      // in which slots may be missing: that takes more than the present plan
-	marks     map[mark]struct{}
+	marks     rollupMarks
 	incidents incidentMarks
 	evidence  evidenceRows
 	changes   []sitemon.StatusChange
@@ -199,7 +199,7 @@ func (b *batch) locate() {
 // run is the transaction. It may run several times.
 func (b *batch) run(ctx context.Context, tx pgx.Tx) error {
 	b.late, b.events, b.missing, b.spans = nil, nil, gapRows{}, nil
-	b.marks, b.incidents, b.evidence, b.out = map[mark]struct{}{}, incidentMarks{}, evidenceRows{}, &pgx.Batch{}
+	b.marks, b.incidents, b.evidence, b.out = rollupMarks{}, incidentMarks{}, evidenceRows{}, &pgx.Batch{}
 	for i := range b.entries {
 		b.entries[i].duplicate = false
 	}
@@ -301,12 +301,5 @@ func (b *batch) save() {
 	saveTracks(b.out, tracks, b.db.id)
 	b.incidents.save(b.out)
 	b.evidence.save(b.out)
-	if len(b.marks) == 0 {
-		return
-	}
-	sites, hours := make([]int64, 0, len(b.marks)), make([]time.Time, 0, len(b.marks))
-	for m := range b.marks {
-		sites, hours = append(sites, m.site), append(hours, m.start)
-	}
-	b.out.Queue("INSERT INTO availability_marks (site_id, start) SELECT * FROM unnest($1::int[], $2::timestamptz[])", sites, hours)
+	b.marks.save(b.out)
 }

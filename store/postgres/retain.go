@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sitemon"
+	"sitemon/store/internal/rollup"
 )
 
 const (
@@ -21,8 +22,7 @@ const (
 )
 
 // Retain rolls up, makes the partitions of the days to come, and deletes the raw
-// reports and gaps that are older than the retention, and sums of hours older than
-// theirs. What is deleted has been rolled up before. Reports go by whole days,
+// reports and gaps that are older than the retention, and sums older than theirs. What is deleted has been rolled up before. Reports go by whole days,
 // with their partition; until then they are not shown any more. It does nothing
 // while another process is at it.
 func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
@@ -35,24 +35,20 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 		if err != nil {
 			return fmt.Errorf("roll up: %w", err)
 		}
-		until := now.Add(-db.retention).UTC().Truncate(time.Hour)
-		if p.Hours.Before(until) {
-			until = p.Hours
-		}
+		until := earlier(now.Add(-db.retention).UTC().Truncate(time.Hour), p.Hours)
 		if until.Unix() <= db.retained.Load() {
 			return nil // whole hours go, and none has since the last time
 		}
-		hours := now.Add(-db.hourRetention).UTC().Truncate(day)
-		if p.Days.Before(hours) {
-			hours = p.Days
-		}
+		fives := earlier(now.Add(-db.keep.FiveMinutes).UTC().Truncate(time.Hour), p.Hours)
+		hours := earlier(now.Add(-db.keep.Hours).UTC().Truncate(day), p.Days)
 		for _, step := range []struct {
 			what string
 			do   func() error
 		}{
 			{"reports", func() error { return db.dropPartitions(ctx, until, still) }},
 			{"gaps", func() error { return db.retainGaps(ctx, until, still) }},
-			{"hours", func() error { return db.retainHours(ctx, hours, still) }},
+			{"sums of 5 minutes", func() error { return db.retainSums(ctx, rollup.FiveMinutes, fives, still) }},
+			{"sums of hours", func() error { return db.retainSums(ctx, rollup.Hours, hours, still) }},
 			{"hashes", func() error { return db.retainHashes(ctx, now.Add(-keptHashes)) }},
 		} {
 			if err := still(); err != nil {
@@ -150,11 +146,26 @@ func (db *DB) retainGaps(ctx context.Context, until time.Time, still func() erro
  WHERE l.id >= $1 AND l.id < $2))`, until)
 }
 
-// retainHours deletes the sums of hours before until.
-func (db *DB) retainHours(ctx context.Context, until time.Time, still func() error) error {
-	return db.inSteps(ctx, "site_names", still, `DELETE FROM availability_1h WHERE ctid = ANY (ARRAY(SELECT h.row FROM site_names n
- CROSS JOIN LATERAL (SELECT ctid AS row FROM availability_1h WHERE site_id = n.id AND start < $3 OFFSET 0) h
- WHERE n.id >= $1 AND n.id < $2))`, until)
+// deletedSums is how many sums a transaction deletes, about.
+const deletedSums = 50_000
+
+// retainSums deletes the sums of a level before until, oldest first.
+func (db *DB) retainSums(ctx context.Context, level rollup.Level, until time.Time, still func() error) error {
+	for {
+		if err := still(); err != nil {
+			return err
+		}
+		var deleted int64
+		err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, "DELETE FROM "+level.Table()+" WHERE ctid = ANY (ARRAY(SELECT ctid FROM "+level.Table()+
+				" WHERE start < $1 ORDER BY start LIMIT $2))", until, deletedSums)
+			deleted = tag.RowsAffected()
+			return err
+		})
+		if err != nil || deleted < deletedSums {
+			return err
+		}
+	}
 }
 
 // inSteps runs a statement for all ids of a table, some of them at a time: it

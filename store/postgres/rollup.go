@@ -8,29 +8,27 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"sitemon/store/internal/history"
+	"sitemon/store/internal/rollup"
 )
 
 const (
 	// sliceSites is how many sites are rolled up in one transaction, by their ids.
 	sliceSites = 100
-	// markBatch is how many marks are looked at together: each late batch leaves
-	// some, and most are of the same hours.
-	markBatch = 500_000
+	// stepReports is how many reports a transaction reads, about.
+	stepReports = 300_000
 	// aloneTimeout is when the server takes the turn from a process that it hears no
 	// more of.
 	aloneTimeout = 2 * time.Minute
 )
 
-// Rollup sums up the hours and days up to a minute before now, and again those that
-// late reports fell into. It is made for the background, each minute, and does
-// nothing while another process is at it. After an error or a kill, the next call,
-// of whoever, goes on where it ended.
+// Rollup sums up the 5 minutes, hours and days that are over for a minute by now,
+// and again those that late reports fell into. It is made for the background, each
+// minute, and does nothing while another process is at it. After an error or a
+// kill, the next call, of whoever, goes on where it ended.
 //
-// Correctness does not rest on being alone. The sums of a slice of sites are made
-// in one transaction that locks the slice and reads what is in them after that. An
-// hour that is not over is added to minute by minute, of all sites and together
-// with the progress in one transaction.
+// Correctness does not rest on being alone. Sums of a slice of sites are made in
+// transactions that lock the slice and read what is in them after that: from the
+// reports, or from finer sums, which have been made or made again before.
 func (db *DB) Rollup(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "roll up")
 	return db.alone(ctx, func(ctx context.Context, still func() error) error {
@@ -60,22 +58,19 @@ func (db *DB) alone(ctx context.Context, f func(ctx context.Context, still func(
 }
 
 // rollUp is [DB.Rollup] within [DB.alone], and says how far the sums are.
-func (db *DB) rollUp(ctx context.Context, now time.Time, still func() error) (history.Progress, error) {
+func (db *DB) rollUp(ctx context.Context, now time.Time, still func() error) (rollup.Progress, error) {
 	s := sums{db, still}
-	p, err := s.claim(ctx, history.Claimable(now, time.Minute))
+	p, err := s.claim(ctx, rollup.Claimable(now))
 	if err != nil {
 		return p, fmt.Errorf("claim time: %w", err)
 	}
-	if p, err = s.rollParts(ctx, p); err != nil { // an hour that was begun
-		return p, fmt.Errorf("parts of hours: %w", err)
-	}
-	if p, err = history.Rollup(ctx, s, p); err != nil {
+	if p, err = rollup.Rollup(ctx, s, p, now.Add(-db.keep.FiveMinutes)); err != nil {
 		return p, err
 	}
-	if p, err = s.rollParts(ctx, p); err != nil {
-		return p, fmt.Errorf("parts of hours: %w", err)
+	if err := s.redoMarked(ctx, now); err != nil {
+		return p, fmt.Errorf("what came late: %w", err)
 	}
-	return p, s.redoMarked(ctx, now.Add(-db.retention))
+	return p, nil
 }
 
 // sums are the tables of sums.
@@ -87,7 +82,7 @@ type sums struct {
 // claim makes every report of a slot before the given moment leave a mark from now
 // on. It waits for those who record, as they read under the same lock up to where
 // they are to leave marks; and they wait for it, so it waits shortly at first.
-func (db sums) claim(ctx context.Context, until time.Time) (p history.Progress, err error) {
+func (db sums) claim(ctx context.Context, until time.Time) (p rollup.Progress, err error) {
 	if p, err = readProgress(ctx, db.pool); err != nil || !p.Claimed.Before(until) {
 		return p, err
 	}
@@ -102,7 +97,7 @@ func (db sums) claim(ctx context.Context, until time.Time) (p history.Progress, 
 	}
 }
 
-func (db *DB) tryClaim(ctx context.Context, until time.Time, wait time.Duration) (p history.Progress, err error) {
+func (db *DB) tryClaim(ctx context.Context, until time.Time, wait time.Duration) (p rollup.Progress, err error) {
 	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", wait.Milliseconds())); err != nil {
 			return err
@@ -120,8 +115,8 @@ func (db *DB) tryClaim(ctx context.Context, until time.Time, wait time.Duration)
 			}
 		}
 		p = p.Claim(until, oldest)
-		_, err := tx.Exec(ctx, `INSERT INTO availability_progress (id, hours, parts, days, claimed) VALUES (1, $1, $2, $3, $4)
-ON CONFLICT (id) DO UPDATE SET claimed = excluded.claimed`, p.Hours, p.Parts, p.Days, p.Claimed)
+		_, err := tx.Exec(ctx, `INSERT INTO availability_progress (id, "begin", fives, hours, days, claimed) VALUES (1, $1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET claimed = excluded.claimed`, p.Begin, p.Fives, p.Hours, p.Days, p.Claimed)
 		return err
 	})
 	return p, err
@@ -138,133 +133,115 @@ ORDER BY r.slot LIMIT 1`).Scan(&oldest)
 	return oldest.UTC(), err
 }
 
-// Advance implements [history.Sums].
-func (db sums) Advance(ctx context.Context, p history.Progress) error {
-	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error { return advance(ctx, tx, p) })
+// Advance implements [rollup.Sums]. Whoever has lost its turn turns nothing back.
+func (db sums) Advance(ctx context.Context, p rollup.Progress) error {
+	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE availability_progress SET "begin" = greatest("begin", $1), fives = greatest(fives, $2),
+ hours = greatest(hours, $3), days = greatest(days, $4)`, p.Begin, p.Fives, p.Hours, p.Days)
+		return err
+	})
 }
 
-func advance(ctx context.Context, tx pgx.Tx, p history.Progress) error {
-	_, err := tx.Exec(ctx, "UPDATE availability_progress SET hours = greatest(hours, $1), parts = greatest(parts, $2), days = greatest(days, $3)",
-		p.Hours, p.Parts, p.Days)
+// slice is a slice of sites by their ids.
+type slice struct {
+	number int64
+	sites  []int64 // that have reports
+	rate   float64 // how many reports there are of it in an hour, about
+}
+
+// slices lists the slices of sites that have reports.
+func (db sums) slices(ctx context.Context) (all []slice, err error) {
+	err = eachRow(ctx, db.pool, `SELECT site_id / $1, array_agg(DISTINCT site_id), sum(3600000.0 / greatest(interval_ms, 1))::float8
+FROM site_locations GROUP BY 1 ORDER BY 1`, []any{sliceSites}, func(row pgx.Rows) error {
+		var s slice
+		err := row.Scan(&s.number, &s.sites, &s.rate)
+		all = append(all, s)
+		return err
+	})
+	return all, err
+}
+
+// lock begins a change of the sums of a slice, as its transaction goes on: nobody
+// else changes them, and what is read has been committed after whoever did so
+// before. Nothing is lost with a commit that is not flushed: it is before the one
+// that says that it was done.
+func (s slice) lock(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockSlice, int32(s.number))
 	return err
 }
 
-// slices calls f for each slice of sites that have reports.
-func (db sums) slices(ctx context.Context, f func(slice int64) error) error {
-	rows, err := db.pool.Query(ctx, "SELECT DISTINCT site_id / $1 FROM site_locations ORDER BY 1", sliceSites)
+// step is how much time of some sites of a slice is summed up from their reports in
+// one transaction.
+func (s slice) step(sites int, level rollup.Level) time.Duration {
+	rate := s.rate * float64(sites) / float64(max(len(s.sites), 1))
+	hours := min(stepReports/max(rate, 1), 7*24)
+	return max(time.Duration(hours*float64(time.Hour)).Truncate(level.Width()), level.Width())
+}
+
+// FromReports implements [rollup.Sums].
+func (db sums) FromReports(ctx context.Context, level rollup.Level, from, to time.Time) error {
+	return db.inSlices(ctx, from, to, func(s slice) time.Duration { return s.step(len(s.sites), level) },
+		func(ctx context.Context, tx pgx.Tx, s slice, from, to time.Time) error {
+			return sumReports(ctx, tx, level, s.sites, from, to)
+		})
+}
+
+// FromRows implements [rollup.Sums].
+func (db sums) FromRows(ctx context.Context, level rollup.Level, from, to time.Time) error {
+	return db.inSlices(ctx, from, to, func(slice) time.Duration { return to.Sub(from) },
+		func(ctx context.Context, tx pgx.Tx, s slice, from, to time.Time) error {
+			return sumRows(ctx, tx, level, s.sites, from, to)
+		})
+}
+
+// inSlices runs do for each slice in transactions of their own that lock it, for
+// one step of the time in [from, to) after the other.
+func (db sums) inSlices(ctx context.Context, from, to time.Time, step func(slice) time.Duration,
+	do func(ctx context.Context, tx pgx.Tx, s slice, from, to time.Time) error,
+) error {
+	slices, err := db.slices(ctx)
 	if err != nil {
 		return err
 	}
-	slices, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		return err
-	}
-	for _, slice := range slices {
-		if err := db.still(); err != nil {
-			return err
-		}
-		if err := f(slice); err != nil {
-			return err
+	for _, s := range slices {
+		for at := from; at.Before(to); {
+			if err := db.still(); err != nil {
+				return err
+			}
+			end := earlier(at.Add(step(s)), to)
+			err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+				if err := s.lock(ctx, tx); err != nil {
+					return err
+				}
+				return do(ctx, tx, s, at, end)
+			})
+			if err != nil {
+				return err
+			}
+			at = end
 		}
 	}
 	return nil
 }
 
-// inSlice runs f in a transaction in which nobody else changes the sums of a slice
-// of sites. What f reads has been committed after whoever was here before.
-func (db sums) inSlice(ctx context.Context, slice int64, f func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", lockParts); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", lockSlice, int32(slice)); err != nil {
-			return err
-		}
-		return f(ctx, tx)
-	})
-}
-
-// sitesOf lists the sites of a slice that have reports.
-func sitesOf(ctx context.Context, tx pgx.Tx, slice int64) ([]int64, error) {
-	rows, err := tx.Query(ctx, "SELECT DISTINCT site_id FROM site_locations WHERE site_id >= $1 AND site_id < $2 ORDER BY site_id",
-		slice*sliceSites, (slice+1)*sliceSites)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[int64])
-}
-
-// RollHours implements [history.Sums].
-func (db sums) RollHours(ctx context.Context, from, to time.Time) error {
-	return db.slices(ctx, func(slice int64) error {
-		return db.inSlice(ctx, slice, func(ctx context.Context, tx pgx.Tx) error {
-			sites, err := sitesOf(ctx, tx, slice)
-			if err != nil {
-				return err
-			}
-			return sumHours(ctx, tx, sites, from, to)
-		})
-	})
-}
-
-// sumHours makes the sums of the hours in [from, to) of some sites.
-func sumHours(ctx context.Context, tx pgx.Tx, sites []int64, from, to time.Time) error {
-	hours, err := history.SumHours(ctx, rawOf(tx), sites, from, to)
+// sumReports makes the sums of a level of some sites from their reports.
+func sumReports(ctx context.Context, tx pgx.Tx, level rollup.Level, sites []int64, from, to time.Time) error {
+	rows, err := rollup.SumReports(ctx, past{tx}, level, sites, from, to)
 	if err != nil {
 		return err
 	}
-	return saveHours(ctx, tx, "availability_1h", hours, replaceSum)
+	return saveSums(ctx, tx, level, rows)
 }
 
-// saveHours writes sums of hours to a table; conflict says what to do with those
-// that are there.
-func saveHours(ctx context.Context, tx pgx.Tx, table string, hours []history.Hour, conflict string) error {
-	if len(hours) == 0 {
-		return nil
+// sumRows makes the sums of a level of some sites from those of the level below.
+func sumRows(ctx context.Context, tx pgx.Tx, level rollup.Level, sites []int64, from, to time.Time) error {
+	var rows []rollup.Row
+	err := eachSum(ctx, tx, level-1, sites, []time.Time{from}, []time.Time{to}, func(r *rollup.Row) { rows = append(rows, *r) })
+	if err != nil {
+		return err
 	}
-	var starts []time.Time
-	var columns [8][]int64
-	for _, h := range hours {
-		starts = append(starts, h.Start)
-		for i, v := range [...]int64{
-			h.Site, h.Sum.Up.Milliseconds(), h.Sum.Degraded.Milliseconds(), h.Sum.Down.Milliseconds(),
-			int64(h.Sum.Reports), int64(h.Sum.Timed), h.Sum.Total.Microseconds(), h.Sum.Max.Microseconds(),
-		} {
-			columns[i] = append(columns[i], v)
-		}
-	}
-	_, err := tx.Exec(ctx, "INSERT INTO "+table+" AS a (start, "+sumColumns+`)
-SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::bigint[], $9::bigint[])
-`+conflict, starts, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7])
-	return err
-}
-
-const (
-	sumColumns = "site_id, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us"
-	// replaceSum puts a sum in the place of one of the same time.
-	replaceSum = `ON CONFLICT (site_id, start) DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
- down_ms = excluded.down_ms, reports = excluded.reports, timed = excluded.timed,
- latency_sum_us = excluded.latency_sum_us, latency_max_us = excluded.latency_max_us`
-)
-
-// RollDay implements [history.Sums].
-func (db sums) RollDay(ctx context.Context, start time.Time) error {
-	return db.slices(ctx, func(slice int64) error {
-		return db.inSlice(ctx, slice, func(ctx context.Context, tx pgx.Tx) error {
-			sites, err := sitesOf(ctx, tx, slice)
-			if err != nil {
-				return err
-			}
-			return sumDay(ctx, tx, sites, start)
-		})
-	})
-}
-
-// sumDay makes the sums of a day of some sites from those of its hours.
-func sumDay(ctx context.Context, tx pgx.Tx, sites []int64, start time.Time) error {
-	_, err := tx.Exec(ctx, `INSERT INTO availability_1d (start, `+sumColumns+`)
-SELECT $2, site_id, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(reports), sum(timed), sum(latency_sum_us), max(latency_max_us)
-FROM availability_1h WHERE site_id = ANY ($1) AND start >= $2 AND start < $3 GROUP BY site_id
-`+replaceSum, sites, start, start.Add(day))
-	return err
+	return saveSums(ctx, tx, level, rollup.SumRows(level, rows))
 }

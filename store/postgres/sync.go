@@ -91,6 +91,9 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	if err := y.apply(ctx); err != nil {
 		return g, y.plan, err
 	}
+	if err := y.noteReloads(ctx, y.plan.Changed); err != nil {
+		return g, y.plan, err
+	}
 	order := make([]int64, 0, len(y.doc.Sites))
 	for i := range y.doc.Sites {
 		if name := y.doc.Sites[i].Name; !y.refused[name] {
@@ -102,7 +105,11 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	if g == old.Generation && ordered { // so packed is what it was
 		return g, y.plan, nil
 	}
-	return g, y.plan, writeDocument(ctx, y.tx, document{g, order, packed}, ordered, y.now)
+	since := old.maintenanceAt
+	if packed.Maintenance != old.packed.Maintenance {
+		since = orNull(y.now)
+	}
+	return g, y.plan, writeDocument(ctx, y.tx, document{g, order, packed, since}, ordered, y.now)
 }
 
 // diff compares the document with what is stored and collects what is to be
@@ -265,6 +272,13 @@ FROM sites s`, nil, func(row pgx.Rows) error {
 }
 
 // later returns the later of two moments.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
