@@ -100,6 +100,9 @@ func (a *adoption) run(ctx context.Context, parse func(HandRow) (sitemon.Site, e
 	if err := a.edit.apply(ctx); err != nil {
 		return err
 	}
+	if err := a.noteReloads(ctx, a.plan.Changed); err != nil {
+		return err
+	}
 	if err := a.settle(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"sitemon"
 	"sitemon/store/internal/history"
+	"sitemon/store/internal/ledger"
 )
 
 // isDown reports whether one of two statuses is down.
@@ -33,6 +35,32 @@ func (m incidentMarks) save(b *pgx.Batch) {
 		from[i] = m[id]
 	}
 	b.Queue(`INSERT INTO incident_marks (site_id, "from") SELECT * FROM unnest($1::int[], $2::timestamptz[])`, sites, from)
+}
+
+// openIncidents finds those of some sites that have an incident which goes on.
+const openIncidents = `SELECT DISTINCT site_id FROM incidents WHERE site_id = ANY ($1) AND ended_at IS NULL AND NOT withdrawn`
+
+// noteReloads notes in the timelines of incidents that their sites were changed.
+func (e *edit) noteReloads(ctx context.Context, changed []sitemon.Change) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	keys := make(map[int64][]string, len(changed))
+	ids := make([]int64, len(changed))
+	for i, c := range changed {
+		ids[i] = e.ids[c.Name]
+		keys[ids[i]] = c.Keys
+	}
+	open, err := numbers(ctx, e.tx, openIncidents, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range open {
+		if err := ledger.Reloaded(ctx, ledgerTx{e.tx}, id, e.now, keys[id]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // evidenceRows are rows of site_evidence to be written, and ranges of those whose

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"sitemon"
@@ -15,23 +14,23 @@ import (
 
 // source reads for package ledger.
 type source struct {
-	tx   pgx.Tx
+	tx   ledger.Tx
 	kept time.Time
 }
 
-func (db *DB) source(tx ledgerTx) source { return source{tx.tx, db.clock().Add(-db.retention)} }
+func (db *DB) source(tx ledger.Tx) source { return source{tx, db.clock().Add(-db.retention)} }
 
 // Kept implements [ledger.Source].
 func (s source) Kept() time.Time { return s.kept }
 
 // Plans implements [ledger.Source].
 func (s source) Plans(ctx context.Context, site int64) (plans []status.Plan, err error) {
-	err = eachRow(ctx, s.tx, `SELECT "from", "to", enabled, failure_threshold, success_threshold, quorum, locations
-FROM site_plans WHERE site_id = $1 ORDER BY "from"`, []any{site}, func(row pgx.Rows) error {
+	err = s.tx.Query(ctx, `SELECT "from", "to", enabled, failure_threshold, success_threshold, quorum, locations
+FROM site_plans WHERE site_id = $1 ORDER BY "from"`, []any{site}, func(scan func(dest ...any) error) error {
 		var p status.Plan
 		var from, to pgtype.Timestamptz
 		var quorum int
-		err := row.Scan(&from, &to, &p.Enabled, &p.Thresholds.Failure, &p.Thresholds.Success, &quorum, &p.Locations)
+		err := scan(&from, &to, &p.Enabled, &p.Thresholds.Failure, &p.Thresholds.Success, &quorum, &p.Locations)
 		p.From, p.To, p.Quorum = orZero(from), orZero(to), sitemon.Quorum(quorum)
 		plans = append(plans, p)
 		return err
@@ -46,9 +45,9 @@ WHERE r.site_location_id = $1 AND r.slot >= $2 AND r.slot < coalesce($3, 'infini
 // Reports implements [ledger.Source].
 func (s source) Reports(ctx context.Context, location int64, from, to time.Time, limit int) (reports []sitemon.Report, err error) {
 	most := pgtype.Int8{Int64: int64(limit), Valid: limit > 0}
-	err = eachRow(ctx, s.tx, sourceReports, []any{location, slotOrEpoch(from), orNull(to), most}, func(row pgx.Rows) error {
+	err = s.tx.Query(ctx, sourceReports, []any{location, slotOrEpoch(from), orNull(to), most}, func(scan func(dest ...any) error) error {
 		var r reportRow
-		err := row.Scan(&r.slot, &r.ms, &r.outcome, &r.reason, &r.text)
+		err := scan(&r.slot, &r.ms, &r.outcome, &r.reason, &r.text)
 		reports = append(reports, sitemon.Report{
 			Slot: r.slot.Time.UTC(), Interval: time.Duration(r.ms.Int32) * time.Millisecond,
 			Outcome: history.OutcomeOf(r.outcome.Int16), Reason: sitemon.Reason(r.reason.String), Error: r.text.String,
@@ -73,9 +72,9 @@ func (s source) Failed(ctx context.Context, ranges []ledger.Range) ([]int, error
 		locations[i], from[i], to[i] = r.Location, slotOrEpoch(r.From), orNull(r.To)
 	}
 	counts := make([]int, len(ranges))
-	err := eachRow(ctx, s.tx, countFailed, []any{locations, from, to, history.OutcomeNumber(sitemon.OutcomeDown)}, func(row pgx.Rows) error {
+	err := s.tx.Query(ctx, countFailed, []any{locations, from, to, history.OutcomeNumber(sitemon.OutcomeDown)}, func(scan func(dest ...any) error) error {
 		var i, n int
-		err := row.Scan(&i, &n)
+		err := scan(&i, &n)
 		if err == nil {
 			counts[i-1] = n
 		}

@@ -19,10 +19,8 @@ import (
 // state is what the writer remembers of the file, so that a report that says the
 // same as the one before costs no read and one write. It is guarded by [DB.lock].
 type state struct {
-	generation sitemon.Generation
-	order      []byte         // documents.site_order
-	packed     history.Packed // of the document
-	seed       maphash.Seed
+	stored
+	seed maphash.Seed
 
 	sites    map[string]*site // the present ones, and other names met since
 	names    map[string]string
@@ -108,7 +106,7 @@ func (db *DB) load(ctx context.Context) (*state, error) {
 		reasons: map[string]int64{}, monitors: map[string]int64{},
 	}
 	var err error
-	if st.generation, st.order, st.packed, err = document(ctx, db.conn); err != nil {
+	if st.stored, err = document(ctx, db.conn); err != nil {
 		return nil, err
 	}
 	err = db.conn.QueryRowContext(ctx, "SELECT claimed FROM availability_progress").Scan(&st.claimed)
@@ -157,16 +155,26 @@ LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL`, nil, func(r
 	})
 }
 
-// document returns the stored document without its sites; a zero generation
-// where there is none.
-func document(ctx context.Context, q querier) (g sitemon.Generation, order []byte, p history.Packed, err error) {
-	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance FROM documents", nil, func(row scanner) error {
-		var at int64
-		err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &order, &p.Alerting, &p.Maintenance)
-		g.LoadedAt = moment(at)
-		return err
-	})
-	return g, order, p, err
+// stored is a document without its sites.
+type stored struct {
+	generation    sitemon.Generation
+	order         []byte // documents.site_order
+	packed        history.Packed
+	maintenanceAt time.Time
+}
+
+// document returns the stored document; a zero generation where there is none.
+func document(ctx context.Context, q querier) (d stored, err error) {
+	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, maintenance_at FROM documents", nil,
+		func(row scanner) error {
+			var at int64
+			var maintenanceAt sql.NullInt64
+			g := &d.generation
+			err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance, &maintenanceAt)
+			g.LoadedAt, d.maintenanceAt = moment(at), momentOrZero(maintenanceAt)
+			return err
+		})
+	return d, err
 }
 
 func dictionary(ctx context.Context, q querier, query string, into map[string]int64) error {

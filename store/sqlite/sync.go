@@ -12,6 +12,7 @@ import (
 	"sitemon"
 	"sitemon/status"
 	"sitemon/store/internal/history"
+	"sitemon/store/internal/ledger"
 )
 
 // SyncSites makes the stored sites those of a document, in one transaction that
@@ -77,10 +78,15 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 			return g, plan, err
 		}
 	}
-	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	if doc.Maintenance != st.packed.Maintenance {
+		st.maintenanceAt = y.now
+	}
+	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, maintenance_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET generation = excluded.generation, hash = excluded.hash, loaded_at = excluded.loaded_at,
- sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance`,
-		g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order, doc.Alerting, doc.Maintenance)
+ sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance,
+ maintenance_at = excluded.maintenance_at`,
+		g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order, doc.Alerting, doc.Maintenance, microsOrNull(st.maintenanceAt))
 	st.generation, st.order, st.packed = g, order, doc
 	return g, plan, err
 }
@@ -147,11 +153,17 @@ func (y *syncing) apply(ctx context.Context, plan sitemon.Plan) error {
 		def := &y.doc.Sites[i]
 		s := y.db.state.sites[def.Name]
 		y.order = append(y.order, s.id)
-		if _, changed := y.changed[def.Name]; s.present && !changed {
+		change, changed := y.changed[def.Name]
+		if s.present && !changed {
 			continue
 		}
 		if err := y.put(ctx, s, def); err != nil {
 			return fmt.Errorf("site %q: %w", def.Name, err)
+		}
+		if changed && len(s.locations) > 0 {
+			if err := ledger.Reloaded(ctx, writingTx{y.db}, s.id, y.now, change.Keys); err != nil {
+				return err
+			}
 		}
 	}
 	return y.batch.finish(ctx)
@@ -278,10 +290,11 @@ func (db *DB) Known(ctx context.Context) (defs []sitemon.Definition, g sitemon.G
 		return nil, g, err
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
-	g, order, _, err := document(ctx, tx)
+	doc, err := document(ctx, tx)
 	if err != nil {
 		return nil, g, err
 	}
+	g = doc.generation
 	byID := map[int64]sitemon.Definition{}
 	err = each(ctx, tx, "SELECT s.site_id, n.name, s.definition FROM sites s JOIN site_names n ON n.id = s.site_id", nil,
 		func(row scanner) error {
@@ -294,7 +307,7 @@ func (db *DB) Known(ctx context.Context) (defs []sitemon.Definition, g sitemon.G
 	if err != nil {
 		return nil, g, err
 	}
-	for _, id := range unpackOrder(order) {
+	for _, id := range unpackOrder(doc.order) {
 		if d, ok := byID[id]; ok {
 			defs = append(defs, d)
 		}

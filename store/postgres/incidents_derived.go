@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"sitemon"
+	"sitemon/store/internal/ledger"
+)
+
+// DeriveIncidents brings the incidents up to date with what was recorded, and
+// returns those that changed. now is the time up to which reports have been read. It
+// is to be called each second or so, and costs next to nothing where nothing has
+// happened. Any number of stores may do so.
+func (db *DB) DeriveIncidents(ctx context.Context, now time.Time) (changes []sitemon.IncidentChange, err error) {
+	defer wrap(&err, "derive incidents")
+	var more bool
+	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+		more, err = ledger.Due(ctx, tx, now)
+		return err
+	})
+	for more && err == nil {
+		var some []sitemon.IncidentChange
+		err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+			some, more, err = ledger.Derive(ctx, tx, db.source(tx), now)
+			return err
+		})
+		if err == nil {
+			changes = append(changes, some...)
+		}
+	}
+	return changes, err
+}
+
+// Incidents lists incidents, newest first, and returns the cursor of the next page;
+// "" on the last one. The error wraps [sitemon.ErrInvalid] where the cursor is none.
+func (db *DB) Incidents(ctx context.Context, q sitemon.IncidentQuery) (list []sitemon.Incident, next string, err error) {
+	defer wrap(&err, "list incidents")
+	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+		list, next, err = ledger.List(ctx, tx, db.source(tx), q)
+		return err
+	})
+	return list, next, err
+}
+
+// Incident returns an incident with its timeline and evidence. The error wraps
+// [sitemon.ErrNotFound] where there is none.
+func (db *DB) Incident(ctx context.Context, id int64) (i sitemon.Incident, err error) {
+	defer wrap(&err, "read incident %d", id)
+	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+		i, err = ledger.Get(ctx, tx, db.source(tx), id)
+		return err
+	})
+	return i, err
+}
+
+// AcknowledgeIncident notes that somebody knows of an incident; the first one stays.
+// The error wraps [sitemon.ErrNotFound] where there is none.
+func (db *DB) AcknowledgeIncident(ctx context.Context, id int64, by string) (i sitemon.Incident, err error) {
+	defer wrap(&err, "acknowledge incident %d", id)
+	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+		i, err = ledger.Acknowledge(ctx, tx, db.source(tx), id, by, db.moment())
+		return err
+	})
+	return i, err
+}
+
+// CommentIncident adds words of somebody to an incident. The error wraps
+// [sitemon.ErrNotFound] where there is none, and [sitemon.ErrInvalid] where there are
+// no words.
+func (db *DB) CommentIncident(ctx context.Context, id int64, by, text string) (i sitemon.Incident, err error) {
+	defer wrap(&err, "comment on incident %d", id)
+	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
+		i, err = ledger.Comment(ctx, tx, db.source(tx), id, by, text, db.moment())
+		return err
+	})
+	return i, err
+}
+
+// moment is the time as the tables have it.
+func (db *DB) moment() time.Time { return db.clock().UTC().Truncate(time.Microsecond) }
