@@ -72,6 +72,11 @@ func TestDiffChange(t *testing.T) {
 		{"within a key", `,"expect":{"latency":"1s","status":["200"]}`, `,"expect":{"latency":"2s","status":["200"]}`, []string{"expect"}, true},
 		{"only what is shown", `,"group":"a","tags":["x"]`, `,"group":"b","tags":["y"]`, []string{"group", "tags"}, false},
 		{"only how reports are judged", `,"failure_threshold":1,"success_threshold":1`, `,"failure_threshold":2,"success_threshold":2`, []string{"failure_threshold", "success_threshold"}, false},
+		{
+			"only what follows from a status", `,"alerts":[],"depends_on":["b"],"slo":{"target":99}`, `,"quorum":2,"retries":1,"retry_interval":"2s"`,
+			[]string{"alerts", "depends_on", "quorum", "retries", "retry_interval", "slo"}, false,
+		},
+		{"where it is probed from", `,"locations":["fra"]`, ``, []string{"locations"}, true},
 		{"both kinds, sorted", `,"timeout":"1s","group":"a"`, `,"timeout":"2s","group":"b"`, []string{"group", "timeout"}, true},
 		{"paused", ``, `,"enabled":false`, []string{"enabled"}, false},
 		{"enabled again", `,"enabled":false`, `,"enabled":true`, []string{"enabled"}, true},

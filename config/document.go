@@ -25,18 +25,6 @@ var (
 	rootUnbuilt = []string{"status_pages"}
 )
 
-// sectionKeys are the sections beside the sites.
-var sectionKeys = []keyInfo{
-	{
-		name: "alerting", value: typeMapping(alertingObject.info),
-		doc: "How alerts are delivered. Which sites have some, their key `alerts` says.",
-	},
-	{
-		name: "maintenance", value: valueInfo{name: "list of mappings", mapping: maintenanceObject.info, list: true, empty: true},
-		doc: "Times in which sites may be down: they are shown as in maintenance, nobody is alarmed, and availability leaves that time out.",
-	},
-}
-
 // document walks all files.
 func (w *walker) document(files []File) []sitemon.Site {
 	size := 0
@@ -76,21 +64,6 @@ func (w *walker) document(files []File) []sitemon.Site {
 	}
 	w.checkLinks(sites)
 	return sites
-}
-
-// sections walks what the files have beside sites and defaults.
-func (w *walker) sections() {
-	w.alerting.GroupWait = defaultGroupWait
-	for _, s := range w.beside {
-		w.file, w.out = s.file, w.out[:0]
-		switch s.key.Value {
-		case "alerting":
-			alertingObject.read(w, field{value: s.value}, &w.alerting)
-		case "maintenance":
-			w.maintenances(s.value)
-		}
-	}
-	slices.SortFunc(w.alerting.Channels, func(a, b sitemon.Channel) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // root looks at the top of a file, remembers its defaults and returns its list

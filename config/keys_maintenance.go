@@ -16,6 +16,9 @@ type maintenanceDraft struct {
 	at map[string]*yaml.Node // where keys have their values
 }
 
+// maxMaintenances bounds how many a document has.
+const maxMaintenances = 1000
+
 // groupRule is shared by the keys that say how a maintenance comes again.
 const groupRule = "rule"
 
@@ -93,6 +96,10 @@ func (w *walker) maintenances(n *yaml.Node) {
 		return
 	}
 	w.items("maintenance", n, func(n *yaml.Node) {
+		if len(w.maintenance) == maxMaintenances {
+			w.fail(n, "there are more than %d maintenances", maxMaintenances)
+			return
+		}
 		d := maintenanceDraft{at: map[string]*yaml.Node{}}
 		before := w.faults
 		maintenanceObject.read(w, field{value: n}, &d)

@@ -39,12 +39,6 @@ type parents struct {
 	at    place // of the key depends_on, or where defaults has it of the site
 }
 
-// section is a key at the top of a file that is looked at once all files are read.
-type section struct {
-	file       string
-	key, value *yaml.Node
-}
-
 // maxSuggestions bounds how many unknown names are compared with all others.
 const maxSuggestions = 50
 
@@ -94,28 +88,20 @@ func (w *walker) checkLinks(sites []sitemon.Site) {
 			tags[t] = true
 		}
 	}
-	suggestions := 0
-	suggest := func(name string, among []string) string {
-		if suggestions++; suggestions <= maxSuggestions {
-			if c := closest(name, among); c != "" {
-				return ", did you mean " + quote(c) + "?"
-			}
-		}
-		return ""
-	}
+	near := suggester(maxSuggestions)
 	w.checkFallbacks()
 	w.checkParents()
 	whole := w.faults == 0 // else groups and tags of faulty sites are missing
 	for _, l := range w.links {
 		switch {
 		case l.kind == linkSite && w.names[l.name] == (place{}):
-			w.failAt(l.at, l.key+": there is no site "+quote(l.name)+suggest(l.name, sortedKeys(w.names)))
+			w.failAt(l.at, l.key+": there is no site "+quote(l.name)+near.of(l.name, w.siteNames))
 		case l.kind == linkChannel && !channels[l.name]:
-			w.failAt(l.at, l.key+": there is no channel "+quote(l.name)+w.channelHint(suggest(l.name, sortedKeys(channels)), channels))
+			w.failAt(l.at, l.key+": there is no channel "+quote(l.name)+channelHint(near.of(l.name, keysOf(channels)), channels))
 		case l.kind == linkGroup && whole && !groups[l.name]:
-			w.warnAt(l.at, l.key+": no site is in the group "+quote(l.name)+suggest(l.name, sortedKeys(groups)))
+			w.warnAt(l.at, l.key+": no site is in the group "+quote(l.name)+near.of(l.name, keysOf(groups)))
 		case l.kind == linkTag && whole && !tags[l.name]:
-			w.warnAt(l.at, l.key+": no site has the tag "+quote(l.name)+suggest(l.name, sortedKeys(tags)))
+			w.warnAt(l.at, l.key+": no site has the tag "+quote(l.name)+near.of(l.name, keysOf(tags)))
 		}
 	}
 }
@@ -125,7 +111,7 @@ func (w *walker) warnAt(p place, message string) {
 }
 
 // channelHint says which channels there are, where none is near.
-func (w *walker) channelHint(near string, channels map[string]bool) string {
+func channelHint(near string, channels map[string]bool) string {
 	switch {
 	case near != "":
 		return near
@@ -136,6 +122,23 @@ func (w *walker) channelHint(near string, channels map[string]bool) string {
 	}
 	return ""
 }
+
+// suggester is how many names may yet be compared with all others.
+type suggester int
+
+// of says which name was most likely meant, if one is near.
+func (s *suggester) of(name string, among func() []string) string {
+	if *s--; *s >= 0 {
+		if c := closest(name, among()); c != "" {
+			return ", did you mean " + quote(c) + "?"
+		}
+	}
+	return ""
+}
+
+func (w *walker) siteNames() []string { return w.order }
+
+func keysOf[V any](m map[string]V) func() []string { return func() []string { return sortedKeys(m) } }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
