@@ -4,8 +4,7 @@
 
 -- How the alerts of a document are delivered, and when its sites may be down: JSON,
 -- as written; may hold credentials. '' for none.
-ALTER TABLE documents ADD alerting text NOT NULL DEFAULT '', ADD maintenance text NOT NULL DEFAULT '',
-    ADD maintenance_at timestamptz; -- since when the maintenance is this one; NULL: always
+ALTER TABLE documents ADD alerting text NOT NULL DEFAULT '', ADD maintenance text NOT NULL DEFAULT '';
 
 ALTER TABLE sites
     ADD quorum    integer NOT NULL DEFAULT 1,  -- how many locations must say down; -1: more than half of those known

@@ -6,7 +6,6 @@
 -- as written; may hold credentials. '' for none.
 ALTER TABLE documents ADD alerting TEXT NOT NULL DEFAULT '';
 ALTER TABLE documents ADD maintenance TEXT NOT NULL DEFAULT '';
-ALTER TABLE documents ADD maintenance_at INTEGER; -- since when the maintenance is this one; NULL: always
 
 ALTER TABLE sites ADD quorum INTEGER NOT NULL DEFAULT 1; -- how many locations must say down; -1: more than half of those known
 ALTER TABLE sites ADD locations TEXT NOT NULL DEFAULT ''; -- that probe the site, a JSON array; '' all

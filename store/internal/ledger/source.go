@@ -34,11 +34,11 @@ type Range struct {
 // About each second, [Due] says on a reading transaction whether there is something
 // for [Derive], which is then called in one writing transaction after another until
 // it says that there is no more. The now of both is that of Tick: the time up to
-// which reports have been read. [Maintainer.Due] and [Maintainer.Run] are the same for
-// maintenance, with the time that it is. [List], [Get], [Acknowledge] and [Comment] are
+// which reports have been read. [Maintainer.Run] is called as often, with the time that it
+// is. [List], [Get], [Acknowledge] and [Comment] are
 // the stores' methods Incidents, Incident, AcknowledgeIncident and CommentIncident.
 // [Reloaded] is called by a sync for each site that it changed, [RetainEvidence] by
-// Retain. documents.maintenance_at is set by a sync that stores another maintenance.
+// Retain. A document with another maintenance is another generation.
 //
 // What leaves a mark
 //
@@ -55,26 +55,10 @@ type Range struct {
 //     the moment of silence, of several locations the earliest one;
 //   - a location whose track is down and that falls silent: the moment of silence;
 //   - a site that gets another plan, or is removed: loaded_at;
-//   - a maintenance that begins or ends: that moment. [Maintain] does it.
+//   - a maintenance that begins or ends: that moment. [Maintainer] does it.
 
 // Mark asks for a site's incidents to be derived again from a moment on.
 func Mark(ctx context.Context, tx Tx, site int64, from time.Time) error {
 	_, err := tx.Exec(ctx, `INSERT INTO incident_marks (site_id, "from") VALUES ($1, $2)`, site, from)
 	return err
-}
-
-// Covered is a present site as maintenance windows select it.
-type Covered struct {
-	ID          int64
-	Name, Group string
-	Tags        []string
-	// Since is when the site came to its document, or was last resumed: "from" of its
-	// open plan, or of an earlier one without a break in between.
-	Since time.Time
-}
-
-// Sites reads present sites.
-type Sites interface {
-	// Covered returns the sites that a document owns.
-	Covered(ctx context.Context, source string) ([]Covered, error)
 }
