@@ -22,6 +22,11 @@ type Store interface {
 	Known(ctx context.Context) ([]sitemon.Definition, sitemon.Generation, error)
 	Record(ctx context.Context, reports []sitemon.Report) (sitemon.Recorded, error)
 	Tick(ctx context.Context, now time.Time) ([]sitemon.StatusChange, error)
+	DeriveIncidents(ctx context.Context, now time.Time) ([]sitemon.IncidentChange, error)
+	Incidents(ctx context.Context, q sitemon.IncidentQuery) (list []sitemon.Incident, next string, err error)
+	Incident(ctx context.Context, id int64) (sitemon.Incident, error)
+	AcknowledgeIncident(ctx context.Context, id int64, by string) (sitemon.Incident, error)
+	CommentIncident(ctx context.Context, id int64, by, text string) (sitemon.Incident, error)
 	Sites(ctx context.Context, q sitemon.SiteQuery) ([]sitemon.SiteState, error)
 	Site(ctx context.Context, name string) (sitemon.SiteState, error)
 	Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sitemon.Report, next string, err error)
@@ -38,8 +43,10 @@ type Store interface {
 
 // Options are what a store under test is opened with.
 type Options struct {
-	Clock     func() time.Time
-	Retention time.Duration
+	Clock               func() time.Time
+	Retention           time.Duration
+	FiveMinuteRetention time.Duration // 0: the default
+	HourRetention       time.Duration // likewise
 }
 
 // Run runs the suite. open opens an empty store and closes it when the test ends.
@@ -81,7 +88,9 @@ func stateful() []test {
 		{"gaps/open end", testGapOpen},
 		{"gaps/locations", testGapLocations},
 		{"gaps/random", testRandomGaps},
+		{"incidents/random", testRandomIncidents},
 		{"availability/late after rollup", testLateRollup},
+		{"availability/any past", testAnyPast},
 	}
 }
 
@@ -108,7 +117,8 @@ func run(t *testing.T, open func(t *testing.T, opts Options) Store, tests []test
 			t.Parallel()
 			h := &harness{T: t, ctx: t.Context()}
 			h.set(epoch)
-			h.Store = open(t, Options{Clock: h.clock, Retention: 30 * 24 * time.Hour})
+			h.open = func(opts Options) { h.Store = open(t, opts) }
+			h.open(Options{Clock: h.clock, Retention: 30 * 24 * time.Hour})
 			c.run(h)
 		})
 	}
@@ -121,8 +131,9 @@ var epoch = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 type harness struct {
 	*testing.T
 	Store
-	ctx context.Context
-	at  atomic.Int64
+	ctx  context.Context
+	at   atomic.Int64
+	open func(opts Options) // opens another, empty store in place of the one before
 }
 
 func (h *harness) clock() time.Time     { return time.UnixMicro(h.at.Load()).UTC() }
