@@ -38,20 +38,42 @@ func (s service) check() error {
 	return err
 }
 
-// send sends a title and a text. Where the library does not come back in time, its
-// goroutine is left to the time limit of its own client.
 func (s service) send(ctx context.Context, n sitemon.Notification) error {
 	sender, err := s.open()
 	if err != nil {
 		return err
 	}
-	title, text := Title(n), Text(n)
-	params := types.Params{}
-	if takesTitle(sender) && sender.GetID() != "generic" { // which drops it unless it sends JSON
-		params.SetTitle(title)
-	} else {
-		text = title + "\n" + text
+	if sender.GetID() == pagerDuty {
+		return sendEach(ctx, sender, pagerDutyEvents(n))
 	}
+	m := message{text: Text(n), params: types.Params{}}
+	if takesTitle(sender) && sender.GetID() != "generic" { // which drops it unless it sends JSON
+		m.params.SetTitle(Title(n))
+	} else {
+		m.text = Title(n) + "\n" + m.text
+	}
+	return sendEach(ctx, sender, []message{m})
+}
+
+// message is what a service is given.
+type message struct {
+	text   string
+	params types.Params
+}
+
+// sendEach sends messages one after another, up to the first that fails.
+func sendEach(ctx context.Context, sender types.Service, list []message) error {
+	for _, m := range list {
+		if err := sendOne(ctx, sender, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendOne sends one message. Where the library does not come back in time, its
+// goroutine is left to the time limit of its own client.
+func sendOne(ctx context.Context, sender types.Service, m message) (err error) {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -59,7 +81,7 @@ func (s service) send(ctx context.Context, n sitemon.Notification) error {
 				done <- fmt.Errorf("the notification library failed: %v", r)
 			}
 		}()
-		done <- sender.Send(text, &params)
+		done <- sender.Send(m.text, &m.params)
 	}()
 	select {
 	case err = <-done:

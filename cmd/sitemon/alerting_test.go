@@ -1,0 +1,222 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sitemon"
+	"sitemon/alerts"
+)
+
+// hook is a webhook's receiver that answers as it is told to.
+type hook struct {
+	*httptest.Server
+	mu       sync.Mutex
+	mode     string
+	accepted []delivery // in the order in which they came
+	cut      map[string]bool
+}
+
+// delivery is a notification whose receipt was acknowledged.
+type delivery struct {
+	at       time.Time
+	ID       string `json:"id"`
+	Kind     sitemon.NotificationKind
+	Resolved bool
+	Summary  string
+	Cause    string
+	Total    int
+	Sites    []sitemon.NotifiedSite
+}
+
+const hookSecret = "s3cr3t-of-the-hook"
+
+// hookModes are what a receiver can do; cut takes a notification and does not say so.
+var hookModes = []string{"good", "fails", "drops", "slow", "cut"}
+
+func newHook(t *testing.T) *hook {
+	t.Helper()
+	h := &hook{mode: "good", cut: map[string]bool{}}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		if r.Header.Get("X-SiteMon-Signature") != alerts.Sign(hookSecret, body) {
+			t.Errorf("a notification has the signature %q", r.Header.Get("X-SiteMon-Signature"))
+		}
+		var d delivery
+		if err := json.Unmarshal(body, &d); err != nil || d.ID == "" || d.ID != r.Header.Get("Idempotency-Key") {
+			t.Errorf("a notification %s has the key %q: %v", body, r.Header.Get("Idempotency-Key"), err)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		switch h.mode {
+		case "fails":
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		case "cut":
+			h.cut[d.ID] = true
+			panic(http.ErrAbortHandler)
+		case "drops":
+			panic(http.ErrAbortHandler)
+		case "slow":
+			time.Sleep(300 * time.Millisecond)
+		}
+		d.at = time.Now()
+		h.accepted = append(h.accepted, d)
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+func (h *hook) set(mode string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mode = mode
+}
+
+func (h *hook) all() []delivery {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.accepted)
+}
+
+// told is what the receiver was told of an incident: the keys of the notifications.
+type told struct{ down, recovered, wasDown map[string]bool }
+
+// of sorts what was delivered by incident.
+func (h *hook) of() map[int64]*told {
+	by := map[int64]*told{}
+	for _, d := range h.all() {
+		for _, s := range d.Sites {
+			if by[s.Incident] == nil {
+				by[s.Incident] = &told{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+			}
+			i := by[s.Incident]
+			switch {
+			case d.Kind == sitemon.NotifyDown && !s.EndedAt.IsZero():
+				i.wasDown[d.ID] = true
+			case d.Kind == sitemon.NotifyDown:
+				i.down[d.ID] = true
+			case d.Kind == sitemon.NotifyRecovered:
+				i.recovered[d.ID] = true
+			}
+		}
+	}
+	return by
+}
+
+// TestAlertsArriveOnce kills the daemon at random moments while sites fail and the
+// receiver of their alerts fails, drops connections, is slow, or does not say that it
+// has taken something. In the end every incident must have been told once.
+func TestAlertsArriveOnce(t *testing.T) {
+	lasts := 15 * time.Second
+	if s := os.Getenv("TEST_ALERTS"); s != "" {
+		var err error
+		if lasts, err = time.ParseDuration(s); err != nil {
+			t.Fatalf("TEST_ALERTS: %v", err)
+		}
+	}
+	dir, web, h := t.TempDir(), newTarget(t), newHook(t)
+	sites := 10 + int(lasts/time.Second)
+	var doc strings.Builder
+	fmt.Fprintf(&doc, "alerting: {group_wait: 1s, channels: {hook: {webhook: {url: %s, secret: '${HOOK_SECRET}'}}}}\n", h.URL)
+	doc.WriteString("defaults: {interval: 1s, alerts: [{to: hook}]}\nsites:\n")
+	for i := range sites {
+		fmt.Fprintf(&doc, "  - {name: s%d, url: %s/s%[1]d}\n", i, web.URL)
+	}
+	save(t, dir, "sites.yaml", doc.String())
+	environ := []string{"HOOK_SECRET=" + hookSecret}
+
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	p := startDaemonIn(t, dir, environ)
+	var kills []time.Time
+	for end := time.Now().Add(lasts); time.Now().Before(end); {
+		// Each site fails twice at most: of more, it would be flapping.
+		if n := random.IntN(sites * 4); n < sites {
+			web.answer(fmt.Sprintf("/s%d", n%(sites/2)), []int{0, 500}[random.IntN(2)])
+		}
+		h.set(hookModes[random.IntN(len(hookModes))])
+		time.Sleep(time.Duration(random.IntN(700)) * time.Millisecond)
+		if random.IntN(6) == 0 {
+			kills = append(kills, time.Now())
+			p.kill()
+			p = startDaemonIn(t, dir, environ)
+		}
+	}
+	for i := range sites {
+		web.answer(fmt.Sprintf("/s%d", i), 0)
+	}
+	h.set("good")
+	incidents := p.waitTold(h)
+	h.count(t, incidents, kills)
+	p.stop()
+	if strings.Contains(p.logged(), hookSecret) {
+		t.Error("the log holds the secret of the channel")
+	}
+}
+
+// waitTold waits until all sites are up and what the receiver was told is complete.
+func (p *process) waitTold(h *hook) (incidents []incidentRow) {
+	p.t.Helper()
+	waitFor(p.t, "all incidents are over and told", func() bool {
+		var list struct{ Incidents []incidentRow }
+		p.get("/api/v1/incidents", &list)
+		incidents = list.Incidents
+		by := h.of()
+		for _, i := range incidents {
+			n := by[i.ID]
+			if i.EndedAt == nil || n == nil || len(n.wasDown) == 0 && (len(n.down) == 0 || len(n.recovered) == 0) {
+				return false
+			}
+		}
+		return true
+	})
+	return incidents
+}
+
+// count checks that every incident was told once, and that nothing was sent twice
+// that the sender could know to have arrived.
+func (h *hook) count(t *testing.T, incidents []incidentRow, kills []time.Time) {
+	t.Helper()
+	by := h.of()
+	for _, i := range incidents {
+		n := by[i.ID]
+		if len(n.down)+len(n.wasDown) != 1 || len(n.down) != len(n.recovered) {
+			t.Errorf("incident %d of %s was told by %v", i.ID, i.Site, *n)
+		}
+	}
+	times := map[string][]time.Time{}
+	for _, d := range h.all() {
+		times[d.ID] = append(times[d.ID], d.at)
+	}
+	twice := 0
+	for id, at := range times {
+		if len(at) == 1 {
+			continue
+		}
+		twice++
+		first := at[0]
+		killed := slices.ContainsFunc(kills, func(k time.Time) bool { return !k.Before(first) && k.Sub(first) < 2*time.Second })
+		if !h.cut[id] && !killed {
+			t.Errorf("notification %s arrived %d times", id, len(at))
+		}
+	}
+	t.Logf("%d incidents, %d notifications, %d of them twice as a kill cut off their acknowledgement, %d kills", len(incidents), len(times), twice, len(kills))
+	if len(incidents) == 0 {
+		t.Error("there was no incident")
+	}
+}
