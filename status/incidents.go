@@ -112,7 +112,9 @@ func (s *Stretch) told(location string) *Told {
 // reports had come in order. Reports of the same slot count together. Else the rules
 // are those of [Track] and [Combine]. A status that is unknown ends no stretch; a
 // pause, the removal of the site and a maintenance do.
-func Incidents(p Past) []Stretch {
+//
+// The tracks are what there is to remember of the locations after all that.
+func Incidents(p Past) (list []Stretch, tracks []Located) {
 	w := walk{past: &p, closed: sitemon.EndRemoved, free: p.Free, limit: p.Until}
 	if n := len(p.Reports); n > 0 && p.Reports[n-1].Slot.After(w.limit) {
 		w.limit = p.Reports[n-1].Slot
@@ -129,7 +131,7 @@ func Incidents(p Past) []Stretch {
 	for i := range w.done {
 		w.count(&w.done[i])
 	}
-	return w.done
+	return w.done, w.tracks
 }
 
 // count counts the failed reports of a stretch.

@@ -102,7 +102,8 @@ func TestRandomIncidentsBySeconds(t *testing.T) {
 	total := 0
 	for seed := range uint64(3_000) {
 		p := randomPast(rand.New(rand.NewPCG(seed, 5)))
-		got, want := written(status.Incidents(p)), written(bySeconds(p))
+		list, _ := status.Incidents(p)
+		got, want := written(list), written(bySeconds(p))
 		if got != want {
 			t.Fatalf("seed %d\n%s\n got %s\nwant %s", seed, described(p), got, want)
 		}
@@ -122,13 +123,15 @@ func TestRandomIncidentsFromTheMiddle(t *testing.T) {
 	for seed := range uint64(3_000) {
 		rnd := rand.New(rand.NewPCG(seed, 6))
 		p := randomPast(rnd)
-		want := full(status.Incidents(p))
+		list, tracks := status.Incidents(p)
+		want := full(list)
 		cut := start.Add(time.Duration(rnd.IntN(400)) * time.Second)
 		if cut.After(p.Until) {
 			cut = p.Until
 		}
 		// What begins at the cut or later is an edge of what goes on over it.
-		got := slices.DeleteFunc(status.Incidents(upTo(p, cut)), func(s status.Stretch) bool { return !s.Confirmed.Before(cut) })
+		got, _ := status.Incidents(upTo(p, cut))
+		got = slices.DeleteFunc(got, func(s status.Stretch) bool { return !s.Confirmed.Before(cut) })
 		after := p
 		after.From = cut
 		after.Reports = append(warm(p, cut), p.Reports[firstAt(p.Reports, cut):]...)
@@ -141,7 +144,7 @@ func TestRandomIncidentsFromTheMiddle(t *testing.T) {
 				after.Free = before.To
 			}
 		}
-		rest := status.Incidents(after)
+		rest, now := status.Incidents(after)
 		if after.Open != nil {
 			for i := range rest[0].Told {
 				l := &rest[0].Told[i]
@@ -153,6 +156,9 @@ func TestRandomIncidentsFromTheMiddle(t *testing.T) {
 				}
 			}
 		}
+		if got, want := standing(now), standing(tracks); got != want {
+			t.Fatalf("seed %d, cut %s\n%s\nat the end\n got %s\nwant %s", seed, at(cut), described(p), got, want)
+		}
 		if got := full(got) + full(rest); got != want {
 			t.Fatalf("seed %d, cut %s\n%s\n got %s\nwant %s", seed, at(cut), described(p), got, want)
 		}
@@ -160,6 +166,18 @@ func TestRandomIncidentsFromTheMiddle(t *testing.T) {
 	if carried < 300 {
 		t.Errorf("only %d cuts were within an incident", carried)
 	}
+}
+
+// standing says of each location whether it is down, and how many reports in a row
+// speak for a change of that.
+func standing(tracks []status.Located) string {
+	var words []string
+	for _, l := range tracks {
+		down, row := l.Track.Standing()
+		words = append(words, fmt.Sprintf("%s %t %d", l.Location, down, row))
+	}
+	slices.Sort(words)
+	return fmt.Sprint(words)
 }
 
 // upTo is what was known of a past just before a moment.
@@ -217,7 +235,7 @@ func TestRandomIncidentsAreTheStatusOfTheTime(t *testing.T) {
 			last = p.Reports[n-1].Slot
 		}
 		p.Until = last
-		list := status.Incidents(p)
+		list, _ := status.Incidents(p)
 		live := lived(p, last)
 		for i, st := range live {
 			moment := start.Add(time.Duration(i-30) * time.Second)

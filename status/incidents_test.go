@@ -156,9 +156,10 @@ func TestIncidents(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := written(status.Incidents(status.Past{
+			list, _ := status.Incidents(status.Past{
 				Plans: tt.plans, Maintenance: tt.maintenance, Reports: tt.reports, Until: slotAt(tt.until),
-			}))
+			})
+			got := written(list)
 			if got != tt.want {
 				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
@@ -167,7 +168,7 @@ func TestIncidents(t *testing.T) {
 }
 
 func TestIncidentsTold(t *testing.T) {
-	list := status.Incidents(status.Past{
+	list, _ := status.Incidents(status.Past{
 		Plans:   []status.Plan{{From: slotAt(0), Enabled: true, Thresholds: status.Thresholds{Failure: 2, Success: 2}}},
 		Reports: history("uddddddduu", "uuudduuuuu", "uuuuuuuuuu"), Until: slotAt(9),
 	})

@@ -119,6 +119,15 @@ func (t *Track) Forget(at time.Time) {
 	*t = Track{Slot: t.Slot, Interval: t.Interval, Status: sitemon.StatusUnknown, Since: at}
 }
 
+// Standing says whether the location is down by its reports, and how many reports in
+// a row speak for a change of that.
+func (t *Track) Standing() (down bool, row int) {
+	if t.Status == sitemon.StatusDown {
+		return true, t.Successes
+	}
+	return false, t.Failures
+}
+
 // Grace is how long after the end of its interval a report may still be the
 // newest before its location counts as silent: two intervals, at least 30 s and
 // at most 5 min.

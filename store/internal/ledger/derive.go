@@ -15,9 +15,8 @@ const (
 	// lookAgain is when an incident that goes on is looked at again though nothing has
 	// happened, so that few of its reports are left to be counted by who asks.
 	lookAgain = 10 * time.Minute
-	// lookSoon is the same where the rows say something else than the status. That
-	// happens where a late report would have made a difference, and lasts until the
-	// next change; the reports up to then leave no marks.
+	// lookSoon is the same where the rows say something else than the status, as a late
+	// report would have made a difference. The reports until they agree leave no marks.
 	lookSoon = 2 * time.Second
 )
 
@@ -79,7 +78,8 @@ type deriving struct {
 	carried  *row  // of them the one that is only derived from Past.From on
 	end      time.Time
 	past     status.Past
-	read     time.Time // slots before it have been read
+	read     time.Time        // slots before it have been read
+	tracks   []status.Located // that the rows lead to
 
 	changes []sitemon.IncidentChange
 }
@@ -168,21 +168,70 @@ func (d *deriving) settleMarks(ctx context.Context, list []status.Stretch) error
 	if !d.end.IsZero() {
 		return nil
 	}
+	after, err := d.again(ctx, list)
+	if err != nil || after == 0 {
+		return err
+	}
+	_, err = d.Exec(ctx, `INSERT INTO incident_marks (site_id, "from", due) VALUES ($1, $2, $3)`,
+		d.site, later(d.read, d.from), d.now.Add(after))
+	return err
+}
+
+// again says after which time the site is to be looked at again even if nothing
+// happens; 0: not at all.
+func (d *deriving) again(ctx context.Context, list []status.Stretch) (time.Duration, error) {
 	open := len(list) > 0 && list[len(list)-1].To.IsZero()
 	var st sitemon.Status
 	err := d.Query(ctx, "SELECT status FROM site_status WHERE site_id = $1", []any{d.site},
 		func(scan func(dest ...any) error) error { return scan((*string)(&st)) })
 	if err != nil {
-		return err
+		return 0, err
 	}
-	after := lookAgain
+	down := st == sitemon.StatusDown
+	switch st {
+	case "", sitemon.StatusPaused, sitemon.StatusMaintenance:
+		if !open { // what comes next leaves a mark
+			return 0, nil
+		}
+	case sitemon.StatusUnknown:
+		down = open
+	}
+	differ, silent, err := d.differ(ctx)
 	switch {
-	case open && st != sitemon.StatusDown && st != sitemon.StatusUnknown, !open && st == sitemon.StatusDown:
-		after = lookSoon
-	case !open:
-		return nil
+	case err != nil:
+		return 0, err
+	case open != down, differ:
+		return lookSoon, nil
+	case open, silent:
+		return lookAgain, nil
 	}
-	_, err = d.Exec(ctx, `INSERT INTO incident_marks (site_id, "from", due) VALUES ($1, $2, $3)`,
-		d.site, later(d.read, d.from), d.now.Add(after))
-	return err
+	return 0, nil
+}
+
+// differ reports whether what is remembered of a location for its status differs
+// from what the rows tell, so that reports to come may change an incident and not the
+// status. silent is the same about locations that are silent.
+func (d *deriving) differ(ctx context.Context) (differ, silent bool, err error) {
+	err = d.Query(ctx, "SELECT location, status, failures, successes FROM site_locations WHERE site_id = $1", []any{d.site},
+		func(scan func(dest ...any) error) error {
+			var name string
+			var t status.Track
+			if err := scan(&name, (*string)(&t.Status), &t.Failures, &t.Successes); err != nil {
+				return err
+			}
+			for i := range d.tracks {
+				l := &d.tracks[i]
+				down, row := t.Standing()
+				if was, length := l.Track.Standing(); l.Location != name || was == down && length == row {
+					continue
+				}
+				if l.Track.At(d.until) == sitemon.StatusUnknown {
+					silent = true
+				} else {
+					differ = true
+				}
+			}
+			return nil
+		})
+	return differ, silent, err
 }

@@ -129,7 +129,8 @@ func (d *deriving) warm(ctx context.Context, location int64) ([]sitemon.Report, 
 
 // stretches derives the incidents that became ones before d.end.
 func (d *deriving) stretches() []status.Stretch {
-	list := status.Incidents(d.past)
+	list, tracks := status.Incidents(d.past)
+	d.tracks = tracks
 	if d.end.IsZero() {
 		return list
 	}
