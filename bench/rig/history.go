@@ -170,7 +170,7 @@ FROM (
  CROSS JOIN bench_fleet f
  JOIN site_names n USING (name) JOIN site_locations l ON l.site_id = n.id
  CROSS JOIN LATERAL (SELECT k * $3::bigint + f.phase_ms AS ms) m
- CROSS JOIN LATERAL (SELECT hashint8(l.id * 1000003 + ms / 3600000) & 1023 AS luck) h
+ CROSS JOIN LATERAL (SELECT hashint8(l.id * 1000003::bigint + ms / 3600000) & 1023 AS luck) h
  WHERE ms >= extract(epoch FROM $1::timestamptz) * 1000 AND ms < extract(epoch FROM $2::timestamptz) * 1000
 ) r WHERE NOT gone ORDER BY ms ON CONFLICT DO NOTHING`
 
@@ -226,14 +226,15 @@ FROM pg_inherits WHERE inhparent = 'site_reports'::regclass`).Scan(&kept, &table
 	fmt.Printf("%d reports are kept: %.0f bytes each, %.0f in the table and %.0f in its index\n",
 		kept, per(table+index, kept), per(table, kept), per(index, kept))
 	for _, level := range []string{"5m", "1h", "1d"} {
-		var rows, size, days int64
+		var rows, size int64
+		var days float64
 		err := p.conn.QueryRow(ctx, fmt.Sprintf(`SELECT count(*), pg_total_relation_size('availability_%[1]s'),
- ceil(extract(epoch FROM $1::timestamptz - min(start)) / 86400)::bigint FROM availability_%[1]s`, level), end).Scan(&rows, &size, &days)
+ (extract(epoch FROM $1::timestamptz - min(start)) / 86400)::float8 FROM availability_%[1]s`, level), end).Scan(&rows, &size, &days)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("availability_%s: %d rows of %d days: %.0f bytes per row, %.0f per site and day\n",
-			level, rows, days, per(size, rows), per(size, days*int64(p.sites)))
+		fmt.Printf("availability_%s: %d rows of %.1f days: %.0f bytes per row, %.0f per site and day\n",
+			level, rows, days, per(size, rows), float64(size)/days/float64(p.sites))
 	}
 	return nil
 }
