@@ -19,6 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sitemon/store/internal/ledger"
 	"sitemon/store/internal/rollup"
 )
 
@@ -83,6 +84,9 @@ type DB struct {
 
 	followMu  sync.Mutex // guards following
 	following following
+
+	maintaining sync.Mutex // guards maintainer
+	maintainer  ledger.Maintainer
 
 	editing chan struct{} // full while sites are changed; guards edited
 	edited  editedRows

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"sitemon"
 	"sitemon/store/internal/history"
@@ -17,8 +16,6 @@ type document struct {
 	sitemon.Generation
 	order  []int64        // the sites' ids, in the order of the file
 	packed history.Packed // what there is beside the sites
-	// maintenanceAt is since when the maintenance is this one.
-	maintenanceAt pgtype.Timestamptz
 }
 
 // Held reports whether a source ever held the content of a hash, and which one it
@@ -35,8 +32,8 @@ func (db *DB) Held(ctx context.Context, source, hash string) (held bool, current
 // readDocument returns the document of a source; its number is 0 where there is
 // none.
 func readDocument(ctx context.Context, tx pgx.Tx, source string) (d document, err error) {
-	err = tx.QueryRow(ctx, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, maintenance_at FROM documents WHERE source = $1", source).
-		Scan(&d.Source, &d.Number, &d.Hash, &d.LoadedAt, &d.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance, &d.maintenanceAt)
+	err = tx.QueryRow(ctx, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance FROM documents WHERE source = $1", source).
+		Scan(&d.Source, &d.Number, &d.Hash, &d.LoadedAt, &d.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -49,15 +46,14 @@ func readDocument(ctx context.Context, tx pgx.Tx, source string) (d document, er
 func writeDocument(ctx context.Context, tx pgx.Tx, d document, ordered bool, now time.Time) error {
 	b := &pgx.Batch{}
 	if ordered {
-		b.Queue("UPDATE documents SET generation = $2, hash = $3, loaded_at = $4, sites = $5, alerting = $6, maintenance = $7, maintenance_at = $8 WHERE source = $1",
-			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.packed.Alerting, d.packed.Maintenance, d.maintenanceAt)
+		b.Queue("UPDATE documents SET generation = $2, hash = $3, loaded_at = $4, sites = $5, alerting = $6, maintenance = $7 WHERE source = $1",
+			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.packed.Alerting, d.packed.Maintenance)
 	} else {
-		b.Queue(`INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, maintenance_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		b.Queue(`INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (source) DO UPDATE SET generation = excluded.generation, hash = excluded.hash, loaded_at = excluded.loaded_at,
- sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance,
- maintenance_at = excluded.maintenance_at`,
-			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.order, d.packed.Alerting, d.packed.Maintenance, d.maintenanceAt)
+ sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance`,
+			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.order, d.packed.Alerting, d.packed.Maintenance)
 	}
 	b.Queue(`INSERT INTO document_hashes (source, hash, seen_at) VALUES ($1, $2, $3)
 ON CONFLICT (source, hash) DO UPDATE SET seen_at = excluded.seen_at`, d.Source, d.Hash, now)

@@ -32,6 +32,20 @@ func (db *DB) DeriveIncidents(ctx context.Context, now time.Time) (changes []sit
 	return changes, err
 }
 
+// Maintain records the maintenance that has begun by now, which is the time that it
+// is, and cuts short what is not planned any more; the next [DB.Tick] makes the
+// statuses of it. It is to be called each second or so, and costs next to nothing where
+// nothing is due. Any number of stores may do so. A maintenance that can't be
+// understood is an error, which keeps the others from nothing.
+func (db *DB) Maintain(ctx context.Context, now time.Time) (err error) {
+	defer wrap(&err, "record maintenance")
+	db.maintaining.Lock()
+	defer db.maintaining.Unlock()
+	db.maintainer.Read, db.maintainer.Write, db.maintainer.Tags = db.ledgerRead, db.ledgerWrite, "array_to_json(s.tags)::text"
+	_, err = db.maintainer.Run(ctx, now)
+	return err
+}
+
 // Incidents lists incidents, newest first, and returns the cursor of the next page;
 // "" on the last one. The error wraps [sitemon.ErrInvalid] where the cursor is none.
 func (db *DB) Incidents(ctx context.Context, q sitemon.IncidentQuery) (list []sitemon.Incident, next string, err error) {

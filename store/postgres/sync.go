@@ -105,11 +105,7 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	if g == old.Generation && ordered { // so packed is what it was
 		return g, y.plan, nil
 	}
-	since := old.maintenanceAt
-	if packed.Maintenance != old.packed.Maintenance {
-		since = orNull(y.now)
-	}
-	return g, y.plan, writeDocument(ctx, y.tx, document{g, order, packed, since}, ordered, y.now)
+	return g, y.plan, writeDocument(ctx, y.tx, document{g, order, packed}, ordered, y.now)
 }
 
 // diff compares the document with what is stored and collects what is to be

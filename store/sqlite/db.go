@@ -15,6 +15,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"sitemon/store/internal/ledger"
 )
 
 // How long what is recorded is kept unless [Options] say otherwise.
@@ -73,6 +75,9 @@ type DB struct {
 
 	rollup   sync.Mutex // held while rolling up and deleting; taken before writing
 	retained time.Time  // what is older has been deleted; guarded by rollup
+
+	maintaining sync.Mutex // guards maintainer; taken before writing
+	maintainer  ledger.Maintainer
 
 	writing chan struct{} // full while someone writes; guards what follows
 	conn    *sql.Conn     // nil: read only, or closed

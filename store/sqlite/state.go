@@ -157,21 +157,19 @@ LEFT JOIN site_plans p ON p.site_id = s.site_id AND p."to" IS NULL`, nil, func(r
 
 // stored is a document without its sites.
 type stored struct {
-	generation    sitemon.Generation
-	order         []byte // documents.site_order
-	packed        history.Packed
-	maintenanceAt time.Time
+	generation sitemon.Generation
+	order      []byte // documents.site_order
+	packed     history.Packed
 }
 
 // document returns the stored document; a zero generation where there is none.
 func document(ctx context.Context, q querier) (d stored, err error) {
-	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, maintenance_at FROM documents", nil,
+	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance FROM documents", nil,
 		func(row scanner) error {
 			var at int64
-			var maintenanceAt sql.NullInt64
 			g := &d.generation
-			err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance, &maintenanceAt)
-			g.LoadedAt, d.maintenanceAt = moment(at), momentOrZero(maintenanceAt)
+			err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance)
+			g.LoadedAt = moment(at)
 			return err
 		})
 	return d, err

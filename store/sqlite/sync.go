@@ -78,15 +78,10 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 			return g, plan, err
 		}
 	}
-	if doc.Maintenance != st.packed.Maintenance {
-		st.maintenanceAt = y.now
-	}
-	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, maintenance_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET generation = excluded.generation, hash = excluded.hash, loaded_at = excluded.loaded_at,
- sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance,
- maintenance_at = excluded.maintenance_at`,
-		g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order, doc.Alerting, doc.Maintenance, microsOrNull(st.maintenanceAt))
+ sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance`,
+		g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order, doc.Alerting, doc.Maintenance)
 	st.generation, st.order, st.packed = g, order, doc
 	return g, plan, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"sitemon/status"
 	"sitemon/store/internal/history"
+	"sitemon/store/internal/ledger"
 )
 
 // maintainedFor is how long a maintenance is remembered that is over: what is judged
@@ -34,6 +35,31 @@ func (db *DB) loadMaintenance(ctx context.Context) (map[int64]history.Maintained
 			return err
 		})
 	return all, err
+}
+
+// Maintain records the maintenance that has begun by now, which is the time that it
+// is, and cuts short what is not planned any more; the next [DB.Tick] makes the
+// statuses of it. It is to be called each second or so, and costs next to nothing where
+// nothing is due. A maintenance that can't be understood is an error, which keeps the
+// others from nothing.
+func (db *DB) Maintain(ctx context.Context, now time.Time) (err error) {
+	defer wrap(&err, "record maintenance")
+	db.maintaining.Lock()
+	defer db.maintaining.Unlock()
+	m := &db.maintainer
+	m.Read, m.Tags = db.ledgerRead, "s.tags"
+	m.Write = func(ctx context.Context, f func(ctx context.Context, tx ledger.Tx) error) error {
+		return db.write(ctx, func(ctx context.Context) (err error) {
+			if err := f(ctx, writingTx{db}); err != nil {
+				return err
+			}
+			db.state.maintenance, err = db.loadMaintenance(ctx)
+			db.state.flip = time.Time{}
+			return err
+		})
+	}
+	_, err = m.Run(ctx, now)
+	return err
 }
 
 // nextFlip is when a maintenance begins or ends next.
