@@ -20,7 +20,8 @@ func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "check [FILE…]", Short: "Validate sites files as the daemon would",
 		Long: "Check reads sites files, or folders of them, as the daemon would, and prints every\n" +
-			"error at once as file:line:column: message. Without a file it checks that of --sites.\n" +
+			"error at once as file:line:column: message, and as a warning what is allowed and seldom\n" +
+			"meant. Without a file it checks that of --sites.\n" +
 			"Exit status: 0 valid, 1 not.",
 		Example: "  sitemon check\n  sitemon check sites.yaml staging/",
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -51,6 +52,7 @@ func (a *app) check(s config.Settings) (valid bool) {
 		fmt.Fprintln(a.err, "sitemon:", err)
 		return false
 	}
+	content.opts.CheckChannels = true
 	doc, warnings, err := content.Parse()
 	for _, w := range warnings {
 		fmt.Fprintf(a.err, "%s:%d:%d: warning: %s\n", w.File, w.Line, w.Column, w.Message)
