@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/url"
 	"reflect"
 	"strings"
 
@@ -34,6 +35,12 @@ func (s service) open() (sender types.Service, err error) {
 }
 
 func (s service) check() error {
+	if strings.HasPrefix(s.url, "matrix:") { // to open it is to sign in
+		if _, err := url.Parse(s.url); err != nil {
+			return fmt.Errorf("%w: the address can't be read", sitemon.ErrInvalid)
+		}
+		return nil
+	}
 	_, err := s.open()
 	return err
 }

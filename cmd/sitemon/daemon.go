@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -72,7 +73,8 @@ type daemon struct {
 // runDaemon runs all parts until ctx ends or one of them fails.
 func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err error) {
 	log := newLogger(stderr, s.Log)
-	slog.SetDefault(log) // for libraries that know no other way
+	slog.SetDefault(log)                     // for libraries that know no other way
+	http.DefaultClient.Timeout = time.Minute // likewise: some services of the notification library wait for ever
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
