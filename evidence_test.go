@@ -2,6 +2,7 @@ package sitemon_test
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -72,6 +73,22 @@ func TestReportEvidence(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestEvidenceExample: what docs/evidence.md shows is what there is.
+func TestEvidenceExample(t *testing.T) {
+	text, err := os.ReadFile("docs/evidence.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json\n")
+	example, _, _ := strings.Cut(rest, "```")
+	in := json.NewDecoder(strings.NewReader(example))
+	in.DisallowUnknownFields()
+	var e sitemon.ProbeEvidence
+	if err := in.Decode(&e); err != nil || len(e.PhasesUS) != 5 || e.TLS == nil || e.Response == nil {
+		t.Errorf("%v: %+v", err, e)
+	}
 }
 
 // FuzzReportEvidence: evidence that a report has kept is kept for good.

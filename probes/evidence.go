@@ -105,6 +105,9 @@ func (a *attempt) evidenceRequest(e *sitemon.ProbeEvidence, t *trail) *sitemon.E
 	if r.jar != nil && len(r.jar.Cookies(r.url)) > 0 {
 		fields.Set("Cookie", sitemon.Redacted)
 	}
+	if t.conn != nil && t.conn.proxyAuth != "" {
+		fields.Set("Proxy-Authorization", sitemon.Redacted)
+	}
 	if r.hasLength() {
 		fields.Set("Content-Length", strconv.Itoa(len(r.body)))
 	}
