@@ -37,6 +37,7 @@ func (d *daemon) keepHouse(ctx context.Context) error {
 			return nil
 		case now := <-tick.C:
 			if d.settings.Role.Has(config.RoleWriter) {
+				d.keep(ctx, "record maintenance", func() error { return d.store.Maintain(ctx, now) })
 				d.keep(ctx, "look for silent sites", func() error { return d.tick(ctx, now) })
 			}
 			if now.Sub(beat) >= heartbeatEvery {
@@ -48,8 +49,8 @@ func (d *daemon) keepHouse(ctx context.Context) error {
 	}
 }
 
-// tick looks for sites that fell silent, at the time up to which reports are
-// known to have come: a backlog is no silence.
+// tick looks for sites that fell silent and derives incidents, at the time up to which
+// reports are known to have come: a backlog is no silence.
 func (d *daemon) tick(ctx context.Context, now time.Time) error {
 	judged, ok, err := d.judged(ctx, now)
 	if err != nil || !ok {
@@ -57,7 +58,28 @@ func (d *daemon) tick(ctx context.Context, now time.Time) error {
 	}
 	changes, err := d.store.Tick(ctx, judged)
 	d.changed(changes)
+	if err != nil {
+		return err
+	}
+	incidents, err := d.store.DeriveIncidents(ctx, judged)
+	d.incidents(incidents)
 	return err
+}
+
+// incidents tells of incidents that began or ended.
+func (d *daemon) incidents(changes []sitemon.IncidentChange) {
+	for i := range changes {
+		c := &changes[i]
+		args := []any{"site", c.Site, "incident", c.ID, "reason", c.Reason}
+		switch {
+		case c.Withdrawn:
+			d.log.Info("incident withdrawn, as late reports have shown", args...)
+		case c.Ended:
+			d.log.Info("incident ended", append(args, "duration", c.EndedAt.Sub(c.StartedAt), "end", c.End)...)
+		case c.Began:
+			d.log.Warn("incident began", append(args, "error", c.Error)...)
+		}
+	}
 }
 
 // judged returns the time up to which reports are known to have come, now at most.

@@ -25,7 +25,9 @@ type store interface {
 	sinks.Recorder
 	reload.Store
 	Known(ctx context.Context) ([]sitemon.Definition, sitemon.Generation, error)
+	Maintain(ctx context.Context, now time.Time) error
 	Tick(ctx context.Context, now time.Time) ([]sitemon.StatusChange, error)
+	DeriveIncidents(ctx context.Context, now time.Time) ([]sitemon.IncidentChange, error)
 	Retain(ctx context.Context, now time.Time) error
 	Heartbeat(ctx context.Context, m sitemon.Monitor) error
 	alerts.Outbox
