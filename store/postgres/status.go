@@ -46,6 +46,9 @@ func (b *batch) advance() {
 		if before.Status != t.Status && isDown(before.Status, t.Status) {
 			b.incidents.from(e.l.site.id, t.Since)
 		}
+		if silent := before.Silent; !silent.IsZero() && !r.Slot.Before(silent) && !t.Silent.Equal(silent) {
+			b.incidents.from(e.l.site.id, silent) // nobody may have seen it silent
+		}
 		b.evidence.add(e)
 		at := b.at(r.Slot)
 		switch {

@@ -13,6 +13,9 @@ import (
 func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
 	before := l.track
 	l.track.Advance(*r, s.thresholds)
+	if silent := before.Silent; !silent.IsZero() && !r.Slot.Before(silent) && !l.track.Silent.Equal(silent) {
+		b.incidentsFrom(s, silent) // nobody may have seen it silent
+	}
 	if silent := l.track.Silent; !silent.IsZero() && silent.Before(b.db.state.silence) {
 		b.db.state.silence = silent
 	}
