@@ -18,7 +18,7 @@ import (
 // service is a service of the notification library, by its URL.
 type service struct{ url string }
 
-// open makes the library's service, which knows no context.
+// open makes the library's service.
 func (s service) open() (sender types.Service, err error) {
 	defer func() { // its readers of addresses are many
 		if r := recover(); r != nil {
@@ -45,21 +45,37 @@ func (s service) check() error {
 	return err
 }
 
+// send sends a title and a text. Where the library, which knows no context, does not
+// come back in time, its goroutine is left to the time limit of its own client.
 func (s service) send(ctx context.Context, n sitemon.Notification) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- fmt.Errorf("the notification library failed: %v", r)
+			}
+		}()
+		done <- s.tell(n)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s service) tell(n sitemon.Notification) error {
 	sender, err := s.open()
 	if err != nil {
 		return err
 	}
-	if sender.GetID() == pagerDuty {
-		return sendEach(ctx, sender, pagerDutyEvents(n))
+	for _, m := range messages(sender, n) {
+		if err := sender.Send(m.text, &m.params); err != nil {
+			return err
+		}
 	}
-	m := message{text: Text(n), params: types.Params{}}
-	if takesTitle(sender) && sender.GetID() != "generic" { // which drops it unless it sends JSON
-		m.params.SetTitle(Title(n))
-	} else {
-		m.text = Title(n) + "\n" + m.text
-	}
-	return sendEach(ctx, sender, []message{m})
+	return nil
 }
 
 // message is what a service is given.
@@ -68,34 +84,14 @@ type message struct {
 	params types.Params
 }
 
-// sendEach sends messages one after another, up to the first that fails.
-func sendEach(ctx context.Context, sender types.Service, list []message) error {
-	for _, m := range list {
-		if err := sendOne(ctx, sender, m); err != nil {
-			return err
-		}
+func messages(sender types.Service, n sitemon.Notification) []message {
+	switch {
+	case sender.GetID() == pagerDuty:
+		return pagerDutyEvents(n)
+	case takesTitle(sender) && sender.GetID() != "generic": // which drops it unless it sends JSON
+		return []message{{Text(n), types.Params{types.TitleKey: Title(n)}}}
 	}
-	return nil
-}
-
-// sendOne sends one message. Where the library does not come back in time, its
-// goroutine is left to the time limit of its own client.
-func sendOne(ctx context.Context, sender types.Service, m message) (err error) {
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				done <- fmt.Errorf("the notification library failed: %v", r)
-			}
-		}()
-		done <- sender.Send(m.text, &m.params)
-	}()
-	select {
-	case err = <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return []message{{Title(n) + "\n" + Text(n), types.Params{}}}
 }
 
 // takesTitle reports whether a service has the parameter title: one that it does
