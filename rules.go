@@ -124,7 +124,8 @@ type QuietHours struct {
 // form is that of the store.
 type Maintenance struct {
 	Title string `json:"title"`
-	// Start is the local time at which it begins first, "2026-12-01T22:00:00".
+	// Start is the local time at which it begins, "2026-12-01T22:00:00"; with a rule
+	// the earliest that it can.
 	Start    string        `json:"start"`
 	Duration time.Duration `json:"duration"`
 	Timezone string        `json:"timezone,omitempty"` // default UTC

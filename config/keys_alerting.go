@@ -156,7 +156,7 @@ var quietObject = newObject("quiet_hours", []key[sitemon.QuietHours]{
 var webhookObject = newObject("webhook", []key[struct{}]{
 	channelText(keyInfo{name: "url", must: true, example: "https://hooks.example.org/sitemon", doc: "The address, http or https."}, httpURL),
 	channelText(keyInfo{name: "secret", example: `"${HOOK_SECRET}"`, doc: "With it the body is signed: the header `X-SiteMon-Signature` is `sha256=` and its HMAC-SHA256 in hexadecimal."}, filledCredential),
-	channelText(keyInfo{name: "template", example: `'{"text": {{ .Summary | json }}}'`, doc: "A Go template of the body, instead of SiteMon's own JSON."}, bodyTemplate),
+	channelText(keyInfo{name: "template", example: `'{"text": {{json .summary}}}'`, doc: "A Go template of the body. It gets the object that would be sent without it, and the function `json`."}, bodyTemplate),
 	{
 		keyInfo: keyInfo{name: "headers", value: typeHeaders, example: `{ Authorization: "Bearer ${TOKEN}" }`, doc: "Header fields of the request."},
 		read:    func(w *walker, f field, _ *struct{}) { w.headers("headers", f, headerFault) },

@@ -11,7 +11,6 @@ import (
 
 const (
 	maxRetries       = 10
-	minRetryInterval = time.Millisecond
 	maxRetryInterval = time.Hour
 	// defaultRetryInterval is the time between two attempts.
 	defaultRetryInterval = time.Second
@@ -28,7 +27,7 @@ func retryKeys() []key[draft] {
 		{
 			keyInfo: keyInfo{
 				name: "retries", value: typeCount(0, maxRetries), def: "0", example: "2",
-				doc: "How many further attempts a failed probe gets within its slot, from 0 to 10. The last attempt's result is the slot's one report. Each has the `timeout`; all of them end before the site's next slot, so what no longer fits in is left out.",
+				doc: "How many further attempts a failed probe gets within its slot, from 0 to 10. The last attempt's result is the slot's one report. Each attempt has the `timeout`, and all of them end before the site's next slot: one that would have less than half of its timeout until then is left out.",
 			},
 			read: func(w *walker, f field, d *draft) {
 				start := len(w.out)
@@ -39,12 +38,12 @@ func retryKeys() []key[draft] {
 		{
 			keyInfo: keyInfo{
 				name: "retry_interval", value: typeDuration, def: "1s", example: "500ms",
-				doc: "The time between two attempts, at most 1h.",
+				doc: "The time between two attempts, at most 1h; 0s for none.",
 			},
 			read: func(w *walker, f field, d *draft) {
 				start := len(w.out)
 				d.retry = f
-				d.site.RetryInterval, _ = w.duration("retry_interval", f.value, minRetryInterval, maxRetryInterval)
+				d.site.RetryInterval, _ = w.duration("retry_interval", f.value, 0, maxRetryInterval)
 				w.leaveOut(start, d.site.RetryInterval == defaultRetryInterval)
 			},
 		},

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +156,24 @@ func TestManyNamesThatLeadNowhere(t *testing.T) {
 	_, _, err := parse(b.String())
 	if n := strings.Count(fmt.Sprint(err), "there is no site"); n != 20_000 {
 		t.Errorf("%d faults, want 20000", n)
+	}
+}
+
+// TestDocsExamples checks that the sites files in the documentation are valid.
+func TestDocsExamples(t *testing.T) {
+	text, err := os.ReadFile("../docs/sites-file.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, block := range strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "```yaml\n")[1:] {
+		content, _, _ := strings.Cut(block, "```")
+		found++
+		if _, warnings, err := parse(content); err != nil || len(warnings) > 0 {
+			t.Errorf("%v, warnings %v in\n%s", err, warnings, content)
+		}
+	}
+	if found < 2 {
+		t.Errorf("%d examples, want at least 2", found)
 	}
 }
