@@ -29,6 +29,7 @@ const (
 	reportRetention  = "604800000"  // 7 days, in milliseconds: how long writers may be away
 	deadPartitions   = 1            // the order in which they came
 	deadRetention    = "2592000000" // 30 days: people look at them
+	deadMessage      = "4194304"    // bytes: any message fits with its reason that a broker took by its own defaults
 )
 
 // DeadTopic is where messages go that can't be used.
@@ -41,7 +42,7 @@ func ShardsTopic(topic string) string { return topic + ".shards" }
 func ReportTopics(topic string) []Topic {
 	return []Topic{
 		{topic, reportPartitions, map[string]string{"retention.ms": reportRetention}},
-		{DeadTopic(topic), deadPartitions, map[string]string{"retention.ms": deadRetention}},
+		{DeadTopic(topic), deadPartitions, map[string]string{"retention.ms": deadRetention, "max.message.bytes": deadMessage}},
 		{ShardsTopic(topic), ShardPartitions, nil}, // never holds a message
 	}
 }

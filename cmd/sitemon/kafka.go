@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"sitemon/broker"
 	"sitemon/config"
@@ -38,14 +39,37 @@ func (d *daemon) write(ctx context.Context) error {
 	return d.writer.Run(ctx)
 }
 
+// How long [daemon.makeTopics] waits between two tries.
+const (
+	topicsFirstWait = time.Second
+	topicsLongWait  = time.Minute
+)
+
 // makeTopics waits for Kafka and makes the topics that are missing. Where that is
-// not allowed, it says what to make.
+// not allowed, it says once what to make, and goes on trying until all are there.
 func (d *daemon) makeTopics(ctx context.Context) error {
-	if err := d.broker.Await(ctx, "reports"); err != nil {
-		return nil //nolint:nilerr // ctx ended
+	topics, said := broker.ReportTopics(d.settings.Kafka.Topic), false
+	for wait := topicsFirstWait; ; wait = min(2*wait, topicsLongWait) {
+		if d.broker.Await(ctx, "reports") != nil { // ctx ended
+			return nil
+		}
+		err := d.broker.EnsureTopics(ctx, topics...)
+		if err == nil {
+			break
+		}
+		if !said && ctx.Err() == nil {
+			said = true
+			d.log.Error("topics are missing and could not be made: this is tried again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+		d.broker.Refresh() // or what was known stays for some seconds
 	}
-	if err := d.broker.EnsureTopics(ctx, broker.ReportTopics(d.settings.Kafka.Topic)...); err != nil && ctx.Err() == nil {
-		d.log.Error("topics are missing and could not be made", "err", err)
+	if said {
+		d.log.Info("all topics are there")
 	}
 	<-ctx.Done()
 	return nil
