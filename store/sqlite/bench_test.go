@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sitemon"
+	"sitemon/availability"
 	"sitemon/slot"
 	"sitemon/store/sqlite"
 )
@@ -172,10 +173,10 @@ func BenchmarkSync(b *testing.B) {
 	})
 }
 
-// BenchmarkAvailabilities is what a list of 1,000 sites asks, with 90 days of
-// sums and half an hour of reports at 60 s behind each.
-func BenchmarkAvailabilities(b *testing.B) {
-	now := time.Date(2026, 11, 24, 10, 31, 0, 0, time.UTC)
+// openPast opens a store with 1,000 sites that have 90 days of sums and half an hour
+// of reports at 60 s, and returns it with their names.
+func openPast(b *testing.B, now time.Time) (db *sqlite.DB, names []string) {
+	b.Helper()
 	doc := fleet(1000, time.Minute)
 	db, path := openBench(b, func() time.Time { return now })
 	if _, _, err := db.SyncSites(b.Context(), doc); err != nil {
@@ -195,25 +196,46 @@ func BenchmarkAvailabilities(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	hour := now.Truncate(time.Hour).UnixMicro()
-	for _, q := range []string{
-		`INSERT INTO availability_progress VALUES (1, ?1, ?1 / 86400000000 * 86400000000, ?1)`,
-		`WITH RECURSIVE t (at) AS (SELECT ?1 - 3600000000 UNION ALL SELECT at - 3600000000 FROM t LIMIT 2160)
-INSERT INTO availability_1h SELECT id, at, 3600000, 0, 0, 60, 60, 1200000, 50000 FROM t, site_names ORDER BY id, at`,
-		`INSERT INTO availability_1d SELECT site_id, start / 86400000000 * 86400000000 AS day, sum(up_ms), 0, 0, sum(reports), sum(timed), sum(latency_sum_us),
-max(latency_max_us) FROM availability_1h WHERE start < ?1 GROUP BY 1, 2`,
+	hour := now.Truncate(time.Hour)
+	if _, err := side.ExecContext(b.Context(), `INSERT INTO availability_progress (id, "begin", fives, hours, days, claimed) VALUES (1, ?1, ?2, ?2, ?3, ?2)`,
+		hour.Add(-90*24*time.Hour).UnixMicro(), hour.UnixMicro(), hour.Truncate(24*time.Hour).UnixMicro()); err != nil {
+		b.Fatal(err)
+	}
+	for _, l := range []struct {
+		table string
+		width time.Duration
+		end   time.Time
+		rows  int
+	}{
+		{"availability_5m", 5 * time.Minute, hour, 14 * 24 * 12},
+		{"availability_1h", time.Hour, hour, 91 * 24},
+		{"availability_1d", 24 * time.Hour, hour.Truncate(24 * time.Hour), 91},
 	} {
-		if _, err := side.ExecContext(b.Context(), q, hour); err != nil {
+		var durations []time.Duration
+		n := int(l.width / time.Minute)
+		for i := range n {
+			durations = append(durations, time.Duration(20_000+1000*(i%37))*time.Microsecond)
+		}
+		if _, err := side.ExecContext(b.Context(), `WITH RECURSIVE t (at) AS (SELECT ?1 - ?2 UNION ALL SELECT at - ?2 FROM t LIMIT ?3)
+INSERT INTO `+l.table+` (site_id, start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us, durations)
+SELECT id, at, ?2 / 1000, 0, 0, ?4, ?4, 20000 * ?4, 60000, ?5 FROM t, site_names ORDER BY id, at`,
+			l.end.UnixMicro(), l.width.Microseconds(), l.rows, n, availability.HistogramOf(durations...).Bytes()); err != nil {
 			b.Fatal(err)
 		}
 	}
 	if err := side.Close(); err != nil {
 		b.Fatal(err)
 	}
-	var names []string
 	for _, s := range doc.Sites {
 		names = append(names, s.Name)
 	}
+	return db, names
+}
+
+// BenchmarkAvailabilities is what a list of 1,000 sites asks.
+func BenchmarkAvailabilities(b *testing.B) {
+	now := time.Date(2026, 11, 24, 10, 31, 0, 0, time.UTC)
+	db, names := openPast(b, now)
 	d := 24 * time.Hour
 	for b.Loop() {
 		figures, err := db.Availabilities(b.Context(), names, now, []time.Duration{d, 7 * d, 30 * d, 90 * d})
@@ -223,6 +245,29 @@ max(latency_max_us) FROM availability_1h WHERE start < ?1 GROUP BY 1, 2`,
 		if len(figures) != len(names) || figures[names[0]][3].Coverage < 0.99 {
 			b.Fatalf("%d figures, coverage %v", len(figures), figures[names[0]])
 		}
+	}
+}
+
+// BenchmarkAvailability is what the charts of a site ask.
+func BenchmarkAvailability(b *testing.B) {
+	now := time.Date(2026, 11, 24, 10, 31, 0, 0, time.UTC)
+	db, names := openPast(b, now)
+	for name, q := range map[string]availability.Query{
+		"90 days": {From: now.Add(-90 * 24 * time.Hour), Step: 24 * time.Hour},
+		"7 days":  {From: now.Add(-7 * 24 * time.Hour), Step: time.Hour},
+		"a day":   {From: now.Add(-24 * time.Hour), Step: 15 * time.Minute},
+	} {
+		b.Run(name, func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				n++
+				q.Site, q.To = names[n%len(names)], now
+				res, err := db.Availability(b.Context(), q)
+				if err != nil || res.Coverage < 0.99 || res.Total.Latency.P99 == 0 {
+					b.Fatalf("%v, %v", res.Total, err)
+				}
+			}
+		})
 	}
 }
 
@@ -267,11 +312,17 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// BenchmarkRollup rolls up an hour of 1,000 sites at 10 s. One operation is one
+// BenchmarkRollup rolls up an hour of 1,000 sites. The metric is the cost of one
 // report.
 func BenchmarkRollup(b *testing.B) {
+	for _, interval := range []time.Duration{10 * time.Second, time.Minute} {
+		b.Run(interval.String(), func(b *testing.B) { benchRollup(b, interval) })
+	}
+}
+
+func benchRollup(b *testing.B, interval time.Duration) {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
-	doc := fleet(1000, 10*time.Second)
+	doc := fleet(1000, interval)
 	db, _ := openBench(b, func() time.Time { return now })
 	if _, _, err := db.SyncSites(b.Context(), doc); err != nil {
 		b.Fatal(err)
@@ -294,8 +345,10 @@ func BenchmarkRollup(b *testing.B) {
 	}
 	used := cpu(b)
 	b.ResetTimer()
-	if err := db.Rollup(b.Context(), now.Add(time.Hour+2*time.Minute)); err != nil {
-		b.Fatal(err)
+	for at := now; at.Before(now.Add(time.Hour + 2*time.Minute)); at = at.Add(time.Minute) {
+		if err := db.Rollup(b.Context(), at); err != nil {
+			b.Fatal(err)
+		}
 	}
 	b.ReportMetric(float64((cpu(b)-used).Microseconds())/float64(n), "cpu-µs/report")
 }

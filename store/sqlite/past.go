@@ -131,22 +131,27 @@ ORDER BY p.site_id, p."from"`, []any{sites, micros(until)}, func(row scanner) er
 	return plans, err
 }
 
+// phaseColumns are those of the phases of a report.
+const phaseColumns = ", coalesce(r.resolve_us, 0), coalesce(r.connect_us, 0), coalesce(r.tls_us, 0), coalesce(r.processing_us, 0), coalesce(r.transfer_us, 0)"
+
 // Reports implements [rollup.Raw].
-func (s past) Reports(ctx context.Context, sites []int64, from, to time.Time, _ bool, f func(site int64, reports []availability.Report)) error {
+func (s past) Reports(ctx context.Context, sites []int64, from, to time.Time, phases bool, f func(site int64, reports []availability.Report)) error {
 	list, err := json.Marshal(sites)
 	if err != nil {
 		return err
 	}
 	var reports []availability.Report
-	current := int64(0)
-	err = each(ctx, s.q, `SELECT l.site_id, r.id, r.interval_ms, r.outcome, r.duration_us,
- coalesce(r.resolve_us, 0), coalesce(r.connect_us, 0), coalesce(r.tls_us, 0), coalesce(r.processing_us, 0), coalesce(r.transfer_us, 0)
+	var current, site, id, ms, outcome int64
+	var us [6]int64
+	columns, dest := "", []any{&site, &id, &ms, &outcome, &us[0]}
+	if phases {
+		columns, dest = phaseColumns, append(dest, &us[1], &us[2], &us[3], &us[4], &us[5])
+	}
+	err = each(ctx, s.q, "SELECT l.site_id, r.id, r.interval_ms, r.outcome, r.duration_us"+columns+`
 FROM json_each(?1) AS j CROSS JOIN site_locations l ON l.site_id = j.value CROSS JOIN site_reports r
  ON r.id >= coalesce((SELECT max(id) FROM site_reports WHERE id >= l.id << 42 AND id < (l.id << 42) + ?2), (l.id << 42) + ?2)
  AND r.id < (l.id << 42) + ?3`, []any{string(list), history.CeilMilli(from), history.CeilMilli(to)}, func(row scanner) error {
-		var site, id, ms, outcome int64
-		var us [6]int64
-		if err := row.Scan(&site, &id, &ms, &outcome, &us[0], &us[1], &us[2], &us[3], &us[4], &us[5]); err != nil {
+		if err := row.Scan(dest...); err != nil {
 			return err
 		}
 		if site != current && len(reports) > 0 {
@@ -157,7 +162,7 @@ FROM json_each(?1) AS j CROSS JOIN site_locations l ON l.site_id = j.value CROSS
 		r := availability.Report{
 			Location: id >> slotBits, Slot: slotOf(id), Interval: time.Duration(ms) * time.Millisecond, Outcome: history.OutcomeOf(outcome),
 		}
-		for i, d := range []*time.Duration{&r.Duration, &r.Phases.Resolve, &r.Phases.Connect, &r.Phases.TLS, &r.Phases.Processing, &r.Phases.Transfer} {
+		for i, d := range [...]*time.Duration{&r.Duration, &r.Phases.Resolve, &r.Phases.Connect, &r.Phases.TLS, &r.Phases.Processing, &r.Phases.Transfer} {
 			*d = time.Duration(us[i]) * time.Microsecond
 		}
 		reports = append(reports, r)
