@@ -92,7 +92,10 @@ func TestProbe(t *testing.T) {
 	for _, part := range []string{"good is up\n", "connect", "processing", "ok    body: expected ", "HTTP/1.1 200"} {
 		got.want(t, 0, part, "")
 	}
-	runProgram(t, dir, "probe", "broken").want(t, 1, "broken is down (status): ", "")
+	got = runProgram(t, dir, "probe", "broken")
+	for _, part := range []string{"broken is down (status): ", "FAIL  status: expected 200-399, seen 500\n", "\nHTTP/1.1 500 Internal Server Error\nContent-Length: "} {
+		got.want(t, 1, part, "")
+	}
 	runProgram(t, dir, "probe", web.URL+"/other").want(t, 0, "is up", "")
 	runProgram(t, dir, "probe").want(t, 1, "", "probe takes one name of a site")
 	runProgram(t, dir, "probe", "nosuch").want(t, 1, "", `site "nosuch" in sites.yaml: not found`)

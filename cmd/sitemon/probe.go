@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -28,7 +30,8 @@ func (a *app) probeCommand() *cobra.Command {
 			return nil
 		},
 		Long: "Probe makes one probe of a site of the sites file, or of any URL, and shows its phases\n" +
-			"and every expectation with what was seen. Nothing is recorded.\n" +
+			"and every expectation with what was seen; where it is not up, also the beginning of the\n" +
+			"answer. It is made once, whatever retries says, and nothing is recorded.\n" +
 			"Exit status: 0 up or degraded, 1 not.",
 		Example: "  sitemon probe docs\n  sitemon probe https://example.org --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -133,6 +136,7 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 		return err
 	}
 	printChecks(&b, paint, d.Checks)
+	printEvidence(&b, r.Evidence)
 	_, err := io.WriteString(a.out, b.String())
 	return err
 }
@@ -149,6 +153,21 @@ func printChecks(b *strings.Builder, paint func(colour, string) string, checks [
 			mark = paint(red, "FAIL")
 		}
 		fmt.Fprintf(b, "%s  %s: expected %s, seen %s\n", mark, c.Name, c.Expected, c.Seen)
+	}
+}
+
+// printEvidence shows the answer of a probe that was not up, as reports carry it.
+func printEvidence(b *strings.Builder, evidence string) {
+	var e sitemon.ProbeEvidence
+	if evidence == "" || json.Unmarshal([]byte(evidence), &e) != nil || e.Response == nil {
+		return
+	}
+	fmt.Fprintf(b, "\n%s %s\n", e.Response.Protocol, e.Response.Status)
+	for _, name := range slices.Sorted(maps.Keys(e.Response.Headers)) {
+		fmt.Fprintf(b, "%s: %s\n", name, e.Response.Headers[name])
+	}
+	if e.Response.Body != "" {
+		fmt.Fprintf(b, "\n%s\n", strings.TrimRight(e.Response.Body, "\n"))
 	}
 }
 
