@@ -22,6 +22,7 @@ type Store interface {
 	Known(ctx context.Context) ([]sitemon.Definition, sitemon.Generation, error)
 	Record(ctx context.Context, reports []sitemon.Report) (sitemon.Recorded, error)
 	Tick(ctx context.Context, now time.Time) ([]sitemon.StatusChange, error)
+	Maintain(ctx context.Context, now time.Time) error
 	DeriveIncidents(ctx context.Context, now time.Time) ([]sitemon.IncidentChange, error)
 	Incidents(ctx context.Context, q sitemon.IncidentQuery) (list []sitemon.Incident, next string, err error)
 	Incident(ctx context.Context, id int64) (sitemon.Incident, error)
@@ -88,6 +89,8 @@ func stateful() []test {
 		{"gaps/open end", testGapOpen},
 		{"gaps/locations", testGapLocations},
 		{"gaps/random", testRandomGaps},
+		{"status/maintenance", testMaintenance},
+		{"incidents/evidence", testEvidence},
 		{"incidents/random", testRandomIncidents},
 		{"availability/late after rollup", testLateRollup},
 		{"availability/any past", testAnyPast},
