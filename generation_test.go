@@ -73,7 +73,8 @@ func TestDiffChange(t *testing.T) {
 		{"only what is shown", `,"group":"a","tags":["x"]`, `,"group":"b","tags":["y"]`, []string{"group", "tags"}, false},
 		{"only how reports are judged", `,"failure_threshold":1,"success_threshold":1`, `,"failure_threshold":2,"success_threshold":2`, []string{"failure_threshold", "success_threshold"}, false},
 		{
-			"only what follows from a status", `,"alerts":[],"depends_on":["b"],"slo":{"target":99}`, `,"quorum":2,"retries":1,"retry_interval":"2s"`,
+			"only what follows from a status",
+			`,"alerts":[],"depends_on":["b"],"slo":{"target":99}`, `,"quorum":2,"retries":1,"retry_interval":"2s"`,
 			[]string{"alerts", "depends_on", "quorum", "retries", "retry_interval", "slo"}, false,
 		},
 		{"where it is probed from", `,"locations":["fra"]`, ``, []string{"locations"}, true},

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -25,6 +26,19 @@ func TestTemplate(t *testing.T) {
 	v, ok := asJSON(config.Template())
 	if err := compiledSchema(t).Validate(v); !ok || err != nil {
 		t.Errorf("the schema refuses the template: %v", err)
+	}
+}
+
+// TestTemplateUncommented checks what is written in comments of the template: lines
+// without exactly one space after the #.
+func TestTemplateUncommented(t *testing.T) {
+	content := regexp.MustCompile(`(?m)^#(  |\S)`).ReplaceAll(config.Template(), []byte("$1"))
+	doc, warnings, err := config.Parse([]config.File{{Name: "sites.yaml", Content: content}}, config.ParseOptions{})
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("the template has faults: %v, warnings %v", err, warnings)
+	}
+	if len(doc.Alerting.Channels) != 1 || len(doc.Maintenance) != 1 || doc.Sites[0].Rules == nil {
+		t.Errorf("got %+v, %+v and %+v", doc.Alerting, doc.Maintenance, doc.Sites[0])
 	}
 }
 
