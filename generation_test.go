@@ -75,7 +75,8 @@ func TestDiffChange(t *testing.T) {
 		{
 			"only what follows from a status",
 			`,"alerts":[],"depends_on":["b"],"slo":{"target":99}`, `,"quorum":2,"retries":1,"retry_interval":"2s"`,
-			[]string{"alerts", "depends_on", "quorum", "retries", "retry_interval", "slo"}, false,
+			[]string{"alerts", "depends_on", "quorum", "retries", "retry_interval", "slo"},
+			false,
 		},
 		{"where it is probed from", `,"locations":["fra"]`, ``, []string{"locations"}, true},
 		{"both kinds, sorted", `,"timeout":"1s","group":"a"`, `,"timeout":"2s","group":"b"`, []string{"group", "timeout"}, true},
