@@ -47,8 +47,8 @@ func (d *daemon) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	d.shared, err = postgres.Open(ctx, s.Postgres.DSN.Reveal(), postgres.Options{
-		Logger: d.log, Instance: s.Instance, Retention: s.Retention.Reports, HourRetention: s.Retention.Availability1h,
-		MigrateSchema: s.Role.Has(config.RoleWriter), SeedZone: s.SeedTimezone,
+		Logger: d.log, Instance: s.Instance, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m,
+		HourRetention: s.Retention.Availability1h, MigrateSchema: s.Role.Has(config.RoleWriter), SeedZone: s.SeedTimezone,
 	})
 	d.store = d.shared
 	return err
