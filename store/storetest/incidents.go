@@ -22,6 +22,53 @@ func (h *harness) incidents(name string) []sitemon.Incident {
 	return list
 }
 
+// testIncidentEdges: whatever changes an incident does so at once, without another
+// report.
+func testIncidentEdges(h *harness) {
+	ten := 10 * time.Second
+	s := grid("a", ten, epoch, 60)
+	is := func(what string, want ...[3]any) {
+		h.Helper()
+		var got [][3]any
+		for _, i := range h.incidents("a") {
+			got = append(got, [3]any{i.StartedAt, i.EndedAt, i.End})
+		}
+		h.equal(what, got, want)
+	}
+	open := [3]any{s[0], time.Time{}, sitemon.IncidentEnd("")}
+	h.sync(site("a", ten, thresholds(3, 1)))
+	h.set(s[1])
+	h.record(report("a", s[0], sitemon.OutcomeDown), report("a", s[1], sitemon.OutcomeDown))
+	is("two of three")
+	h.sync(site("a", ten, thresholds(2, 1)))
+	is("two of two", open)
+	h.set(s[20])
+	is("silent", open)
+	h.record(report("a", s[20], sitemon.OutcomeDown))
+	is("heard again", open)
+	h.pass(time.Second)
+	h.sync(site("a", ten, thresholds(2, 1), disabled))
+	first := [3]any{s[0], h.clock(), sitemon.EndPaused}
+	is("paused", first)
+	h.pass(time.Second)
+	h.sync(site("a", ten, quorum(2)))
+	h.set(s[22])
+	h.record(report("a", s[22], sitemon.OutcomeDown))
+	is("one of two", first)
+	h.pass(time.Second)
+	h.sync(site("a", ten))
+	lower := h.clock()
+	is("one of one", first, [3]any{lower, time.Time{}, sitemon.IncidentEnd("")})
+	h.pass(time.Second)
+	h.sync(site("a", ten, probedFrom("elsewhere")))
+	second := [3]any{lower, time.Time{}, sitemon.IncidentEnd("")}
+	is("nobody counts, so nobody knows", first, second)
+	h.pass(time.Second)
+	h.sync(site("b", ten))
+	second = [3]any{lower, h.clock(), sitemon.EndRemoved}
+	is("removed", first, second)
+}
+
 // testEvidence: of a row of failed reports the first evidence and the newest are
 // kept, and of a row that led to nothing none once there is another.
 func testEvidence(h *harness) {

@@ -90,6 +90,7 @@ func stateful() []test {
 		{"gaps/locations", testGapLocations},
 		{"gaps/random", testRandomGaps},
 		{"status/maintenance", testMaintenance},
+		{"incidents/edges", testIncidentEdges},
 		{"incidents/evidence", testEvidence},
 		{"incidents/random", testRandomIncidents},
 		{"availability/late after rollup", testLateRollup},
