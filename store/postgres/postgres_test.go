@@ -30,9 +30,15 @@ func open(t testing.TB, dsn string, opts postgres.Options) *postgres.DB {
 	return db
 }
 
+func optionsOf(opts storetest.Options) postgres.Options {
+	return postgres.Options{
+		Clock: opts.Clock, Retention: opts.Retention, FiveMinuteRetention: opts.FiveMinuteRetention, HourRetention: opts.HourRetention,
+	}
+}
+
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, opts storetest.Options) storetest.Store {
-		return open(t, testkit.Postgres(t), postgres.Options{Clock: opts.Clock, Retention: opts.Retention})
+		return open(t, testkit.Postgres(t), optionsOf(opts))
 	})
 }
 
@@ -66,7 +72,7 @@ func (s *turns) Tick(ctx context.Context, now time.Time) ([]sitemon.StatusChange
 func TestConformanceTakingTurns(t *testing.T) {
 	storetest.RunState(t, func(t *testing.T, opts storetest.Options) storetest.Store {
 		dsn := testkit.Postgres(t)
-		o := postgres.Options{Clock: opts.Clock, Retention: opts.Retention}
+		o := optionsOf(opts)
 		return &turns{DB: open(t, dsn, o), other: open(t, dsn, o)}
 	})
 }
