@@ -127,7 +127,7 @@ func TestSignIn(t *testing.T) {
 		for _, want := range []string{
 			"make the topic " + topic + " with 12 partitions: the broker does not allow this to this user",
 			fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 12 --config retention.ms=604800000\n", k.Addr, topic),
-			fmt.Sprintf("--create --topic %s.dead --partitions 1 --config retention.ms=2592000000\n", topic),
+			fmt.Sprintf("--create --topic %s.dead --partitions 1 --config max.message.bytes=4194304 --config retention.ms=2592000000\n", topic),
 			fmt.Sprintf("--create --topic %s.shards --partitions 64", topic),
 		} {
 			if !strings.Contains(err.Error(), want) {

@@ -46,9 +46,12 @@ func TestEnsureTopics(t *testing.T) {
 		t.Errorf("%d topics are said to be made, want 3:\n%s", got, said)
 	}
 	for topic, want := range map[string]string{name: "604800000", broker.DeadTopic(name): "2592000000"} {
-		if got := retention(t, b, topic); got != want {
+		if got := property(t, b, topic, "retention.ms"); got != want {
 			t.Errorf("%s is kept for %s ms, want %s", topic, got, want)
 		}
+	}
+	if got := property(t, b, broker.DeadTopic(name), "max.message.bytes"); got != "4194304" {
+		t.Errorf("a dead letter may have %s bytes, want 4194304", got)
 	}
 	t.Run("again", func(t *testing.T) {
 		before := said.String()
@@ -72,11 +75,11 @@ func TestEnsureTopics(t *testing.T) {
 	})
 }
 
-// retention returns for how many milliseconds a topic keeps its messages.
-func retention(t *testing.T, b *broker.Broker, topic string) string {
+// property returns what a topic is configured to.
+func property(t *testing.T, b *broker.Broker, topic, name string) string {
 	t.Helper()
 	resp, err := b.Client().DescribeConfigs(t.Context(), &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
-		{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{"retention.ms"}},
+		{ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}},
 	}})
 	if err != nil {
 		t.Fatal(err)

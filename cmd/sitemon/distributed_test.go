@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -156,6 +157,9 @@ func TestAllWithPostgres(t *testing.T) {
 		p.get("/api/v1/sites/a", &site)
 		return site.Status == "up"
 	})
+	if lag, ok := p.metrics()["sitemon_writer_lag"]; !ok || lag > 5 {
+		t.Errorf("lag %v, there: %t; want the few reports that wait", lag, ok)
+	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("SIGTERM: status %d\n%s", code, p.logged())
 	}
@@ -182,6 +186,54 @@ func TestSecureServers(t *testing.T) {
 		if log := p.logged(); strings.Contains(log, "hunter2") || strings.Contains(log, "PRIVATE KEY") {
 			t.Errorf("a secret is in the log:\n%s", log)
 		}
+	}
+}
+
+// A user who may not make topics has them made by somebody else while everything
+// runs, and is told once which.
+func TestTopicsMadeLater(t *testing.T) {
+	k := testkit.StartKafka(t, testkit.KafkaOptions{
+		SASL: []testkit.KafkaUser{{Mechanism: "PLAIN", Name: "eve", Password: "hunter2"}},
+		Properties: map[string]string{
+			"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS",
+		},
+	})
+	grant := func(kind kafka.ResourceType, what kafka.ACLOperationType) kafka.ACLEntry {
+		return kafka.ACLEntry{
+			ResourceType: kind, ResourceName: "*", ResourcePatternType: kafka.PatternTypeLiteral,
+			Principal: "User:eve", Host: "*", Operation: what, PermissionType: kafka.ACLPermissionTypeAllow,
+		}
+	}
+	admin := &kafka.Client{Addr: kafka.TCP(k.Direct)}
+	resp, err := admin.CreateACLs(t.Context(), &kafka.CreateACLsRequest{ACLs: []kafka.ACLEntry{
+		grant(kafka.ResourceTypeTopic, kafka.ACLOperationTypeRead), grant(kafka.ResourceTypeTopic, kafka.ACLOperationTypeWrite),
+		grant(kafka.ResourceTypeGroup, kafka.ACLOperationTypeRead),
+	}})
+	if err != nil || errors.Join(resp.Errors...) != nil {
+		t.Fatal(err, resp)
+	}
+	dsn := testkit.Postgres(t)
+	s := &shared{t: t, dsn: dsn, environ: []string{
+		"KAFKA_BROKER=kafka://" + k.Addr, "KAFKA_TOPIC=later", "POSTGRES_DSN=" + dsn,
+		"KAFKA_SASL_MECHANISM=PLAIN", "KAFKA_SASL_USERNAME=eve", "KAFKA_SASL_PASSWORD=hunter2",
+	}}
+	dir, web := t.TempDir(), newTarget(t)
+	save(t, dir, "sites.yaml", sites(web, "a:/"))
+	p := s.start(dir, "both", "monitor,writer")
+	const complaint = "topics are missing and could not be made"
+	waitFor(t, "the missing topics are named", func() bool { return strings.Contains(p.logged(), "--create --topic later.dead --partitions 1") })
+	b, err := broker.New(broker.Options{Addresses: []string{k.Direct}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.EnsureTopics(t.Context(), broker.ReportTopics("later")...); err != nil {
+		t.Fatal(err)
+	}
+	s.waitRows("a", "up")
+	waitFor(t, "the topics are found", func() bool { return strings.Contains(p.logged(), "all topics are there") })
+	if n := strings.Count(p.logged(), complaint); n != 1 {
+		t.Errorf("said %d times that topics are missing, want once:\n%s", n, p.logged())
 	}
 }
 

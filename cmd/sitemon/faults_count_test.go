@@ -20,7 +20,7 @@ import (
 // lie in one recorded gap, and the status must be what the rows say.
 func TestFaults(t *testing.T) {
 	plan := newFaultPlan(t)
-	c, web := newCluster(t), newArrivals(t)
+	c, web := newCluster(t, cuttable), newArrivals(t)
 	sites := c.writeSites(plan.sites, web.URL)
 	for i := range 2 {
 		c.add(fmt.Sprint("writer-", i), "--role", "writer")
@@ -38,7 +38,7 @@ func TestFaults(t *testing.T) {
 
 	t.Logf("seed %d", plan.seed)
 	kills := 0
-	happened := plan.run(t, c.faults(&kills))
+	happened := plan.run(t, slices.Concat(c.processFaults(&kills), c.serverFaults(&kills), c.networkFaults(), c.topicFaults()))
 	for _, name := range slices.Sorted(maps.Keys(happened)) {
 		t.Logf("%3d × %s", happened[name], name)
 	}
@@ -96,7 +96,12 @@ func (c *cluster) number(db func() *pgx.Conn, query string, args ...any) int {
 // waitLong waits for what may take a while on a loaded machine.
 func waitLong(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(200 * time.Millisecond) {
+	waitAtMost(t, 3*time.Minute, what, holds)
+}
+
+func waitAtMost(t *testing.T, d time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(d); !holds(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}

@@ -69,13 +69,21 @@ type part struct {
 	log *os.File
 }
 
+// network is what lies between our processes and the servers.
+type network bool
+
+const (
+	straight network = false
+	cuttable network = true // a proxy that the test can cut
+)
+
 // newCluster builds the program as users do, without the race detector, and
 // starts broker and database.
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, network network) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir()}
-	c.kafka = testkit.StartKafka(t, testkit.KafkaOptions{})
-	c.postgres = testkit.StartPostgres(t, testkit.PostgresOptions{})
+	c.kafka = testkit.StartKafka(t, testkit.KafkaOptions{Proxied: network == cuttable})
+	c.postgres = testkit.StartPostgres(t, testkit.PostgresOptions{Proxied: network == cuttable})
 	c.binary = filepath.Join(c.dir, "sitemon")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", c.binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -166,70 +174,6 @@ func (c *cluster) writeSites(n int, target string) string {
 	return filepath.Join(c.dir, "sites.yaml")
 }
 
-// fault is one thing that goes wrong; it has passed when run returns.
-type fault struct {
-	name   string
-	weight int
-	run    func(ctx context.Context, random *rand.Rand)
-}
-
-func (c *cluster) faults(kills *int) []fault {
-	pick := func(random *rand.Rand) *part { return c.parts[random.IntN(len(c.parts))] }
-	return []fault{
-		{"kill -9", 20, func(ctx context.Context, random *rand.Rand) {
-			p := pick(random)
-			p.kill()
-			*kills++
-			pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
-			p.start()
-		}},
-		{"kill -9 of two", 4, func(ctx context.Context, random *rand.Rand) {
-			a, b := pick(random), pick(random)
-			a.kill()
-			b.kill()
-			*kills += 2
-			pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
-			a.start()
-			if a != b {
-				b.start()
-			}
-		}},
-		{"SIGSTOP", 5, func(ctx context.Context, random *rand.Rand) {
-			p := pick(random)
-			p.signal(syscall.SIGSTOP)
-			pause(ctx, time.Duration(500+random.IntN(9000))*time.Millisecond)
-			p.signal(syscall.SIGCONT)
-		}},
-		{"SIGTERM and start", 4, func(_ context.Context, random *rand.Rand) {
-			p := pick(random)
-			if code := p.stop(); code != 0 {
-				c.t.Errorf("%s ended with status %d after SIGTERM", p.name, code)
-			}
-			p.start()
-		}},
-		{"kill -9 of the broker", 2, func(ctx context.Context, random *rand.Rand) {
-			c.kafka.Kill()
-			*kills++
-			pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
-			c.kafka.Start()
-		}},
-		{"kill -9 of the database", 2, func(ctx context.Context, random *rand.Rand) {
-			c.postgres.Kill()
-			*kills++
-			pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
-			c.postgres.Start()
-		}},
-		{"both away", 1, func(ctx context.Context, random *rand.Rand) {
-			c.postgres.Kill()
-			c.kafka.Kill()
-			*kills += 2
-			pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
-			c.postgres.Start()
-			c.kafka.Start()
-		}},
-	}
-}
-
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -243,21 +187,29 @@ func (p faultPlan) run(t *testing.T, faults []fault) (happened map[string]int) {
 	random := rand.New(rand.NewPCG(p.seed, 0))
 	ctx, cancel := context.WithTimeout(t.Context(), p.duration)
 	defer cancel()
+	first := random.Perm(len(faults)) // each kind at least once, if there is the time
+	happened = map[string]int{}
+	for ctx.Err() == nil {
+		f := choose(faults, random)
+		if len(first) > 0 {
+			f, first = faults[first[0]], first[1:]
+		}
+		f.run(ctx, random)
+		happened[f.name]++
+		pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
+	}
+	return happened
+}
+
+// choose picks a fault by weight.
+func choose(faults []fault, random *rand.Rand) fault {
 	total := 0
 	for _, f := range faults {
 		total += f.weight
 	}
-	happened = map[string]int{}
-	for ctx.Err() == nil {
-		n := random.IntN(total)
-		for _, f := range faults {
-			if n -= f.weight; n < 0 {
-				f.run(ctx, random)
-				happened[f.name]++
-				break
-			}
-		}
-		pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
+	n, i := random.IntN(total), 0
+	for ; n >= faults[i].weight; i++ {
+		n -= faults[i].weight
 	}
-	return happened
+	return faults[i]
 }

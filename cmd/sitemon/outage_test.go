@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +36,7 @@ func outage(t *testing.T) time.Duration {
 func TestOutages(t *testing.T) {
 	const sites = 100
 	away := outage(t)
-	c, web := newCluster(t), newArrivals(t)
+	c, web := newCluster(t, straight), newArrivals(t)
 	file := c.writeSites(sites, web.URL)
 	writer := c.add("writer", "--role", "writer")
 	monitor := c.add("monitor", "--role", "monitor", "--sites", file)
@@ -85,6 +87,38 @@ func TestOutages(t *testing.T) {
 		for _, p := range c.parts {
 			t.Logf("log of %s, its end:\n%s", p.name, tail(p.logged(), 60))
 		}
+	}
+}
+
+// TestSpoolFull keeps Kafka away for longer than a small spool lasts. The oldest
+// reports go, and each of their slots is in a gap that says so.
+func TestSpoolFull(t *testing.T) {
+	const sites = 300 // about 130 KB a second
+	c, web := newCluster(t, straight), newArrivals(t)
+	file := c.writeSites(sites, web.URL)
+	save(t, c.dir, "small.yaml", "spool: { max_size: 1MiB }\n")
+	writer := c.add("writer", "--role", "writer")
+	monitor := c.add("monitor", "--role", "monitor", "--sites", file, "--config", filepath.Join(c.dir, "small.yaml"))
+	writer.start()
+	monitor.start()
+	db := c.connect()
+	waitLong(t, "every site has a report", func() bool {
+		return c.number(db, "SELECT count(DISTINCT site) FROM reports") == sites
+	})
+	c.kafka.Kill()
+	waitLong(t, "the spool is full", func() bool { return strings.Contains(monitor.logged(), "more reports wait than fit") })
+	pause(t.Context(), 3*time.Second)
+	c.kafka.Start()
+	c.settle(db, sites)
+	if code := monitor.stop(); code != 0 {
+		t.Errorf("the monitor ended with status %d", code)
+	}
+	c.settleReports(db)
+	n := c.count(db, sites)
+	lost := c.lost(db(), web)
+	t.Logf("%d planned slots = %d rows + %d slots in gaps %v; %d probes without a row", n.planned, n.rows, n.gaps, n.reasons, lost)
+	if n.gaps == 0 || n.reasons[string(sitemon.GapSpoolFull)] != n.gaps || lost != n.gaps {
+		t.Errorf("want gaps that say spool_full, of just those probes that have no row:\n%s", tail(monitor.logged(), 60))
 	}
 }
 
