@@ -150,12 +150,12 @@ func TestSharingOfRules(t *testing.T) {
 func TestManyNamesThatLeadNowhere(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("sites:\n")
-	for i := range 20_000 {
+	for i := range 4000 {
 		fmt.Fprintf(&b, "  - { name: site-%d, url: 'http://a', depends_on: sight-%d-x }\n", i, i)
 	}
 	_, _, err := parse(b.String())
-	if n := strings.Count(fmt.Sprint(err), "there is no site"); n != 20_000 {
-		t.Errorf("%d faults, want 20000", n)
+	if n := strings.Count(fmt.Sprint(err), "there is no site"); n != 4000 {
+		t.Errorf("%d faults, want 4000", n)
 	}
 }
 

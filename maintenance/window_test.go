@@ -177,7 +177,7 @@ func TestParseStart(t *testing.T) {
 // TestAgainstMinutes compares with a look at every minute by itself.
 func TestAgainstMinutes(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 11))
-	for range 100 {
+	for range 50 {
 		m := randomMaintenance(r)
 		w, err := maintenance.Parse(m)
 		if err != nil {
