@@ -93,7 +93,8 @@ func (h *hook) all() []delivery {
 }
 
 // told is what the receiver was told of an incident: the keys of the notifications.
-type told struct{ down, recovered, wasDown map[string]bool }
+// One that was over before it could be told is told as recovered alone.
+type told struct{ down, recovered map[string]bool }
 
 // of sorts what was delivered by incident.
 func (h *hook) of() map[int64]*told {
@@ -101,12 +102,10 @@ func (h *hook) of() map[int64]*told {
 	for _, d := range h.all() {
 		for _, s := range d.Sites {
 			if by[s.Incident] == nil {
-				by[s.Incident] = &told{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+				by[s.Incident] = &told{map[string]bool{}, map[string]bool{}}
 			}
 			i := by[s.Incident]
 			switch {
-			case d.Kind == sitemon.NotifyDown && !s.EndedAt.IsZero():
-				i.wasDown[d.ID] = true
 			case d.Kind == sitemon.NotifyDown:
 				i.down[d.ID] = true
 			case d.Kind == sitemon.NotifyRecovered:
@@ -144,10 +143,16 @@ func TestAlertsArriveOnce(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	p := startDaemonIn(t, dir, environ)
 	var kills []time.Time
+	failures, down := make([]int, sites), make([]bool, sites)
 	for end := time.Now().Add(lasts); time.Now().Before(end); {
-		// Each site fails twice at most: of more, it would be flapping.
-		if n := random.IntN(sites * 4); n < sites {
-			web.answer(fmt.Sprintf("/s%d", n%(sites/2)), []int{0, 500}[random.IntN(2)])
+		if n := random.IntN(sites); failures[n] < 2 { // of more it would be flapping
+			down[n] = !down[n]
+			code := 0
+			if down[n] {
+				code = http.StatusInternalServerError
+				failures[n]++
+			}
+			web.answer(fmt.Sprintf("/s%d", n), code)
 		}
 		h.set(hookModes[random.IntN(len(hookModes))])
 		time.Sleep(time.Duration(random.IntN(700)) * time.Millisecond)
@@ -172,6 +177,17 @@ func TestAlertsArriveOnce(t *testing.T) {
 // waitTold waits until all sites are up and what the receiver was told is complete.
 func (p *process) waitTold(h *hook) (incidents []incidentRow) {
 	p.t.Helper()
+	p.t.Cleanup(func() {
+		if p.t.Failed() {
+			p.t.Logf("the log of the last process:\n%s", p.logged())
+		}
+	})
+	missing := ""
+	defer func() {
+		if p.t.Failed() {
+			p.t.Logf("missing: %s", missing)
+		}
+	}()
 	waitFor(p.t, "all incidents are over and told", func() bool {
 		var list struct{ Incidents []incidentRow }
 		p.get("/api/v1/incidents", &list)
@@ -179,7 +195,8 @@ func (p *process) waitTold(h *hook) (incidents []incidentRow) {
 		by := h.of()
 		for _, i := range incidents {
 			n := by[i.ID]
-			if i.EndedAt == nil || n == nil || len(n.wasDown) == 0 && (len(n.down) == 0 || len(n.recovered) == 0) {
+			if i.EndedAt == nil || n == nil || len(n.recovered) == 0 {
+				missing = fmt.Sprintf("%+v, told %+v", i, n)
 				return false
 			}
 		}
@@ -195,7 +212,7 @@ func (h *hook) count(t *testing.T, incidents []incidentRow, kills []time.Time) {
 	by := h.of()
 	for _, i := range incidents {
 		n := by[i.ID]
-		if len(n.down)+len(n.wasDown) != 1 || len(n.down) != len(n.recovered) {
+		if len(n.down) > 1 || len(n.recovered) != 1 {
 			t.Errorf("incident %d of %s was told by %v", i.ID, i.Site, *n)
 		}
 	}
@@ -218,5 +235,57 @@ func (h *hook) count(t *testing.T, incidents []incidentRow, kills []time.Time) {
 	t.Logf("%d incidents, %d notifications, %d of them twice as a kill cut off their acknowledgement, %d kills", len(incidents), len(times), twice, len(kills))
 	if len(incidents) == 0 {
 		t.Error("there was no incident")
+	}
+}
+
+// TestOneNotificationForAParent takes down a site together with the hundred that
+// depend on it: one notification names them all.
+func TestOneNotificationForAParent(t *testing.T) {
+	const children = 100
+	dir, web, h := t.TempDir(), newTarget(t), newHook(t)
+	var doc strings.Builder
+	fmt.Fprintf(&doc, "alerting: {group_wait: 2s, channels: {hook: {webhook: {url: %s, secret: %s}}}}\n", h.URL, hookSecret)
+	fmt.Fprintf(&doc, "defaults: {interval: 1s, group: shop, alerts: hook}\nsites:\n  - {name: router, url: %s/router, group: network}\n", web.URL)
+	for i := range children {
+		fmt.Fprintf(&doc, "  - {name: child %d, url: %s/c%[1]d, depends_on: router}\n", i, web.URL)
+	}
+	save(t, dir, "sites.yaml", doc.String())
+	p := startDaemon(t, dir)
+	p.waitStatus("router", sitemon.StatusUp)
+	p.waitStatus("child 99", sitemon.StatusUp)
+	answerAll := func(code int) {
+		web.answer("/router", code)
+		for i := range children {
+			web.answer(fmt.Sprintf("/c%d", i), code)
+		}
+	}
+	answerAll(http.StatusBadGateway)
+	waitFor(t, "the failure is told", func() bool { return len(h.all()) > 0 })
+	d := h.all()[0]
+	if d.Kind != sitemon.NotifyDown || d.Cause != "router" || d.Total != children+1 || len(d.Sites) < 10 || d.Sites[0].Name != "router" {
+		t.Errorf("told %s because of %q, %d sites, %d of them named: %s", d.Kind, d.Cause, d.Total, len(d.Sites), d.Summary)
+	}
+	t.Log(d.Summary)
+	answerAll(0)
+	waitFor(t, "the recovery of all is told", func() bool {
+		recovered := 0
+		for _, d := range h.all()[1:] {
+			recovered += d.Total
+		}
+		return recovered >= children+1
+	})
+	p.stop()
+	for i, d := range h.all() {
+		t.Logf("%d: %s of %d sites: %s", i, d.Kind, d.Total, d.Summary)
+	}
+	all, recovered := h.all(), 0
+	for _, d := range all[1:] {
+		if d.Kind != sitemon.NotifyRecovered {
+			t.Errorf("told %s once more: %s", d.Kind, d.Summary)
+		}
+		recovered += d.Total
+	}
+	if recovered != children+1 || len(all) > 3 { // the parent's own recovery waits for nobody
+		t.Errorf("%d recovered, by %d notifications", recovered, len(all)-1)
 	}
 }
