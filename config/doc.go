@@ -3,9 +3,10 @@
 // document for changes.
 //
 // A document is read in one strict walk over its YAML nodes: [Parse] begins it
-// (sites.go), and walker.site reads each site (document.go). One table of keys
-// (siteObject in keys_site.go, and the objects that it leads to) says what there
-// can be; the walk, its "did you mean", the JSON Schema ([Schema]) and
+// (sites.go), walker.site reads each site (document.go), walker.sections the
+// channels and maintenances (sections.go). Names that stand for something are looked
+// up at the end (links.go). One table of keys (siteObject in keys_site.go,
+// sectionKeys, and the objects that they lead to) says what there can be; the walk, its "did you mean", the JSON Schema ([Schema]) and
 // docs/sites-file.md are made from it or held to it by tests. Every fault of a
 // document is found in one run, each with file, line and column:
 //
