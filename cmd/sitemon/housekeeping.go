@@ -70,6 +70,9 @@ func (d *daemon) tick(ctx context.Context, now time.Time) error {
 func (d *daemon) incidents(changes []sitemon.IncidentChange) {
 	for i := range changes {
 		c := &changes[i]
+		if d.shared == nil { // else everybody follows the store
+			d.hub.Incident(c.Incident)
+		}
 		args := []any{"site", c.Site, "incident", c.ID, "reason", c.Reason}
 		switch {
 		case c.Withdrawn:
@@ -144,13 +147,16 @@ func (d *daemon) followEvents(ctx context.Context) error {
 	tick := time.NewTicker(eventsEvery)
 	defer tick.Stop()
 	seq, newest := int64(-1), time.Time{}
+	incidents := newIncidentFollower(time.Now())
 	for {
 		d.keep(ctx, "follow the events of other processes", func() (err error) {
 			if seq, err = d.followStatus(ctx, seq); err != nil {
 				return err
 			}
-			newest, err = d.followReloads(ctx, newest)
-			return err
+			if newest, err = d.followReloads(ctx, newest); err != nil {
+				return err
+			}
+			return incidents.follow(ctx, d)
 		})
 		select {
 		case <-ctx.Done():

@@ -45,6 +45,7 @@ CREATE TABLE incidents (
 CREATE INDEX incidents_site ON incidents (site_id, started_at);
 CREATE INDEX incidents_settled ON incidents (site_id, settled_at);
 CREATE INDEX incidents_started ON incidents (started_at, id);
+CREATE INDEX incidents_changed ON incidents (changed_at);
 CREATE INDEX incidents_open ON incidents (site_id) WHERE ended_at IS NULL AND NOT withdrawn;
 
 -- What happened in incidents beside what their reports tell.
