@@ -50,7 +50,8 @@ func (r *round) takeCauses(ctx context.Context) (taken int, err error) {
 // when that began, and reports from after a moment tell.
 func (r *round) findCause(ctx context.Context, i *affected, asked, after time.Time) error {
 	if i.over() {
-		return r.foundCause(ctx, i, nil)
+		_, err := r.tx.Exec(ctx, "UPDATE incident_causes SET due_at = NULL WHERE incident_id = $1", i.id)
+		return err
 	}
 	again := after.After(i.started) // what caused it is over
 	if again {
@@ -63,7 +64,11 @@ func (r *round) findCause(ctx context.Context, i *affected, asked, after time.Ti
 			return r.askAgain(ctx, i)
 		}
 	}
-	cause, waiting, err := r.topmost(ctx, i.rules.DependsOn, after, map[string]bool{i.name: true})
+	told := after // that it failed; of what has ended, its last report tells too
+	if again {
+		told = after.Add(-time.Millisecond)
+	}
+	cause, waiting, err := r.topmost(ctx, i.rules.DependsOn, told, map[string]bool{i.name: true})
 	if err != nil {
 		return err
 	}

@@ -242,11 +242,14 @@ func (r *round) hear(ctx context.Context, stations []*station, judged time.Time,
 		w.good = r.now
 	case r.now.Sub(w.good) > standstill:
 		w.since = w.good
+		if !w.readTo.IsZero() {
+			w.since = w.readTo
+		}
 		sites := 0
 		for _, s := range stations {
 			sites = max(sites, s.sites)
 		}
-		text := fmt.Sprintf("no reports arrive since %s: nothing can be said of any site", moment(w.good))
+		text := fmt.Sprintf("no reports arrive since %s: nothing can be said of any site", moment(w.since))
 		for _, source := range sourcesOf(stations) {
 			if err := r.monitorSilent(ctx, source, w, text, sites); err != nil {
 				return 0, err
