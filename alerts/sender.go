@@ -174,17 +174,6 @@ func (s *Sender) tell(key channelKey, n sitemon.Notification, err error) {
 	}
 }
 
-// Failing lists, in words, the channels over which the newest attempt failed.
-func (s *Sender) Failing() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]string, 0, len(s.failing))
-	for key, text := range s.failing {
-		list = append(list, fmt.Sprintf("channel %s of %s: %s", key.name, key.source, text))
-	}
-	return list
-}
-
 // Send makes one attempt, of at most 20 s. Its error holds no secret.
 func (s *Sender) Send(ctx context.Context, n sitemon.Notification) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)

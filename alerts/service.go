@@ -3,8 +3,6 @@ package alerts
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
 	"net/url"
 	"reflect"
 	"strings"
@@ -26,7 +24,7 @@ func (s service) open() (sender types.Service, err error) {
 		}
 	}()
 	r := router.ServiceRouter{}
-	r.SetLogger(log.New(io.Discard, "", 0)) // it would log addresses, tokens included
+	r.SetLogger(silent{}) // it would log addresses, tokens included
 	sender, err = r.Locate(s.url)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", sitemon.ErrInvalid, err)
@@ -112,8 +110,8 @@ func takesTitle(s types.Service) bool {
 	if t.Kind() != reflect.Struct {
 		return false
 	}
-	for i := range t.NumField() {
-		for _, key := range strings.Split(t.Field(i).Tag.Get("key"), ",") {
+	for field := range t.Fields() {
+		for key := range strings.SplitSeq(field.Tag.Get("key"), ",") {
 			if strings.EqualFold(strings.TrimSpace(key), types.TitleKey) {
 				return true
 			}
@@ -121,6 +119,13 @@ func takesTitle(s types.Service) bool {
 	}
 	return false
 }
+
+// silent is a logger that says nothing.
+type silent struct{}
+
+func (silent) Print(...any)          {}
+func (silent) Printf(string, ...any) {}
+func (silent) Println(...any)        {}
 
 // Services lists the schemes of channel URLs that the notification library knows.
 func Services() []string {

@@ -105,10 +105,10 @@ func (h *hook) of() map[int64]*told {
 				by[s.Incident] = &told{map[string]bool{}, map[string]bool{}}
 			}
 			i := by[s.Incident]
-			switch {
-			case d.Kind == sitemon.NotifyDown:
+			switch d.Kind {
+			case sitemon.NotifyDown:
 				i.down[d.ID] = true
-			case d.Kind == sitemon.NotifyRecovered:
+			case sitemon.NotifyRecovered:
 				i.recovered[d.ID] = true
 			}
 		}
