@@ -103,8 +103,11 @@ func (c *cluster) networkFaults() []fault {
 	}
 }
 
-// faultTopic is the topic of the reports.
-const faultTopic = "monitor_reports"
+const (
+	faultTopic = "monitor_reports" // of the reports
+	// topicAnew is the one fault that leaves gaps without a reason.
+	topicAnew = "topic made anew"
+)
 
 // topicFaults are what people do to the topic of the reports. Messages that no
 // writer has recorded yet are lost with a topic that is deleted, and their slots
@@ -123,7 +126,7 @@ func (c *cluster) topicFaults() []fault {
 				return resp.Errors[faultTopic]
 			})
 		}},
-		{"topic made anew", 1, func(ctx context.Context, random *rand.Rand) {
+		{topicAnew, 1, func(ctx context.Context, random *rand.Rand) {
 			topic := kafka.TopicConfig{Topic: faultTopic, ReplicationFactor: 1}
 			c.administer("ask for the partitions", func(ctx context.Context) error {
 				if topic.NumPartitions = c.partitions(ctx, client); topic.NumPartitions == 0 {
