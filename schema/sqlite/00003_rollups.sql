@@ -28,8 +28,6 @@ CREATE TABLE availability_5m (
     PRIMARY KEY (site_id, start)
 ) STRICT, WITHOUT ROWID;
 
--- Sums that were made before have no histogram, so there are no percentiles of
--- their time.
 ALTER TABLE availability_1h ADD maintenance_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE availability_1h ADD maintenance_up_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE availability_1h ADD maintenance_degraded_ms INTEGER NOT NULL DEFAULT 0;
@@ -67,3 +65,12 @@ CREATE TABLE availability_marks (
 ) STRICT;
 INSERT INTO availability_marks (site_id, "from", "to") SELECT site_id, start, start + 3600000000 FROM hour_marks ORDER BY id;
 DROP TABLE hour_marks;
+
+-- Sums that were made before have no histogram. Hours of which all reports are still
+-- there, also those that reach into them from before, get one; so do their days.
+INSERT INTO availability_marks (site_id, "from", "to")
+SELECT DISTINCT s.site_id, o.slot, p.hours
+FROM site_locations s, availability_progress p,
+     (SELECT (min(r.id & 0x3ffffffffff) + 3599999) / 3600000 * 3600000000 + 90000000000 AS slot FROM site_locations l
+      JOIN site_reports r ON r.id = (SELECT min(id) FROM site_reports WHERE id >= l.id << 42 AND id < (l.id + 1) << 42)) o
+WHERE o.slot < p.hours;
