@@ -62,6 +62,7 @@ type SiteState struct {
 	Timeout  time.Duration
 	Enabled  bool
 	Source   string
+	Rules    *Rules // nil: none
 
 	Status     Status
 	Since      time.Time // zero before the first report

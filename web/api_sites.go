@@ -89,5 +89,9 @@ func (s *Server) getSite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answerJSON(w, newSiteJSON(st, figures[st.Name]))
+	answer := newSiteJSON(st, figures[st.Name])
+	if answer.SLO, err = s.sloOf(r.Context(), &st); err != nil {
+		return err
+	}
+	return answerJSON(w, answer)
 }

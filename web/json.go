@@ -39,6 +39,8 @@ type siteJSON struct {
 	Locations    []locationJSON   `json:"locations"`
 	LastReport   *sitemon.Report  `json:"last_report"`
 	Availability availabilityJSON `json:"availability"`
+	DependsOn    []string         `json:"depends_on,omitempty"`
+	SLO          *sloJSON         `json:"slo,omitempty"` // where one site is asked for
 }
 
 type locationJSON struct {
@@ -70,6 +72,9 @@ func newSiteJSON(s sitemon.SiteState, figures []availability.Figure) siteJSON {
 	}
 	if j.Tags == nil {
 		j.Tags = []string{}
+	}
+	if s.Rules != nil {
+		j.DependsOn = s.Rules.DependsOn
 	}
 	for i, l := range s.Locations {
 		j.Locations[i] = locationJSON{l.Location, l.Status, slotTime(l.Since), l.Reason, l.Error, slotTime(l.LastSlot)}

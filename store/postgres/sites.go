@@ -16,10 +16,10 @@ import (
 // sitesPresent and sitesRemoved select the columns of a [sitemon.SiteState].
 const (
 	sitesPresent = `SELECT s.site_id, s.name, s.url, s.kind, s."group", s.tags, s.interval_ms, s.timeout_ms, s.enabled, s.source,
- t.status, t.since, t.reason, t.error
+ t.status, t.since, t.reason, t.error, s.rules
 FROM sites s JOIN site_status t ON t.site_id = s.site_id`
 	sitesRemoved = `SELECT n.id AS site_id, n.name, '' AS url, '' AS kind, '' AS "group", '{}'::text[] AS tags,
- p.interval_ms, 0::bigint AS timeout_ms, false AS enabled, '' AS source, 'unknown' AS status, NULL::timestamptz AS since, '' AS reason, '' AS error
+ p.interval_ms, 0::bigint AS timeout_ms, false AS enabled, '' AS source, 'unknown' AS status, NULL::timestamptz AS since, '' AS reason, '' AS error, '' AS rules
 FROM site_names n CROSS JOIN LATERAL (SELECT interval_ms FROM site_plans WHERE site_id = n.id ORDER BY "from" DESC LIMIT 1) p
 WHERE NOT EXISTS (SELECT 1 FROM sites WHERE site_id = n.id)`
 )
@@ -85,10 +85,11 @@ func siteStates(ctx context.Context, tx pgx.Tx, query string, args []any, brief 
 		var s sitemon.SiteState
 		var id, intervalMS, timeoutMS int64
 		var since pgtype.Timestamptz
+		var rules string
 		err := row.Scan(&id, &s.Name, &s.URL, (*string)(&s.Kind), &s.Group, &s.Tags, &intervalMS, &timeoutMS, &s.Enabled, &s.Source,
-			(*string)(&s.Status), &since, (*string)(&s.Reason), &s.Error)
+			(*string)(&s.Status), &since, (*string)(&s.Reason), &s.Error, &rules)
 		s.Interval, s.Timeout = time.Duration(intervalMS)*time.Millisecond, time.Duration(timeoutMS)*time.Millisecond
-		s.Since = orZero(since)
+		s.Since, s.Rules = orZero(since), history.RulesOf(rules)
 		if err == nil && keep(&s) {
 			sites, ids = append(sites, s), append(ids, id)
 		}

@@ -15,10 +15,10 @@ import (
 // sitesPresent and sitesRemoved select the columns of a [sitemon.SiteState].
 const (
 	sitesPresent = `SELECT n.id, n.name, s.url, s.kind, s."group", s.tags, s.interval_ms, s.timeout_ms, s.enabled, s.source,
-       t.status, t.since, t.reason, t.error
+       t.status, t.since, t.reason, t.error, s.rules
 FROM site_names n JOIN sites s ON s.site_id = n.id JOIN site_status t ON t.site_id = n.id`
 	sitesRemoved = `SELECT n.id, n.name, '' AS url, '' AS kind, '' AS "group", '[]' AS tags, p.interval_ms, 0, 0, '' AS source,
-       'unknown' AS status, NULL, '', ''
+       'unknown' AS status, NULL, '', '', '' AS rules
 FROM site_names n JOIN site_plans p ON p.site_id = n.id
  AND p."from" = (SELECT max("from") FROM site_plans WHERE site_id = n.id)`
 )
@@ -105,16 +105,17 @@ func (db *DB) siteStates(ctx context.Context, query string, args []any, brief bo
 
 func scanSite(row scanner) (id int64, s sitemon.SiteState, err error) {
 	var tags []byte
+	var rules string
 	var intervalMS, timeoutMS int64
 	var since sql.NullInt64
 	err = row.Scan(&id, &s.Name, &s.URL, &s.Kind, &s.Group, &tags, &intervalMS, &timeoutMS, &s.Enabled, &s.Source,
-		&s.Status, &since, &s.Reason, &s.Error)
+		&s.Status, &since, &s.Reason, &s.Error, &rules)
 	if err != nil {
 		return 0, s, err
 	}
 	s.Interval = time.Duration(intervalMS) * time.Millisecond
 	s.Timeout = time.Duration(timeoutMS) * time.Millisecond
-	s.Since = momentOrZero(since)
+	s.Since, s.Rules = momentOrZero(since), history.RulesOf(rules)
 	return id, s, json.Unmarshal(tags, &s.Tags)
 }
 
