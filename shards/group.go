@@ -48,7 +48,7 @@ func (s *Sharer) join(ctx context.Context) error {
 		GroupBalancers:    []kafka.GroupBalancer{s.balancer},
 		HeartbeatInterval: heartbeatInterval, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,
 		JoinGroupBackoff: joinBackoff, Timeout: requestTimeout,
-		WatchPartitionChanges: true,
+		WatchPartitionChanges: true, ErrorLogger: s.opts.Broker.ErrorLogger(),
 	})
 	if err != nil {
 		return fmt.Errorf("make a member of the group %s: %w", s.opts.Group, err)

@@ -105,7 +105,7 @@ func (g *generation) reader(a kafka.PartitionAssignment) *kafka.Reader {
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: b.Addresses(), Dialer: b.Dialer(), Topic: g.w.opts.Topic, Partition: a.ID,
 		QueueCapacity: 20, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond,
-		ReadLagInterval: -1, OffsetOutOfRangeError: true,
+		ReadLagInterval: -1, OffsetOutOfRangeError: true, ErrorLogger: b.ErrorLogger(),
 	})
 	_ = r.SetOffset(a.Offset) // it fails for a closed Reader only
 	g.mu.Lock()

@@ -80,6 +80,7 @@ func publisher(b *broker.Broker, topic string, request int64) *kafka.Writer {
 		Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Snappy,
 		BatchSize: 1000, BatchBytes: request, BatchTimeout: 5 * time.Millisecond,
 		MaxAttempts: 2, WriteBackoffMax: time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
+		ErrorLogger: b.ErrorLogger(),
 	}
 }
 

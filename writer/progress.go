@@ -115,6 +115,7 @@ func (p *deadPartition) read(ctx context.Context, b *broker.Broker, dead string,
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: b.Addresses(), Dialer: b.Dialer(), Topic: dead, Partition: p.id,
 		MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond, ReadLagInterval: -1, OffsetOutOfRangeError: true,
+		ErrorLogger: b.ErrorLogger(),
 	})
 	defer func() { _ = r.Close() }() // always nil
 	_ = r.SetOffset(p.first)         // it fails for a closed Reader only

@@ -129,6 +129,7 @@ func (w *Writer) Run(ctx context.Context) error {
 		SessionTimeout: sessionTimeout, HeartbeatInterval: heartbeat, RebalanceTimeout: rebalanceTimeout,
 		JoinGroupBackoff: joinBackoff, Timeout: requestTimeout, StartOffset: kafka.FirstOffset,
 		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second,
+		ErrorLogger: w.opts.Broker.ErrorLogger(),
 	})
 	if err != nil {
 		return fmt.Errorf("join the group %s of the topic %s: %w", w.opts.Group, w.opts.Topic, err)
