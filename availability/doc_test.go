@@ -3,6 +3,7 @@ package availability_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -76,8 +77,8 @@ func row(p availability.Span) string {
 // The example of docs/availability.md is true.
 func TestDocumentedExample(t *testing.T) {
 	all := tables(t, "../docs/availability.md")
-	if len(all) != 2 {
-		t.Fatalf("docs/availability.md has %d tables, want the reports and the buckets", len(all))
+	if len(all) < 2 {
+		t.Fatalf("docs/availability.md has %d tables, want the reports and the buckets first", len(all))
 	}
 	var reports []availability.Report
 	for _, cells := range all[0] {
@@ -101,6 +102,51 @@ func TestDocumentedExample(t *testing.T) {
 	for i, p := range spans[:2] {
 		if p.Sum.Width() != q.Step {
 			t.Errorf("bucket %d is %s wide", i, p.Sum.Width())
+		}
+	}
+}
+
+// So is the one with several locations.
+func TestDocumentedTerms(t *testing.T) {
+	all := tables(t, "../docs/availability.md")
+	if len(all) < 6 {
+		t.Fatalf("docs/availability.md has %d tables, want reports, votes, maintenance and buckets from the third on", len(all))
+	}
+	locations := map[string]int64{"east": 1, "west": 2}
+	var reports []availability.Report
+	for _, cells := range all[2] {
+		reports = append(reports, availability.Report{
+			Location: locations[cells[0]], Slot: clock(t, cells[1]), Interval: duration(t, cells[2]),
+			Outcome: sitemon.Outcome(cells[3]), Duration: duration(t, cells[4]),
+		})
+	}
+	var terms availability.Terms
+	for _, cells := range all[3] {
+		v := availability.Votes{From: clock(t, cells[0]), Quorum: sitemon.Majority}
+		if n, err := strconv.Atoi(cells[1]); err == nil {
+			v.Quorum = sitemon.Quorum(n)
+		}
+		if cells[2] != "all" {
+			v.Locations = []int64{locations[cells[2]]}
+		}
+		terms.Votes = append(terms.Votes, v)
+	}
+	for _, cells := range all[4] {
+		terms.Maintenance = append(terms.Maintenance, availability.Window{From: clock(t, cells[0]), To: clock(t, cells[1])})
+	}
+	for i, cells := range all[5] {
+		edges := []time.Time{clock(t, cells[0]), clock(t, cells[1])}
+		p := availability.Spans(edges, availability.Options{Terms: terms, Percentiles: true, Histogram: true}, reports)[0]
+		if cells[2] == "include" {
+			p.Sum = p.Sum.WithMaintenance()
+		}
+		b := strings.Split(row(p), " | ")
+		got := strings.Join(slices.Concat(b[:2], cells[2:3], b[2:6], []string{fmt.Sprint(p.Sum.Maintenance.Seconds())}, b[6:]), " | ")
+		if want := strings.Join(cells, " | "); got != want {
+			t.Errorf("line %d\n    got %s\n  wrote %s", i+1, got, want)
+		}
+		if l := p.Bucket().Latency; off(p.Sum.Durations.Percentile(95), l.P95) > 0.05 {
+			t.Errorf("line %d: the histogram's 95th percentile is %s", i+1, p.Sum.Durations.Percentile(95))
 		}
 	}
 }
