@@ -58,16 +58,19 @@ func siteIDs(ctx context.Context, tx pgx.Tx, names []string) (map[string]int64, 
 	return ids, err
 }
 
+// totals sums up parts of a table of sums, each sum looked up in the index alone.
+const totals = `SELECT w.i, a.* FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w ("from", "to", i)
+CROSS JOIN LATERAL (SELECT x.site_id, sum(x.up_ms), sum(x.degraded_ms), sum(x.down_ms), sum(x.maintenance_ms)
+ FROM generate_series(w."from", w."to" - $4::bigint * interval '1 second', $4::bigint * interval '1 second') AS t
+ CROSS JOIN LATERAL (SELECT site_id, up_ms, degraded_ms, down_ms, maintenance_ms FROM %s WHERE start = t AND %s OFFSET 0) x
+ GROUP BY x.site_id OFFSET 0) a
+WHERE a.site_id = ANY ($1)`
+
+// Of a time each site is looked up by itself, or all from the first to the last one
+// are read, of which some are wanted.
 const (
-	// totals sums up parts of a table of sums, each sum looked up in the index alone.
-	totals = `SELECT w.i, a.site_id, sum(a.up_ms), sum(a.degraded_ms), sum(a.down_ms), sum(a.maintenance_ms)
-FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w ("from", "to", i)
-CROSS JOIN LATERAL generate_series(w."from", w."to" - $4::bigint * interval '1 second', $4::bigint * interval '1 second') AS t
-CROSS JOIN LATERAL (SELECT site_id, up_ms, degraded_ms, down_ms, maintenance_ms FROM %s WHERE start = t AND %s OFFSET 0) a
-GROUP BY w.i, a.site_id`
-	// each site by itself, or all from the first to the last one, of which some count.
-	sitesAlone = "site_id = ANY ($1)"
-	sitesAmong = "site_id BETWEEN $5 AND $6 AND site_id + 0 = ANY ($1)"
+	sitesAlone   = "site_id = ANY ($1)"
+	sitesBetween = "site_id BETWEEN $5 AND $6"
 )
 
 // Totals implements [rollup.ListSource].
@@ -86,7 +89,7 @@ func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, f 
 		args := []any{sites, from, to, int64(level.Width() / time.Second)}
 		of := sitesAlone
 		if first, last := slices.Min(sites), slices.Max(sites); last-first < scattered*int64(len(sites)) {
-			of, args = sitesAmong, append(args, first, last)
+			of, args = sitesBetween, append(args, first, last)
 		}
 		var i, site int64
 		var t rollup.Totals

@@ -15,6 +15,7 @@ import (
 	"sitemon"
 	"sitemon/availability"
 	"sitemon/internal/testkit"
+	"sitemon/store/internal/rollup"
 )
 
 // statement is one that a store ran.
@@ -145,7 +146,7 @@ CROSS JOIN generate_series(timestamptz '%s', timestamptz '%s', interval '1 day')
 // row is none of those.
 func large(table string, now time.Time) bool {
 	switch table {
-	case "site_gaps", "availability_1h", "availability_1d":
+	case "site_gaps", "availability_5m", "availability_1h", "availability_1d":
 		return true
 	}
 	d, err := time.Parse("site_reports_20060102", table)
@@ -158,6 +159,8 @@ type node struct {
 	Table string  `json:"Relation Name"`
 	Index string  `json:"Index Name"`
 	Loops float64 `json:"Actual Loops"`
+	Rows  float64 `json:"Actual Rows"`
+	Heap  float64 `json:"Heap Fetches"`
 	Plans []node  `json:"Plans"`
 }
 
@@ -284,6 +287,100 @@ func TestPlans(t *testing.T) {
 				}
 			}
 			traced.taken()
+		})
+	}
+}
+
+// sumScans collects the nodes of a plan that read tables of sums.
+func (n node) sumScans() (scans []node) {
+	if strings.HasPrefix(n.Table, "availability_") && n.Table != "availability_progress" {
+		scans = append(scans, n)
+	}
+	for _, p := range n.Plans {
+		scans = append(scans, p.sumScans()...)
+	}
+	return scans
+}
+
+// fillSums makes a fleet with sums as lists of 90 days read them, and nothing else.
+func fillSums(t *testing.T, db *DB, sites int, now time.Time) (names []string) {
+	t.Helper()
+	for i := range sites {
+		names = append(names, fmt.Sprintf("site-%05d", i))
+	}
+	if _, err := db.pool.Exec(t.Context(), "INSERT INTO site_names (name) SELECT unnest($1::text[])", names); err != nil {
+		t.Fatal(err)
+	}
+	sum := func(level rollup.Level, from, to time.Time) {
+		t.Helper()
+		// Without looking up each site again.
+		_, err := db.pool.Exec(t.Context(), fmt.Sprintf(`WITH s AS MATERIALIZED (SELECT set_config('session_replication_role', 'replica', true))
+INSERT INTO %s (site_id, start, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us)
+SELECT id, t, %d, 0, 0, 1, 1, 1, 1 FROM generate_series($1::timestamptz, $2::timestamptz - interval '1 minute', '%d seconds') AS t, site_names, s ORDER BY t, id`,
+			level.Table(), level.Width().Milliseconds(), int(level.Width().Seconds())), from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	hour, today := now.Truncate(time.Hour), now.Truncate(day)
+	sum(rollup.Days, today.Add(-100*day), today)
+	sum(rollup.Hours, today, hour)
+	sum(rollup.FiveMinutes, hour, now)
+	for _, days := range []time.Duration{1, 7, 30, 90} { // on which windows begin
+		sum(rollup.Hours, hour.Add(-days*day), hour.Add(-days*day+14*time.Hour))
+		sum(rollup.FiveMinutes, hour.Add(-days*day), hour.Add(-days*day+time.Hour))
+	}
+	_, err := db.pool.Exec(t.Context(), `INSERT INTO availability_progress (id, "begin", fives, hours, days, claimed) VALUES (1, $1, $2, $3, $4, $2)`,
+		today.Add(-100*day), now, hour, today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.pool.Exec(t.Context(), "VACUUM ANALYZE"); err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// Lists read their sums in the index alone: those of all sites in a row where all
+// are asked for, else each site's by itself.
+func TestListPlans(t *testing.T) {
+	now := time.Date(2026, 11, 24, 10, 35, 0, 0, time.UTC)
+	const all = 2_500
+	db, traced := openTraced(t, func() time.Time { return now })
+	names := fillSums(t, db, all, now)
+	var few []string
+	for i := range 40 {
+		few = append(few, names[i*all/40])
+	}
+	windows := []time.Duration{day, 7 * day, 30 * day, 90 * day}
+	for _, c := range []struct {
+		name  string
+		names []string
+		rows  float64 // that each look reads at most
+	}{
+		{"all sites", names, all},
+		{"some that lie together", names[300:500], 200},
+		{"a few that do not", few, 40},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			traced.taken()
+			figures, err := db.Availabilities(t.Context(), c.names, now, windows)
+			if err != nil || len(figures) != len(c.names) || *figures[c.names[1]][3].Availability != 1 || figures[c.names[1]][3].Coverage != 1 {
+				t.Fatalf("%d figures, %v, %v", len(figures), figures[c.names[1]], err)
+			}
+			levels := map[string]bool{}
+			for _, s := range traced.taken() {
+				for _, scan := range explain(t, db, s).sumScans() {
+					levels[scan.Table] = true
+					if scan.Type != "Index Only Scan" || scan.Heap > 0 || scan.Rows > c.rows || scan.Loops > 300 {
+						t.Errorf("reads %s by %s: %g rows at a time, %g times, %g of them in the table\n%s",
+							scan.Table, scan.Type, scan.Rows, scan.Loops, scan.Heap, s.sql)
+					}
+				}
+			}
+			if len(levels) != 3 {
+				t.Errorf("reads %v", levels)
+			}
 		})
 	}
 }
