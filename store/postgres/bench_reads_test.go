@@ -95,7 +95,7 @@ func fillReads(b *testing.B, db *postgres.DB, dsn string, now time.Time) (names 
 	}
 	defer func() { _ = conn.Close(b.Context()) }()
 	at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-	hour, today := now.Truncate(time.Hour), now.Truncate(24*time.Hour)
+	hour, today, fives := now.Truncate(time.Hour), now.Truncate(24*time.Hour), now.Add(-time.Minute).Truncate(5*time.Minute)
 	sums := "INSERT INTO %s (start, site_id, up_ms, degraded_ms, down_ms, reports, timed, latency_sum_us, latency_max_us) " +
 		"SELECT t, id, %d, 0, 0, 1, 1, 1, 1 FROM generate_series(timestamptz '%s', timestamptz '%s', '%s') t, site_names ORDER BY t, id"
 	queries := []string{
@@ -104,14 +104,17 @@ SELECT t, l.id, 10000, 20000, 1, 0 FROM generate_series(timestamptz '%s' + inter
 ORDER BY t`, at(now.Add(-5*time.Minute)), at(now)),
 		fmt.Sprintf(sums, "availability_1d", 86_400_000, at(today.Add(-100*24*time.Hour)), at(today.Add(-24*time.Hour)), "1 day"),
 		fmt.Sprintf(sums, "availability_1h", 3_600_000, at(today), at(hour.Add(-time.Hour)), "1 hour"),
-		fmt.Sprintf("INSERT INTO availability_progress (id, hours, parts, days, claimed) VALUES (1, '%[1]s', '%[2]s', '%[3]s', '%[2]s')",
-			at(hour), at(now.Add(-time.Minute)), at(today)),
+		fmt.Sprintf(sums, "availability_5m", 300_000, at(hour), at(fives.Add(-5*time.Minute)), "5 minutes"),
+		fmt.Sprintf(`INSERT INTO availability_progress (id, "begin", fives, hours, days, claimed) VALUES (1, '%[4]s', '%[2]s', '%[1]s', '%[3]s', '%[2]s')`,
+			at(hour), at(fives), at(today), at(today.Add(-100*24*time.Hour))),
 	}
 	for _, days := range []time.Duration{1, 7, 30, 90} { // on which windows begin
-		d := today.Add(-days * 24 * time.Hour)
-		queries = append(queries, fmt.Sprintf(sums, "availability_1h", 3_600_000, at(d), at(d.Add(23*time.Hour)), "1 hour"))
+		d, h := today.Add(-days*24*time.Hour), hour.Add(-days*24*time.Hour)
+		queries = append(queries, fmt.Sprintf(sums, "availability_1h", 3_600_000, at(d), at(d.Add(23*time.Hour)), "1 hour"),
+			fmt.Sprintf(sums, "availability_5m", 300_000, at(h), at(h.Add(55*time.Minute)), "5 minutes"))
 	}
-	for _, q := range append(queries, "VACUUM ANALYZE") {
+	queries = append([]string{"SET session_replication_role = replica"}, append(queries, "VACUUM ANALYZE")...) // no look at each site
+	for _, q := range queries {
 		if _, err := conn.Exec(b.Context(), q); err != nil {
 			b.Fatalf("%s: %v", q, err)
 		}
