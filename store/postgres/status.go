@@ -49,6 +49,9 @@ func (b *batch) advance() {
 		if silent := before.Silent; !silent.IsZero() && !r.Slot.Before(silent) && !t.Silent.Equal(silent) {
 			b.incidents.from(e.l.site.id, silent) // nobody may have seen it silent
 		}
+		if from := e.l.site.planFrom; r.Slot.Before(from) || from.IsZero() && !status.Steady(&before, t) {
+			b.incidents.from(e.l.site.id, r.Slot) // it is judged by another plan than that of its slot
+		}
 		b.evidence.add(e)
 		at := b.at(r.Slot)
 		switch {

@@ -16,6 +16,9 @@ func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
 	if silent := before.Silent; !silent.IsZero() && !r.Slot.Before(silent) && !l.track.Silent.Equal(silent) {
 		b.incidentsFrom(s, silent) // nobody may have seen it silent
 	}
+	if r.Slot.Before(s.planFrom) || s.planFrom.IsZero() && !status.Steady(&before, &l.track) {
+		b.incidentsFrom(s, r.Slot) // it is judged by another plan than that of its slot
+	}
 	if silent := l.track.Silent; !silent.IsZero() && silent.Before(b.db.state.silence) {
 		b.db.state.silence = silent
 	}

@@ -50,6 +50,8 @@ type Range struct {
 //     that: Track.Since, which is where the row of reports began;
 //   - a report that is not newer than the newest of its location, unless it is
 //     unknown: its slot;
+//   - a report of a slot from before the plan by which it is judged, or one that changes
+//     the track where there is no plan: its slot;
 //   - a site's status that becomes another where one of the two is down, or the one
 //     before is unknown: the slot of the report with which it did; where silence did it,
 //     the moment of silence, of several locations the earliest one;
