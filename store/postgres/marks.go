@@ -51,11 +51,12 @@ type marked struct {
 	ids     []int64
 }
 
-// redoMarked makes the sums of all that is marked again.
+// redoMarked makes the sums of all that is marked again; what is marked meanwhile
+// waits for the next time.
 func (db sums) redoMarked(ctx context.Context, now time.Time) error {
 	for {
-		bySlice, err := db.readMarks(ctx)
-		if err != nil || len(bySlice) == 0 {
+		bySlice, n, err := db.readMarks(ctx)
+		if err != nil || n == 0 {
 			return err
 		}
 		// What is read now has been claimed by those who left the marks, or before.
@@ -67,26 +68,29 @@ func (db sums) redoMarked(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		for number, m := range bySlice {
-			i := slices.IndexFunc(all, func(s slice) bool { return s.number == number })
+		for _, number := range slices.Sorted(maps.Keys(bySlice)) {
 			s := slice{number: number}
-			if i >= 0 {
+			if i := slices.IndexFunc(all, func(s slice) bool { return s.number == number }); i >= 0 {
 				s = all[i]
 			}
-			if err := db.redo(ctx, s, m, p, rollup.NewTiers(p, db.keep, now)); err != nil {
+			if err := db.redo(ctx, s, bySlice[number], p, rollup.NewTiers(p, db.keep, now)); err != nil {
 				return err
 			}
+		}
+		if n < markBatch {
+			return nil
 		}
 	}
 }
 
-func (db sums) readMarks(ctx context.Context) (map[int64]*marked, error) {
-	bySlice := map[int64]*marked{}
+// readMarks returns the oldest marks by their slices, and how many they are.
+func (db sums) readMarks(ctx context.Context) (bySlice map[int64]*marked, n int, err error) {
+	bySlice = map[int64]*marked{}
 	var site int64
 	var from, to pgtype.Timestamptz
 	var ids []int64
 	dest := []any{&site, &from, &to, &ids}
-	err := eachRow(ctx, db.pool, `SELECT site_id, "from", "to", array_agg(id) FROM (SELECT * FROM availability_marks ORDER BY id LIMIT $1) m
+	err = eachRow(ctx, db.pool, `SELECT site_id, "from", "to", array_agg(id) FROM (SELECT * FROM availability_marks ORDER BY id LIMIT $1) m
 GROUP BY site_id, "from", "to"`, []any{markBatch}, func(row pgx.Rows) error {
 		if err := row.Scan(dest...); err != nil {
 			return err
@@ -98,9 +102,10 @@ GROUP BY site_id, "from", "to"`, []any{markBatch}, func(row pgx.Rows) error {
 		}
 		m.windows[site] = append(m.windows[site], availability.Window{From: orZero(from), To: orZero(to)})
 		m.ids = append(m.ids, ids...)
+		n += len(ids)
 		return nil
 	})
-	return bySlice, err
+	return bySlice, n, err
 }
 
 // redoStep is a part of a task for some sites.
