@@ -8,10 +8,23 @@ import (
 	"sitemon/store/internal/ledger"
 )
 
+// deriveFor is after how long [DB.DeriveIncidents] leaves the rest to the next call.
+const deriveFor = 5 * time.Second
+
+// dropCalm takes away marks that can lead to nothing: no incident goes on at their
+// site, nor ended after them, no location sees it fail now, and none has since. They
+// are most of them where many sites begin or are heard again.
+const dropCalm = `DELETE FROM incident_marks WHERE id IN (SELECT m.id FROM incident_marks m WHERE m.due <= $1
+ AND NOT EXISTS (SELECT 1 FROM incidents i WHERE i.site_id = m.site_id AND i.settled_at IS NULL)
+ AND NOT EXISTS (SELECT 1 FROM incidents i WHERE i.site_id = m.site_id AND i.settled_at >= m."from")
+ AND 0 = (SELECT count(*) FROM site_locations l WHERE l.site_id = m.site_id AND (l.failures > 0 OR l.status = 'down'
+  OR EXISTS (SELECT 1 FROM site_reports r WHERE r.site_location_id = l.id AND r.slot >= m."from" AND r.outcome = 2)))
+ ORDER BY m.id LIMIT 20000)`
+
 // DeriveIncidents brings the incidents up to date with what was recorded, and
 // returns those that changed. now is the time up to which reports have been read. It
 // is to be called each second or so, and costs next to nothing where nothing has
-// happened. Any number of stores may do so.
+// happened; where very much has, several calls do it. Any number of stores may do so.
 func (db *DB) DeriveIncidents(ctx context.Context, now time.Time) (changes []sitemon.IncidentChange, err error) {
 	defer wrap(&err, "derive incidents")
 	var more bool
@@ -19,7 +32,14 @@ func (db *DB) DeriveIncidents(ctx context.Context, now time.Time) (changes []sit
 		more, err = ledger.Due(ctx, tx, now)
 		return err
 	})
-	for more && err == nil {
+	if err != nil || !more {
+		return nil, err
+	}
+	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error {
+		_, err := tx.Exec(ctx, dropCalm, now)
+		return err
+	})
+	for began := time.Now(); more && err == nil && time.Since(began) < deriveFor; {
 		var some []sitemon.IncidentChange
 		err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
 			some, more, err = ledger.Derive(ctx, tx, db.source(tx), now)
