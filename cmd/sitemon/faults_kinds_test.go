@@ -23,14 +23,14 @@ type fault struct {
 func (c *cluster) processFaults(kills *int) []fault {
 	pick := func(random *rand.Rand) *part { return c.parts[random.IntN(len(c.parts))] }
 	return []fault{
-		{"kill -9", 20, func(ctx context.Context, random *rand.Rand) {
+		{"kill -9", 24, func(ctx context.Context, random *rand.Rand) {
 			p := pick(random)
 			p.kill()
 			*kills++
 			pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
 			p.start()
 		}},
-		{"kill -9 of two", 4, func(ctx context.Context, random *rand.Rand) {
+		{"kill -9 of two", 6, func(ctx context.Context, random *rand.Rand) {
 			a, b := pick(random), pick(random)
 			a.kill()
 			b.kill()
@@ -41,13 +41,13 @@ func (c *cluster) processFaults(kills *int) []fault {
 				b.start()
 			}
 		}},
-		{"SIGSTOP", 5, func(ctx context.Context, random *rand.Rand) {
+		{"SIGSTOP", 3, func(ctx context.Context, random *rand.Rand) {
 			p := pick(random)
 			p.signal(syscall.SIGSTOP)
 			pause(ctx, time.Duration(500+random.IntN(9000))*time.Millisecond)
 			p.signal(syscall.SIGCONT)
 		}},
-		{"SIGTERM and start", 4, func(_ context.Context, random *rand.Rand) {
+		{"SIGTERM and start", 3, func(_ context.Context, random *rand.Rand) {
 			p := pick(random)
 			if code := p.stop(); code != 0 {
 				c.t.Errorf("%s ended with status %d after SIGTERM", p.name, code)
@@ -98,8 +98,8 @@ func (c *cluster) networkFaults() []fault {
 		}
 	}
 	return []fault{
-		{"network cut to the broker", 2, cut(c.kafka.Proxy)},
-		{"network cut to the database", 2, cut(c.postgres.Proxy)},
+		{"network cut to the broker", 1, cut(c.kafka.Proxy)},
+		{"network cut to the database", 1, cut(c.postgres.Proxy)},
 	}
 }
 

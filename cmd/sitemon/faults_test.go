@@ -196,7 +196,7 @@ func (p faultPlan) run(t *testing.T, faults []fault) (happened map[string]int) {
 		}
 		f.run(ctx, random)
 		happened[f.name]++
-		pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
+		pause(ctx, time.Duration(random.IntN(1000))*time.Millisecond)
 	}
 	return happened
 }
