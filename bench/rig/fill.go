@@ -81,9 +81,11 @@ CREATE TABLE pattern AS SELECT * FROM site_reports
 	if err := work.Wait(); err != nil {
 		return fmt.Errorf("fill the table: %w", err)
 	}
-	// The second measure is not to pay for what the filling left to be written.
-	if _, err := b.conn.Exec(ctx, "CHECKPOINT"); err != nil {
-		return err
+	// The second measure is not to pay for what the filling has left to be done.
+	for _, debt := range []string{"VACUUM (ANALYZE) site_reports", "CHECKPOINT"} {
+		if _, err := b.conn.Exec(ctx, debt); err != nil {
+			return err
+		}
 	}
 	if err := exec.Command("sync").Run(); err != nil {
 		return fmt.Errorf("sync the disk: %w", err)
