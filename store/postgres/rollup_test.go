@@ -78,14 +78,16 @@ func storedSums(t *testing.T, db *DB, level rollup.Level) map[sumRow]bool {
 }
 
 // recount makes the sums of spans between edges that a table must have.
-func recount(reports map[string][]sitemon.Report, edges []time.Time) map[sumRow]bool {
+func recount(reports map[string][]sitemon.Report, terms map[string]availability.Terms, edges []time.Time) map[sumRow]bool {
 	rows := map[sumRow]bool{}
 	for name, all := range reports {
 		var rs []availability.Report
 		for _, r := range all {
-			rs = append(rs, availability.Report{Slot: r.Slot, Interval: r.Interval, Outcome: r.Outcome, Duration: r.Duration})
+			rs = append(rs, availability.Report{
+				Location: int64(r.Location[0]), Slot: r.Slot, Interval: r.Interval, Outcome: r.Outcome, Duration: r.Duration, Phases: r.Phases,
+			})
 		}
-		for _, s := range availability.Spans(edges, availability.Options{Histogram: true}, rs) {
+		for _, s := range availability.Spans(edges, availability.Options{Terms: terms[name], Histogram: true}, rs) {
 			if s.Sum.Unknown = 0; s.Sum != (availability.Sum{}) {
 				rows[sumRow{name, s.From, s.Sum}] = true
 			}
@@ -117,37 +119,72 @@ func edgesOf(from, to time.Time, step time.Duration) (edges []time.Time) {
 	return edges
 }
 
-// Stores that record late reports and roll up at the same time, all of them as if
-// they were alone, end with the sums of all reports.
+// mixed are reports of a fleet, some of two locations, some under a quorum, and when
+// they arrive.
+type mixed struct {
+	from, to time.Time
+	reports  map[string][]sitemon.Report
+	terms    map[string]availability.Terms
+	arriving [40][]sitemon.Report // by the hour
+}
+
+func newMixed(t *testing.T, db *DB, rnd *rand.Rand, from, to time.Time) *mixed {
+	t.Helper()
+	const interval = 10 * time.Minute
+	m := &mixed{from: from, to: to, reports: map[string][]sitemon.Report{}, terms: map[string]availability.Terms{}}
+	for i := range 150 { // more than a slice
+		name := explainName(i)
+		locations := []string{"default", "east"}[:1+i%3/2]
+		if i%6 == 5 {
+			m.terms[name] = availability.Terms{Votes: []availability.Votes{{From: from.Add(-time.Hour), Quorum: 2}}}
+		}
+		_, err := db.pool.Exec(t.Context(), `WITH n AS (INSERT INTO site_names (name) VALUES ($1) RETURNING id)
+INSERT INTO site_plans (site_id, "from", interval_ms, enabled, generation, quorum) SELECT id, $2, $3, true, 1, $4 FROM n`,
+			name, from.Add(-time.Hour), interval.Milliseconds(), 1+max(0, i%6-4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		grid := slot.NewGrid(name, interval)
+		for at := grid.After(from); at.Before(to); at = grid.After(at) {
+			for _, location := range locations {
+				r := sitemon.Report{
+					Site: name, Location: location, Slot: at, Interval: interval * time.Duration(1+rnd.IntN(3)), Outcome: sitemon.Outcomes[rnd.IntN(4)],
+					Duration: time.Duration(rnd.IntN(1e6)) * time.Microsecond, Phases: sitemon.Phases{TLS: time.Duration(rnd.IntN(1e3)) * time.Microsecond},
+				}
+				m.reports[name] = append(m.reports[name], r)
+				hour := int(at.Sub(from)/time.Hour) + rnd.IntN(4)*rnd.IntN(3)
+				m.arriving[hour] = append(m.arriving[hour], r)
+			}
+		}
+	}
+	return m
+}
+
+// maintain records a maintenance late, as it is to be recorded.
+func (m *mixed) maintain(t *testing.T, db *DB, rnd *rand.Rand, now time.Time) {
+	t.Helper()
+	name := explainName(rnd.IntN(150))
+	w := availability.Window{From: later(m.from, now.Add(-time.Duration(rnd.IntN(5*3600_000))*time.Millisecond))}
+	w.To = w.From.Add(time.Duration(1+rnd.IntN(3*3600_000)) * time.Millisecond)
+	_, err := db.pool.Exec(t.Context(), `WITH n AS (SELECT id FROM site_names WHERE name = $1),
+m AS (INSERT INTO site_maintenance (site_id, "from", "to", title) SELECT id, $2, $3, 'x' FROM n)
+INSERT INTO availability_marks (site_id, "from", "to") SELECT id, $2, $3 FROM n`, name, w.From, w.To)
+	if err != nil {
+		t.Error(err)
+	}
+	terms := m.terms[name]
+	terms.Maintenance = availability.Merged(append(slices.Clone(terms.Maintenance), w))
+	m.terms[name] = terms
+}
+
+// Stores that record late reports, late maintenance and roll up at the same time, all
+// of them as if they were alone, end with the sums of all reports.
 func TestRollupsTogether(t *testing.T) {
-	c := &clock{}
+	c, rnd := &clock{}, rand.New(rand.NewPCG(2, 1))
 	from, to := testEpoch.Add(-30*time.Hour), testEpoch.Add(25*time.Minute)
 	c.set(from)
 	dbs := openSame(t, 3, c)
-	reports := map[string][]sitemon.Report{}
-	var batches [][]sitemon.Report
-	rnd := rand.New(rand.NewPCG(2, 1))
-	const interval = 10 * time.Minute
-	for i := range 150 { // more than a slice
-		name := explainName(i)
-		grid := slot.NewGrid(name, interval)
-		for at := grid.After(from); at.Before(to); at = grid.After(at) {
-			reports[name] = append(reports[name], sitemon.Report{
-				Site: name, Location: "default", Slot: at, Interval: interval * time.Duration(1+rnd.IntN(3)), Outcome: sitemon.Outcomes[rnd.IntN(4)],
-				Duration: time.Duration(rnd.IntN(1e6)) * time.Microsecond,
-			})
-		}
-	}
-	byHour := map[int][]sitemon.Report{}
-	for _, all := range reports {
-		for _, r := range all {
-			hour := int(r.Slot.Sub(from)/time.Hour) + rnd.IntN(4)*rnd.IntN(3) // when it arrives
-			byHour[hour] = append(byHour[hour], r)
-		}
-	}
-	for hour := range 40 {
-		batches = append(batches, byHour[hour])
-	}
+	m := newMixed(t, dbs[0], rnd, from, to)
 	var writers, rollers sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -160,12 +197,8 @@ func TestRollupsTogether(t *testing.T) {
 			}
 		})
 	}
-	for i, batch := range batches {
-		if at := from.Add(time.Duration(i+1) * time.Hour); at.Before(to) {
-			c.set(at)
-		} else {
-			c.set(to)
-		}
+	for i, batch := range m.arriving {
+		c.set(earlier(from.Add(time.Duration(i+1)*time.Hour), to))
 		for w, db := range dbs {
 			part := batch[len(batch)*w/len(dbs) : len(batch)*(w+1)/len(dbs)]
 			writers.Go(func() {
@@ -174,6 +207,7 @@ func TestRollupsTogether(t *testing.T) {
 				}
 			})
 		}
+		m.maintain(t, dbs[i%len(dbs)], rnd, c.now())
 		writers.Wait()
 	}
 	cancel()
@@ -186,7 +220,7 @@ func TestRollupsTogether(t *testing.T) {
 		rollup.Hours:       edgesOf(from, testEpoch, time.Hour),
 		rollup.Days:        edgesOf(from.Truncate(day), testEpoch.Truncate(day), day),
 	} {
-		verifySums(t, level, storedSums(t, dbs[0], level), recount(reports, edges))
+		verifySums(t, level, storedSums(t, dbs[0], level), recount(m.reports, m.terms, edges))
 	}
 	if left := storedMarks(t, dbs[0]); left != 0 {
 		t.Errorf("%d marks are left", left)
@@ -242,7 +276,7 @@ UNION ALL SELECT id, $3, NULL FROM site_names`, noon.Add(3*time.Minute), noon.Ad
 		rollup.Hours:       edgesOf(from, testEpoch, time.Hour),
 		rollup.Days:        edgesOf(from.Truncate(day), testEpoch.Truncate(day), day),
 	} {
-		verifySums(t, level, storedSums(t, db, level), recount(reports, edges))
+		verifySums(t, level, storedSums(t, db, level), recount(reports, nil, edges))
 	}
 	if left := storedMarks(t, db); left != 0 {
 		t.Errorf("%d marks are left", left)

@@ -110,7 +110,7 @@ func TestUpgradeSums(t *testing.T) {
 	} {
 		got := storedSums(t, db, level)
 		maps.DeleteFunc(got, func(r sumRow, _ bool) bool { return r.Start.Before(again) })
-		verifySums(t, level, got, recount(map[string][]sitemon.Report{"a": reports}, edges))
+		verifySums(t, level, got, recount(map[string][]sitemon.Report{"a": reports}, nil, edges))
 	}
 	if left := storedMarks(t, db); left != 0 {
 		t.Errorf("%d marks are left", left)
