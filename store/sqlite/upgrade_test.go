@@ -100,7 +100,7 @@ func TestUpgradeSums(t *testing.T) {
 	if got.Up != exact.Up || got.Down != exact.Down || got.Degraded != exact.Degraded || got.Reports != exact.Reports || got.Latency.Mean != exact.Latency.Mean {
 		t.Errorf("of what its reports tell: got %+v, want %+v", got, exact)
 	}
-	if p := got.Latency.P95; (p-want.P95).Abs() > want.P95/20 {
+	if p := got.Latency.P95; (p - want.P95).Abs() > want.P95/20 {
 		t.Errorf("the 95th percentile is %s, want %s", p, want.P95)
 	}
 	var left, fives int
