@@ -12,14 +12,18 @@ import (
 const deriveFor = 5 * time.Second
 
 // dropCalm takes away marks that can lead to nothing: no incident goes on at their
-// site, nor ended after them, no location sees it fail now, and none has since. They
-// are most of them where many sites begin or are heard again.
-const dropCalm = `DELETE FROM incident_marks WHERE id IN (SELECT m.id FROM incident_marks m WHERE m.due <= $1
- AND NOT EXISTS (SELECT 1 FROM incidents i WHERE i.site_id = m.site_id AND i.settled_at IS NULL)
+// site, nor ended after the earliest of them, no location sees it fail now, and none
+// has since, or for long enough before that no vote can stem from it. They are most of
+// them where many sites begin or are heard again. All marks of a site count together, as
+// others may be at work on one of them.
+const dropCalm = `DELETE FROM incident_marks WHERE due <= $1 AND site_id IN (
+ SELECT m.site_id FROM (SELECT site_id, min("from") AS "from" FROM incident_marks GROUP BY site_id) m
+ WHERE NOT EXISTS (SELECT 1 FROM incidents i WHERE i.site_id = m.site_id AND i.settled_at IS NULL)
  AND NOT EXISTS (SELECT 1 FROM incidents i WHERE i.site_id = m.site_id AND i.settled_at >= m."from")
+ AND NOT EXISTS (SELECT 1 FROM site_plans p WHERE p.site_id = m.site_id AND p.success_threshold > 10)
  AND 0 = (SELECT count(*) FROM site_locations l WHERE l.site_id = m.site_id AND (l.failures > 0 OR l.status = 'down'
-  OR EXISTS (SELECT 1 FROM site_reports r WHERE r.site_location_id = l.id AND r.slot >= m."from" AND r.outcome = 2)))
- ORDER BY m.id LIMIT 20000)`
+  OR EXISTS (SELECT 1 FROM site_reports r WHERE r.site_location_id = l.id AND r.outcome = 2
+   AND r.slot >= m."from" - (20 * l.interval_ms + 600000) * interval '1 millisecond'))))`
 
 // DeriveIncidents brings the incidents up to date with what was recorded, and
 // returns those that changed. now is the time up to which reports have been read. It
