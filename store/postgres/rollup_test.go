@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -227,93 +228,46 @@ func TestRollupsTogether(t *testing.T) {
 	}
 }
 
-// A mark has all sums of its time made again, also one without an end.
-func TestRollupOfMarks(t *testing.T) {
-	c, now := &clock{}, testEpoch.Add(27*time.Minute)
-	db := openSame(t, 1, c)[0]
-	reports := map[string][]sitemon.Report{}
-	from := testEpoch.Add(-40 * time.Hour)
-	c.set(from)
-	for _, name := range []string{"a", "b"} {
-		for at := from; at.Before(now); at = at.Add(20 * time.Minute) {
-			reports[name] = append(reports[name], sitemon.Report{
-				Site: name, Location: "default", Slot: at, Interval: 15 * time.Minute, Outcome: sitemon.OutcomeUp, Duration: time.Millisecond,
-			})
-		}
-	}
-	c.set(now)
-	for _, all := range reports {
-		if _, err := db.Record(t.Context(), all); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Rollup(t.Context(), now); err != nil {
+// What one process has read before a late report came, it does not write over what
+// another one has made of that report.
+func TestRollupsWaitForEachOther(t *testing.T) {
+	c := &clock{}
+	c.set(testEpoch)
+	dbs := openSame(t, 2, c)
+	r := sitemon.Report{Site: "a", Location: "default", Slot: testEpoch.Add(-50 * time.Minute), Interval: 10 * time.Minute, Outcome: sitemon.OutcomeUp}
+	late := r
+	late.Slot, late.Outcome = r.Slot.Add(5*time.Minute), sitemon.OutcomeDown
+	if _, err := dbs[0].Record(t.Context(), []sitemon.Report{r}); err != nil {
 		t.Fatal(err)
 	}
-	spoil := func(level rollup.Level, from, to time.Time) {
-		t.Helper()
-		_, err := db.pool.Exec(t.Context(), "UPDATE "+level.Table()+" SET down_ms = 1, durations = NULL WHERE start >= $1 AND start < $2", from, to)
+	if err := dbs[0].Rollup(t.Context(), testEpoch); err != nil {
+		t.Fatal(err)
+	}
+	from, other := r.Slot.Truncate(time.Hour), make(chan error, 1)
+	again := func(ctx context.Context, tx pgx.Tx, s slice, from, to time.Time) error {
+		rows, err := rollup.SumReports(ctx, past{tx}, rollup.FiveMinutes, s.sites, from, to)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
+		go func() {
+			_, err := dbs[1].Record(t.Context(), []sitemon.Report{late})
+			other <- errors.Join(err, dbs[1].Rollup(t.Context(), testEpoch))
+		}()
+		for waiting := false; !waiting && len(other) == 0; {
+			err := dbs[0].pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted)`).Scan(&waiting)
+			if err != nil {
+				return err
+			}
+		}
+		return saveSums(ctx, tx, rollup.FiveMinutes, rows)
 	}
-	noon := testEpoch.Add(-22 * time.Hour)
-	spoil(rollup.FiveMinutes, noon, noon.Add(20*time.Minute))
-	spoil(rollup.FiveMinutes, testEpoch.Add(-3*time.Hour), now)
-	spoil(rollup.Hours, noon, noon.Add(time.Hour))
-	spoil(rollup.Hours, testEpoch.Add(-3*time.Hour), now)
-	spoil(rollup.Days, noon.Truncate(day), now)
-	_, err := db.pool.Exec(t.Context(), `INSERT INTO availability_marks (site_id, "from", "to") SELECT id, $1::timestamptz, $2::timestamptz FROM site_names
-UNION ALL SELECT id, $3, NULL FROM site_names`, noon.Add(3*time.Minute), noon.Add(16*time.Minute), testEpoch.Add(-3*time.Hour))
-	if err != nil {
+	err := sums{dbs[0], func() error { return nil }}.inSlices(t.Context(), from, from.Add(time.Hour), func(slice) time.Duration { return time.Hour }, again)
+	if err := errors.Join(err, <-other); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Rollup(t.Context(), now); err != nil {
-		t.Fatal(err)
-	}
-	for level, edges := range map[rollup.Level][]time.Time{
-		rollup.FiveMinutes: edgesOf(from, rollup.Claimable(now), rollup.FiveMinutes.Width()),
-		rollup.Hours:       edgesOf(from, testEpoch, time.Hour),
-		rollup.Days:        edgesOf(from.Truncate(day), testEpoch.Truncate(day), day),
-	} {
-		verifySums(t, level, storedSums(t, db, level), recount(reports, nil, edges))
-	}
-	if left := storedMarks(t, db); left != 0 {
-		t.Errorf("%d marks are left", left)
-	}
-}
-
-// Work that is too much for one transaction is divided, finer sums first.
-func TestRedoSteps(t *testing.T) {
-	p := rollup.Progress{Begin: testEpoch.Add(-30 * day), Fives: testEpoch, Hours: testEpoch, Days: testEpoch.Truncate(day), Claimed: testEpoch}
-	keep := rollup.Retention{Reports: 30 * day, FiveMinutes: 14 * day, Hours: 700 * day}
-	s := slice{number: 0, sites: []int64{1, 2}, rate: 2 * 3600} // a report each second of each
-	marks := rollupMarks{1: {{From: testEpoch.Add(-20 * day)}}, 2: {{From: testEpoch.Add(-20 * day)}}}
-	steps := s.steps(p, rollup.NewTiers(p, keep, testEpoch), marks)
-	covered := map[rollup.Level]time.Duration{}
-	level := rollup.FiveMinutes
-	for _, step := range steps {
-		if step.Level < level || len(step.sites) != 2 {
-			t.Errorf("%s of %d sites comes after %s", step.Level.Table(), len(step.sites), level.Table())
-		}
-		if read := step.To.Sub(step.From).Hours() * s.rate; step.Reports && read > stepReports {
-			t.Errorf("a step of %s reads %.0f reports", step.Level.Table(), read)
-		}
-		level = step.Level
-		covered[level] += step.To.Sub(step.From)
-	}
-	want := map[rollup.Level]time.Duration{rollup.FiveMinutes: 14 * day, rollup.Hours: 20 * day, rollup.Days: 20 * day}
-	if !maps.Equal(covered, want) {
-		t.Errorf("covers %v, want %v", covered, want)
-	}
-}
-
-func storedMarks(t *testing.T, db *DB) (n int) {
-	t.Helper()
-	if err := db.pool.QueryRow(t.Context(), "SELECT count(*) FROM availability_marks").Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	want := recount(map[string][]sitemon.Report{"a": {r, late}}, nil, edgesOf(from, testEpoch, 5*time.Minute))
+	verifySums(t, rollup.FiveMinutes, storedSums(t, dbs[0], rollup.FiveMinutes), want)
 }
 
 // While one process rolls up, the others leave it to it. One that is cut off does
