@@ -82,9 +82,7 @@ func (t *ticking) run(ctx context.Context, tx pgx.Tx) error {
 		}
 		t.silent = append(t.silent, h.id)
 		events = append(events, event{site: h.site, at: t.now, from: h.track.Silent})
-		if h.track.Status == sitemon.StatusDown {
-			marks.from(h.site, h.track.Silent)
-		}
+		marks.from(h.site, h.track.Silent)
 	}
 	for _, id := range flips {
 		events = append(events, event{site: id, at: t.now, from: t.now})

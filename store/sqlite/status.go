@@ -101,9 +101,7 @@ func (b *batch) tick() {
 				due = true
 				if silent.After(st.looked) {
 					from = earlier(from, silent)
-					if l.track.Status == sitemon.StatusDown {
-						b.incidentsFrom(s, silent)
-					}
+					b.incidentsFrom(s, silent)
 				}
 			}
 		}
