@@ -72,7 +72,7 @@ func historyRun(ctx context.Context, o options) (err error) {
 	if err := p.sizes(ctx, end); err != nil {
 		return err
 	}
-	if err := p.read(ctx, end); err != nil {
+	if err := p.read(ctx); err != nil {
 		return err
 	}
 	p.close(ctx)
@@ -204,9 +204,9 @@ func (p *past) record(ctx context.Context, end time.Time) error {
 	p.set(end.Add(time.Minute))
 	fmt.Printf("%d sites at %s for %d days: %d reports were written in %s\n",
 		p.sites, p.interval, p.days, rows, (time.Since(began) - rolling).Round(time.Second))
-	real := time.Duration(p.days) * day
+	took := time.Duration(p.days) * day
 	fmt.Printf("rolled up and deleted by day in %s: %.0f times as fast as they come, %.0f reports/s\n",
-		rolling.Round(time.Millisecond), real.Seconds()/rolling.Seconds(), float64(rows)/rolling.Seconds())
+		rolling.Round(time.Millisecond), took.Seconds()/rolling.Seconds(), float64(rows)/rolling.Seconds())
 	return nil
 }
 
@@ -240,7 +240,7 @@ FROM pg_inherits WHERE inhparent = 'site_reports'::regclass`).Scan(&kept, &table
 }
 
 // read measures lists and charts.
-func (p *past) read(ctx context.Context, end time.Time) error {
+func (p *past) read(ctx context.Context) error {
 	var names []string
 	for id := range min(p.sites, 1000) {
 		names = append(names, siteName(id))
