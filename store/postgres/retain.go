@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sitemon"
+	"sitemon/store/internal/ledger"
 	"sitemon/store/internal/rollup"
 )
 
@@ -49,6 +50,9 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 			{"gaps", func() error { return db.retainGaps(ctx, until, still) }},
 			{"sums of 5 minutes", func() error { return db.retainSums(ctx, rollup.FiveMinutes, fives, still) }},
 			{"sums of hours", func() error { return db.retainSums(ctx, rollup.Hours, hours, still) }},
+			{"evidence", func() error {
+				return db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error { return ledger.RetainEvidence(ctx, tx, until) })
+			}},
 			{"hashes", func() error { return db.retainHashes(ctx, now.Add(-keptHashes)) }},
 		} {
 			if err := still(); err != nil {

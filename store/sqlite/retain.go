@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sitemon/store/internal/history"
+	"sitemon/store/internal/ledger"
 	"sitemon/store/internal/rollup"
 )
 
@@ -36,6 +37,10 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	}
 	if err := db.retainGaps(ctx, locations, until); err != nil {
 		return fmt.Errorf("gaps: %w", err)
+	}
+	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error { return ledger.RetainEvidence(ctx, tx, until) })
+	if err != nil {
+		return fmt.Errorf("evidence: %w", err)
 	}
 	for _, sums := range []struct {
 		level rollup.Level
