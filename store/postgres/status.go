@@ -46,14 +46,15 @@ func (b *batch) advance() {
 		if before.Status != t.Status && isDown(before.Status, t.Status) {
 			b.incidents.from(e.l.site.id, t.Since)
 		}
-		if silent := before.Silent; !silent.IsZero() && !r.Slot.Before(silent) && !t.Silent.Equal(silent) {
-			b.incidents.from(e.l.site.id, silent) // nobody may have seen it silent
-		}
 		if from := e.l.site.planFrom; r.Slot.Before(from) || from.IsZero() && !status.Steady(&before, t) {
 			b.incidents.from(e.l.site.id, r.Slot) // it is judged by another plan than that of its slot
 		}
 		b.evidence.add(e)
 		at := b.at(r.Slot)
+		if silent := before.Silent; !silent.IsZero() && !t.Silent.Equal(silent) &&
+			(!silent.After(at) || e.l.seen || e.l.batch.takeOver && !silent.After(b.now)) {
+			b.incidents.from(e.l.site.id, earlier(silent, r.Slot)) // it has been silent for longer or shorter than was seen
+		}
 		switch {
 		case !status.Steady(&before, t):
 			e.l.batch.dirty = true

@@ -13,8 +13,8 @@ import (
 func (b *batch) advance(s *site, l *location, r *sitemon.Report) {
 	before := l.track
 	l.track.Advance(*r, s.thresholds)
-	if silent := before.Silent; !silent.IsZero() && !r.Slot.Before(silent) && !l.track.Silent.Equal(silent) {
-		b.incidentsFrom(s, silent) // nobody may have seen it silent
+	if silent := before.Silent; !silent.IsZero() && !silent.After(b.now) && !l.track.Silent.Equal(silent) {
+		b.incidentsFrom(s, earlier(silent, r.Slot)) // it has been silent for longer or shorter than was seen
 	}
 	if r.Slot.Before(s.planFrom) || s.planFrom.IsZero() && !status.Steady(&before, &l.track) {
 		b.incidentsFrom(s, r.Slot) // it is judged by another plan than that of its slot

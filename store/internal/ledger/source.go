@@ -55,8 +55,8 @@ type Range struct {
 //   - a site's status that becomes another where one of the two is down, or the one
 //     before is unknown: the slot of the report with which it did; where silence did it,
 //     the moment of silence, of several locations the earliest one;
-//   - a location that falls silent, or is heard again after it had: the moment of
-//     silence;
+//   - a location that falls silent: that moment; one that is heard again after it had:
+//     that moment, or the slot of its report if that is earlier;
 //   - a site that gets another plan, or is removed: loaded_at;
 //   - a maintenance that begins or ends: that moment. [Maintainer] does it.
 
