@@ -23,14 +23,14 @@ type fault struct {
 func (c *cluster) processFaults(kills *int) []fault {
 	pick := func(random *rand.Rand) *part { return c.parts[random.IntN(len(c.parts))] }
 	return []fault{
-		{"kill -9", 24, func(ctx context.Context, random *rand.Rand) {
+		{"kill -9", 36, func(ctx context.Context, random *rand.Rand) {
 			p := pick(random)
 			p.kill()
 			*kills++
 			pause(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
 			p.start()
 		}},
-		{"kill -9 of two", 6, func(ctx context.Context, random *rand.Rand) {
+		{"kill -9 of two", 10, func(ctx context.Context, random *rand.Rand) {
 			a, b := pick(random), pick(random)
 			a.kill()
 			b.kill()
