@@ -34,8 +34,7 @@ CREATE TABLE incidents (
     error           text        NOT NULL,
     locations       text        NOT NULL, -- that said down: a JSON array, sorted
     told            text        NOT NULL, -- what each of them said: a JSON array
-    reports         bigint      NOT NULL, -- failed reports in it of those locations with slots before counted_to
-    counted_to      timestamptz NOT NULL,
+    reports         bigint      NOT NULL, -- failed reports of those locations in it, as far as they are counted
     parent          text        NOT NULL DEFAULT '', -- the site on which it depends and which was down; ''
     acknowledged_at timestamptz,
     acknowledged_by text        NOT NULL DEFAULT '',

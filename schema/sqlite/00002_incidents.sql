@@ -34,8 +34,7 @@ CREATE TABLE incidents (
     error           TEXT NOT NULL,
     locations       TEXT NOT NULL, -- that said down: a JSON array, sorted
     told            TEXT    NOT NULL, -- what each of them said: a JSON array
-    reports         INTEGER NOT NULL, -- failed reports in it of those locations with slots before counted_to
-    counted_to      INTEGER NOT NULL,
+    reports         INTEGER NOT NULL, -- failed reports of those locations in it, as far as they are counted
     parent          TEXT NOT NULL DEFAULT '', -- the site on which it depends and which was down; ''
     acknowledged_at INTEGER,
     acknowledged_by TEXT NOT NULL DEFAULT '',

@@ -36,8 +36,8 @@ func fillIncidents(t *testing.T, db *DB, now time.Time) sitemon.Document {
 	past := fmt.Sprintf("generate_series(timestamptz '%s', timestamptz '%s', interval '1 day') t",
 		now.Add(-20*day).Format(time.RFC3339), now.Add(-day).Format(time.RFC3339))
 	for _, sql := range []string{
-		`INSERT INTO incidents (site_id, started_at, confirmed_at, ended_at, settled_at, ended_by, reason, error, locations, told, reports, counted_to, changed_at)
-SELECT id, t, t, t + interval '5 minutes', t + interval '5 minutes', 'recovered', 'status', '', '["default"]', '[]', 5, t, t FROM site_names, ` + past,
+		`INSERT INTO incidents (site_id, started_at, confirmed_at, ended_at, settled_at, ended_by, reason, error, locations, told, reports, changed_at)
+SELECT id, t, t, t + interval '5 minutes', t + interval '5 minutes', 'recovered', 'status', '', '["default"]', '[]', 5, t FROM site_names, ` + past,
 		"INSERT INTO incident_events (incident_id, at, kind) SELECT id, started_at, 'comment' FROM incidents",
 		"INSERT INTO site_evidence (site_location_id, slot, evidence) SELECT id, t, '{}' FROM site_locations, " + past,
 		`INSERT INTO site_maintenance (site_id, "from", "to", title) SELECT id, t, t + interval '1 hour', 'works' FROM site_names, ` + past,

@@ -78,7 +78,6 @@ type deriving struct {
 	carried  *row  // of them the one that is only derived from Past.From on
 	end      time.Time
 	past     status.Past
-	read     time.Time        // slots before it have been read
 	tracks   []status.Located // that the rows lead to
 
 	changes []sitemon.IncidentChange
@@ -173,8 +172,21 @@ func (d *deriving) settleMarks(ctx context.Context, list []status.Stretch) error
 		return err
 	}
 	_, err = d.Exec(ctx, `INSERT INTO incident_marks (site_id, "from", due) VALUES ($1, $2, $3)`,
-		d.site, later(d.read, d.from), d.now.Add(after))
+		d.site, d.unread(), d.now.Add(after))
 	return err
+}
+
+// unread is the moment up to which all is known: reports from then on may come
+// without a mark.
+func (d *deriving) unread() time.Time {
+	at := d.until
+	for i := range d.tracks {
+		t := &d.tracks[i].Track
+		if next := t.Slot.Add(time.Millisecond); t.Silent.After(d.until) && next.Before(at) {
+			at = next
+		}
+	}
+	return at
 }
 
 // again says after which time the site is to be looked at again even if nothing

@@ -90,7 +90,6 @@ func (d *deriving) readPast(ctx context.Context) error {
 	if !d.end.IsZero() {
 		d.past.Until = d.end.Add(-time.Microsecond)
 	}
-	d.read = time.Time{}
 	for _, l := range d.locations {
 		list, err := d.src.Reports(ctx, l.id, d.past.From, d.end, 0)
 		if err != nil {
@@ -104,7 +103,6 @@ func (d *deriving) readPast(ctx context.Context) error {
 		for _, r := range append(before, list...) {
 			r.Location = l.name
 			d.past.Reports = append(d.past.Reports, r)
-			d.read = later(d.read, r.Slot.Add(time.Millisecond))
 		}
 	}
 	slices.SortStableFunc(d.past.Reports, func(a, b sitemon.Report) int { return a.Slot.Compare(b.Slot) })

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,8 +96,10 @@ func countOpen(ctx context.Context, tx Tx, src Source, rows []row) error {
 				var id int64
 				var name string
 				err := scan(&id, &name)
-				if slices.Contains(r.Locations, name) {
-					ranges, owners = append(ranges, Range{Location: id, From: r.countedTo}), append(owners, r)
+				for _, t := range r.told {
+					if t.Location == name {
+						ranges, owners = append(ranges, Range{Location: id, From: t.CountedTo}), append(owners, r)
+					}
 				}
 				return err
 			})

@@ -17,7 +17,6 @@ type row struct {
 	siteID    int64
 	settledAt time.Time
 	told      []told
-	countedTo time.Time
 }
 
 // told is what a location said in an incident, as incidents.told has it.
@@ -28,28 +27,30 @@ type told struct {
 	Recovered time.Time      `json:"recovered,omitzero"`
 	Reason    sitemon.Reason `json:"reason"`
 	Error     string         `json:"error"`
-	Reports   int            `json:"reports"`
+	// Reports are its failed ones with slots before CountedTo.
+	Reports   int       `json:"reports"`
+	CountedTo time.Time `json:"counted_to"`
 }
 
 // incidentColumns are what [scanRow] reads, of incidents i, site_names n and sites s.
 const incidentColumns = `i.id, i.site_id, n.name, coalesce(s."group", ''), coalesce(s.url, ''),
  i.started_at, i.confirmed_at, i.ended_at, i.settled_at, i.ended_by, i.reason, i.error, i.locations, i.told,
- i.reports, i.counted_to, i.parent, i.acknowledged_at, i.acknowledged_by, i.withdrawn`
+ i.reports, i.parent, i.acknowledged_at, i.acknowledged_by, i.withdrawn`
 
 // incidentTables are the tables of incidentColumns.
 const incidentTables = " FROM incidents i JOIN site_names n ON n.id = i.site_id LEFT JOIN sites s ON s.site_id = i.site_id "
 
 func scanRow(scan func(dest ...any) error) (r row, err error) {
-	var started, confirmed, ended, settled, counted, acknowledged Moment
+	var started, confirmed, ended, settled, acknowledged Moment
 	var locations, told string
 	err = scan(&r.ID, &r.siteID, &r.Site, &r.Group, &r.URL, &started, &confirmed, &ended, &settled, (*string)(&r.End),
-		(*string)(&r.Reason), &r.Error, &locations, &told, &r.Reports, &counted, &r.Parent, &acknowledged,
+		(*string)(&r.Reason), &r.Error, &locations, &told, &r.Reports, &r.Parent, &acknowledged,
 		&r.AcknowledgedBy, &r.Withdrawn)
 	if err != nil {
 		return r, err
 	}
 	r.StartedAt, r.ConfirmedAt, r.EndedAt, r.settledAt = started.Time, confirmed.Time, ended.Time, settled.Time
-	r.countedTo, r.AcknowledgedAt = counted.Time, acknowledged.Time
+	r.AcknowledgedAt = acknowledged.Time
 	if err := json.Unmarshal([]byte(locations), &r.Locations); err != nil {
 		return r, fmt.Errorf("locations of incident %d: %w", r.ID, err)
 	}
@@ -95,19 +96,34 @@ func (r *row) openAt(at time.Time) *status.Stretch {
 	return s
 }
 
-// derived is a stretch as a row.
-func derived(site int64, s *status.Stretch, read time.Time) row {
-	r := row{siteID: site, settledAt: s.Settled, countedTo: read, told: []told{}}
+// derived is a stretch as a row; tracks are of the time up to which reports were
+// read.
+func derived(site int64, s *status.Stretch, tracks []status.Located) row {
+	r := row{siteID: site, settledAt: s.Settled, told: []told{}}
 	r.StartedAt, r.ConfirmedAt, r.EndedAt, r.End = s.From, s.Confirmed, s.To, s.End
 	r.Reason, r.Error, r.Locations, r.Reports = s.Cause.Reason, s.Cause.Error, s.Locations(), s.Reports()
-	if !s.To.IsZero() {
-		r.countedTo = s.To
-	}
-	r.countedTo = later(r.countedTo, s.From)
 	for _, t := range s.Told {
-		r.told = append(r.told, told{t.Location, t.Failed, t.Confirmed, t.Recovered, t.Cause.Reason, t.Cause.Error, t.Reports})
+		counted := s.To
+		for i := range tracks {
+			if l := &tracks[i]; l.Location == t.Location && counted.IsZero() {
+				counted = later(l.Track.Slot.Add(time.Millisecond), s.From)
+			}
+		}
+		r.told = append(r.told, told{
+			t.Location, t.Failed, t.Confirmed, t.Recovered, t.Cause.Reason, t.Cause.Error, t.Reports, counted,
+		})
 	}
 	return r
+}
+
+// counted is up to where the reports of a location have been counted.
+func (r *row) counted(location string) time.Time {
+	for _, t := range r.told {
+		if t.Location == location {
+			return t.CountedTo
+		}
+	}
+	return time.Time{}
 }
 
 // overlaps reports whether two incidents have time in common.
@@ -123,10 +139,11 @@ func (r *row) same(o *row) bool {
 
 // equal reports whether two rows are the same in all that is derived.
 func (r *row) equal(o *row) bool {
-	return r.same(o) && r.settledAt.Equal(o.settledAt) && r.Reports == o.Reports && r.countedTo.Equal(o.countedTo) &&
+	return r.same(o) && r.settledAt.Equal(o.settledAt) && r.Reports == o.Reports &&
 		slices.EqualFunc(r.told, o.told, func(a, b told) bool {
 			return a.Location == b.Location && a.Failed.Equal(b.Failed) && a.Confirmed.Equal(b.Confirmed) &&
-				a.Recovered.Equal(b.Recovered) && a.Reason == b.Reason && a.Error == b.Error && a.Reports == b.Reports
+				a.Recovered.Equal(b.Recovered) && a.Reason == b.Reason && a.Error == b.Error && a.Reports == b.Reports &&
+				a.CountedTo.Equal(b.CountedTo)
 		})
 }
 

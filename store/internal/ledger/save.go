@@ -23,7 +23,7 @@ func (d *deriving) save(ctx context.Context, list []status.Stretch) error {
 	}
 	taken := make([]bool, len(existing))
 	for i := range list {
-		r := derived(d.site, &list[i], later(d.read, d.past.From))
+		r := derived(d.site, &list[i], d.tracks)
 		carried := d.carried != nil && r.ConfirmedAt.Equal(d.carried.ConfirmedAt)
 		if carried {
 			if err := d.countBefore(ctx, &r); err != nil {
@@ -89,7 +89,7 @@ func (d *deriving) countBefore(ctx context.Context, r *row) error {
 	for i, t := range r.told {
 		ranges[i] = Range{From: r.StartedAt, To: cut}
 		if !kept { // the number of old is less those that have been counted again
-			ranges[i] = Range{From: cut, To: later(d.carried.countedTo, cut)}
+			ranges[i] = Range{From: cut, To: later(d.carried.counted(t.Location), cut)}
 		}
 		for _, l := range d.locations {
 			if l.name == t.Location {
@@ -123,10 +123,10 @@ func (d *deriving) insert(ctx context.Context, r *row) error {
 		return err
 	}
 	err = d.Query(ctx, `INSERT INTO incidents (site_id, started_at, confirmed_at, ended_at, settled_at, ended_by, reason, error,
- locations, told, reports, counted_to, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id`,
+ locations, told, reports, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
 		[]any{
 			d.site, r.StartedAt, r.ConfirmedAt, r.EndedAt, r.settledAt, string(r.End), string(r.Reason), r.Error,
-			locations, told, r.Reports, r.countedTo, d.now,
+			locations, told, r.Reports, d.now,
 		}, func(scan func(dest ...any) error) error { return scan(&r.ID) })
 	if err != nil {
 		return err
@@ -145,9 +145,9 @@ func (d *deriving) update(ctx context.Context, old, r *row) error {
 		return err
 	}
 	_, err = d.Exec(ctx, `UPDATE incidents SET started_at = $2, confirmed_at = $3, ended_at = $4, settled_at = $5, ended_by = $6,
- reason = $7, error = $8, locations = $9, told = $10, reports = $11, counted_to = $12, changed_at = $13, withdrawn = $14 WHERE id = $1`,
+ reason = $7, error = $8, locations = $9, told = $10, reports = $11, changed_at = $12, withdrawn = $13 WHERE id = $1`,
 		r.ID, r.StartedAt, r.ConfirmedAt, r.EndedAt, r.settledAt, string(r.End), string(r.Reason), r.Error,
-		locations, told, r.Reports, r.countedTo, d.now, false)
+		locations, told, r.Reports, d.now, false)
 	if err != nil || r.same(old) {
 		return err
 	}
