@@ -34,8 +34,9 @@ func (t ledgerTx) Exec(ctx context.Context, query string, args ...any) (int64, e
 	return tag.RowsAffected(), err
 }
 
-// SkipLocked implements [ledger.Tx].
-func (ledgerTx) SkipLocked() string { return " FOR UPDATE SKIP LOCKED" }
+// SkipLocked implements [ledger.Tx]. Rows that refer to the ones taken can still be
+// written.
+func (ledgerTx) SkipLocked() string { return " FOR NO KEY UPDATE SKIP LOCKED" }
 
 // values are arguments as the tables have them: the zero time is NULL.
 func values(args []any) []any {
