@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,18 +12,22 @@ import (
 )
 
 // timeline drives a site through reports of three locations, some late, some twice
-// and some out of order, silence, and documents that change it, and knows what its
-// incidents must be.
+// and some out of order, silence, maintenance, and documents that change it, and knows
+// what its incidents must be.
 type timeline struct {
 	h    *harness
 	rnd  *rand.Rand
 	name string
 
 	plans   []status.Plan
+	windows []status.Period // of maintenance that is planned from the beginning
 	present bool
 	reports []sitemon.Report // that are recorded
 	held    []sitemon.Report // on their way for long
 	bad     map[string]bool  // locations that see it fail mostly
+
+	planned     []status.Period // maintenance that has not begun
+	maintenance []status.Period
 }
 
 var timelineLocations = []string{"east", "north", "west"}
@@ -45,7 +50,35 @@ func (y *timeline) change() {
 		sites = append(sites, site(y.name, 10*time.Second, func(s *sitemon.Site) { s.Enabled = p.Enabled },
 			thresholds(p.Thresholds.Failure, p.Thresholds.Success), quorum(p.Quorum), probedFrom(p.Locations...)))
 	}
-	y.h.sync(sites...)
+	doc := document(sites...)
+	for i, w := range y.windows {
+		doc.Maintenance = append(doc.Maintenance, sitemon.Maintenance{
+			Title: fmt.Sprint("works ", i), Start: w.From.Format("2006-01-02T15:04:05"), Duration: w.To.Sub(w.From),
+		})
+	}
+	_, _, err := y.h.SyncSites(y.h.ctx, doc)
+	y.h.check(err)
+	y.h.check(y.h.Maintain(y.h.ctx, now))
+}
+
+// maintenance is when the site was in maintenance: within the windows, as long as it
+// was there.
+func (y *timeline) maintenance(now time.Time) (all []status.Period) {
+	for _, w := range y.windows {
+		for _, p := range y.plans {
+			m := w
+			if p.From.After(m.From) {
+				m.From = p.From
+			}
+			if !p.To.IsZero() && p.To.Before(m.To) {
+				m.To = p.To
+			}
+			if m.From.Before(m.To) && !m.From.After(now) {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
 }
 
 // step lets ten seconds pass, with the reports that come in them.
@@ -53,6 +86,8 @@ func (y *timeline) step() {
 	rnd := y.rnd
 	at := grid(y.name, 10*time.Second, y.h.clock(), 1)[0]
 	y.h.set(at.Add(time.Duration(rnd.IntN(3000)) * time.Millisecond))
+	y.maintain(time.Time{})
+	y.h.check(y.h.Maintain(y.h.ctx, y.h.clock()))
 	var batch []sitemon.Report
 	for _, l := range timelineLocations {
 		if rnd.IntN(8) == 0 {
@@ -85,6 +120,7 @@ func (y *timeline) step() {
 	}
 	if rnd.IntN(25) == 0 { // nobody says anything for a while
 		y.h.pass(time.Duration(rnd.IntN(120)) * time.Second)
+		y.h.check(y.h.Maintain(y.h.ctx, y.h.clock()))
 	}
 }
 
@@ -93,6 +129,7 @@ func (y *timeline) step() {
 func (y *timeline) verify() {
 	y.h.Helper()
 	now := y.h.clock()
+	y.maintain(time.Time{})
 	_, err := y.h.Tick(y.h.ctx, now)
 	y.h.check(err)
 	_, err = y.h.DeriveIncidents(y.h.ctx, now)
@@ -100,9 +137,12 @@ func (y *timeline) verify() {
 	list, _, err := y.h.Incidents(y.h.ctx, sitemon.IncidentQuery{Site: y.name})
 	y.h.check(err)
 	slices.Reverse(list)
-	past := status.Past{Plans: y.plans, Reports: slices.Clone(y.reports), From: epoch.Add(-time.Hour), Until: now}
+	past := status.Past{
+		Plans: y.plans, Maintenance: y.maintenance(now), Reports: slices.Clone(y.reports), From: epoch.Add(-time.Hour), Until: now,
+	}
 	slices.SortStableFunc(past.Reports, func(a, b sitemon.Report) int { return a.Slot.Compare(b.Slot) })
 	want, _ := status.Incidents(past)
+	want = slices.DeleteFunc(want, func(s status.Stretch) bool { return s.Confirmed.After(now) }) // when a maintenance ends
 	var got []status.Stretch
 	for _, i := range list {
 		s := status.Stretch{From: i.StartedAt, Confirmed: i.ConfirmedAt, To: i.EndedAt, End: i.End, Cause: status.Cause{Reason: i.Reason, Error: i.Error}}
@@ -154,6 +194,10 @@ func testRandomIncidents(h *harness) {
 	for seed := range uint64(3) {
 		h.set(epoch.Add(time.Duration(seed) * time.Hour)) // time does not go back
 		y := &timeline{h: h, rnd: rand.New(rand.NewPCG(seed, 3)), name: "incidents" + string(rune('a'+seed)), bad: map[string]bool{}}
+		for range y.rnd.IntN(4) {
+			from := h.clock().Add(time.Duration(y.rnd.IntN(900)) * time.Second)
+			y.windows = append(y.windows, status.Period{From: from, To: from.Add(time.Duration(60+y.rnd.IntN(240)) * time.Second)})
+		}
 		for range 5 {
 			y.change()
 			for range 3 + y.rnd.IntN(4) {

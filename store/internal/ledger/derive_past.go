@@ -125,14 +125,18 @@ func (d *deriving) warm(ctx context.Context, location int64) ([]sitemon.Report, 
 	}
 }
 
-// stretches derives the incidents that became ones before d.end.
+// stretches derives the incidents that became ones before d.end, and not after what
+// has been read: that of a site which is down when its maintenance ends is yet to come.
 func (d *deriving) stretches() []status.Stretch {
 	list, tracks := status.Incidents(d.past)
 	d.tracks = tracks
-	if d.end.IsZero() {
-		return list
+	until := d.until
+	if n := len(d.past.Reports); n > 0 {
+		until = later(until, d.past.Reports[n-1].Slot)
 	}
-	return slices.DeleteFunc(list, func(s status.Stretch) bool { return !s.Confirmed.Before(d.end) })
+	return slices.DeleteFunc(list, func(s status.Stretch) bool {
+		return s.Confirmed.After(until) || !d.end.IsZero() && !s.Confirmed.Before(d.end)
+	})
 }
 
 // same reports whether from d.end on all is for sure as it was, whatever the marks
