@@ -25,9 +25,6 @@ type timeline struct {
 	reports []sitemon.Report // that are recorded
 	held    []sitemon.Report // on their way for long
 	bad     map[string]bool  // locations that see it fail mostly
-
-	planned     []status.Period // maintenance that has not begun
-	maintenance []status.Period
 }
 
 var timelineLocations = []string{"east", "north", "west"}
@@ -86,7 +83,6 @@ func (y *timeline) step() {
 	rnd := y.rnd
 	at := grid(y.name, 10*time.Second, y.h.clock(), 1)[0]
 	y.h.set(at.Add(time.Duration(rnd.IntN(3000)) * time.Millisecond))
-	y.maintain(time.Time{})
 	y.h.check(y.h.Maintain(y.h.ctx, y.h.clock()))
 	var batch []sitemon.Report
 	for _, l := range timelineLocations {
@@ -129,7 +125,6 @@ func (y *timeline) step() {
 func (y *timeline) verify() {
 	y.h.Helper()
 	now := y.h.clock()
-	y.maintain(time.Time{})
 	_, err := y.h.Tick(y.h.ctx, now)
 	y.h.check(err)
 	_, err = y.h.DeriveIncidents(y.h.ctx, now)
