@@ -16,23 +16,32 @@ import (
 // isDown reports whether one of two statuses is down.
 func isDown(a, b sitemon.Status) bool { return a == sitemon.StatusDown || b == sitemon.StatusDown }
 
-// incidentMarks say from when on the incidents of sites are to be derived again.
-type incidentMarks map[int64]time.Time
+// incidentMarks say from when on the incidents of sites are to be derived again: the
+// first and the last moment of each.
+type incidentMarks map[int64][2]time.Time
 
 func (m incidentMarks) from(site int64, at time.Time) {
-	if before, ok := m[site]; !ok || at.Before(before) {
-		m[site] = at
+	r, ok := m[site]
+	if !ok || at.Before(r[0]) {
+		r[0] = at
 	}
+	if at.After(r[1]) {
+		r[1] = at
+	}
+	m[site] = r
 }
 
 func (m incidentMarks) save(b *pgx.Batch) {
 	if len(m) == 0 {
 		return
 	}
-	sites := slices.Sorted(maps.Keys(m))
-	from := make([]time.Time, len(sites))
-	for i, id := range sites {
-		from[i] = m[id]
+	sites, from := make([]int64, 0, len(m)), make([]time.Time, 0, len(m))
+	for _, id := range slices.Sorted(maps.Keys(m)) {
+		r := m[id]
+		sites, from = append(sites, id), append(from, r[0])
+		if r[1].After(r[0]) {
+			sites, from = append(sites, id), append(from, r[1])
+		}
 	}
 	b.Queue(`INSERT INTO incident_marks (site_id, "from") SELECT * FROM unnest($1::int[], $2::timestamptz[])`, sites, from)
 }

@@ -11,16 +11,26 @@ import (
 // incidentsFrom asks for the incidents of a site to be derived again from a moment
 // on.
 func (b *batch) incidentsFrom(s *site, from time.Time) {
-	if at, ok := b.incidents[s]; !ok || from.Before(at) {
-		b.incidents[s] = from
+	m, ok := b.incidents[s]
+	if !ok || from.Before(m[0]) {
+		m[0] = from
 	}
+	if from.After(m[1]) {
+		m[1] = from
+	}
+	b.incidents[s] = m
 }
 
 // markIncidents writes what [batch.incidentsFrom] collected.
 func (b *batch) markIncidents(ctx context.Context) error {
-	for s, from := range b.incidents {
-		if err := b.db.exec(ctx, `INSERT INTO incident_marks (site_id, "from") VALUES (?, ?)`, s.id, micros(from)); err != nil {
-			return err
+	for s, m := range b.incidents {
+		for i, from := range m {
+			if i > 0 && from.Equal(m[0]) {
+				break
+			}
+			if err := b.db.exec(ctx, `INSERT INTO incident_marks (site_id, "from") VALUES (?, ?)`, s.id, micros(from)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

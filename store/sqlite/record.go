@@ -57,11 +57,11 @@ type batch struct {
 
 	locations map[*location]struct{} // whose tracks are to be written
 	sites     map[*site]struct{}     // whose status is to be written
-	incidents map[*site]time.Time    // from when on they are to be derived again
+	incidents map[*site][2]time.Time // from when on they are to be derived again: the first and the last moment
 }
 
 func (db *DB) newBatch(now time.Time) *batch {
-	return &batch{db: db, now: now, locations: map[*location]struct{}{}, sites: map[*site]struct{}{}, incidents: map[*site]time.Time{}}
+	return &batch{db: db, now: now, locations: map[*location]struct{}{}, sites: map[*site]struct{}{}, incidents: map[*site][2]time.Time{}}
 }
 
 func (b *batch) record(ctx context.Context, r *sitemon.Report) error {

@@ -43,7 +43,8 @@ type Range struct {
 // What leaves a mark
 //
 // Incidents are derived from rows, by [Derive], for sites that have a mark. A mark
-// says from which moment on rows may mean something else than before. It is written
+// says from which moment on rows may mean something else than before. Of several that
+// a transaction makes of one site the first and the last are enough. It is written
 // by [Mark], in the transaction that changes the rows, for:
 //
 //   - a report with which the status of its location's track becomes down or leaves
