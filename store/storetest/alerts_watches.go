@@ -19,7 +19,7 @@ func testMonitorSilent(a *alerting) {
 	}
 	work(5 * time.Minute)
 	a.told()
-	a.run(time.Hour, 10*time.Second)
+	a.run(time.Hour, 30*time.Second)
 	if len(a.sent) != 1 {
 		a.Fatalf("%d notifications, want 1", len(a.sent))
 	}
@@ -47,7 +47,7 @@ func testNoReports(a *alerting) {
 	a.good("a")
 	a.run(time.Minute)
 	a.still = true
-	a.run(time.Hour, 10*time.Second)
+	a.run(time.Hour, 30*time.Second)
 	a.told("fallback monitor_silent: no reports arrive since 2026-11-24 10:01:00 UTC: nothing can be said of any site")
 	a.still = false
 	a.run(11 * time.Second)
@@ -101,19 +101,21 @@ func testFigures(a *alerting) {
 		al.Availability = &sitemon.AvailabilityAlert{Below: 90, Window: time.Hour}
 	})
 	promise := func(s *sitemon.Site) { s.Rules.SLO = &sitemon.SLO{Target: 99.9, Window: 30 * 24 * time.Hour} }
-	a.setUp(nil, site("a", 10*time.Second, limits), site("b", 10*time.Second, alerts(), promise))
+	a.setUp(nil, site("a", time.Minute, limits), site("b", time.Minute, alerts(), promise))
+	step := time.Minute
 	work := func(d, took time.Duration, o sitemon.Outcome) (kinds []string) {
-		for ; d > 0; d -= time.Minute {
+		for ; d > 0; d -= step {
 			var list []sitemon.Report
-			for at := a.clock(); at.Before(a.clock().Add(time.Minute)); at = at.Add(10 * time.Second) {
+			for at := a.clock(); at.Before(a.clock().Add(step)); at = at.Add(time.Minute) {
 				for _, name := range []string{"a", "b"} {
 					r := report(name, at, o)
-					r.Duration = took
+					r.Interval, r.Duration = time.Minute, took
 					list = append(list, r)
 				}
 			}
 			a.record(list...)
-			a.run(time.Minute, 30*time.Second)
+			a.check(a.Rollup(a.ctx, a.clock()))
+			a.run(step, step)
 		}
 		for _, n := range a.sent {
 			what, _, _ := strings.Cut(n.Summary, " of ")
@@ -132,5 +134,6 @@ func testFigures(a *alerting) {
 	a.equal("quick again", work(20*time.Minute, quick, sitemon.OutcomeUp), []string{"latency a the p95 latency over"})
 	a.equal("down", work(8*time.Minute, none, sitemon.OutcomeDown), []string{"slo a the availability", "slo b the error budget"})
 	a.equal("up again", work(100*time.Minute, quick, sitemon.OutcomeUp), []string{"slo a the availability over"})
+	step = 5 * time.Minute
 	a.equal("up for long", work(6*time.Hour, quick, sitemon.OutcomeUp), []string{"slo b the error budget over"})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"sitemon"
@@ -67,13 +68,8 @@ func rulesOf(text string) (r sitemon.Rules) {
 func alertTo(rules *sitemon.Rules, kind sitemon.AlertKind, channel string) *sitemon.Alert {
 	for i := range rules.Alerts {
 		a := &rules.Alerts[i]
-		if !a.Tells(kind) {
-			continue
-		}
-		for _, to := range a.To {
-			if to == channel {
-				return a
-			}
+		if a.Tells(kind) && slices.Contains(a.To, channel) {
+			return a
 		}
 	}
 	return nil

@@ -162,11 +162,8 @@ func (r *round) delivered(ctx context.Context, d *delivery) error {
 
 // words names what is told in a timeline.
 func (d *delivery) words() string {
-	switch {
-	case d.kind == sitemon.NotifyRecovered:
+	if d.kind == sitemon.NotifyRecovered {
 		return "recovery"
-	case d.kind == sitemon.NotifyReminder:
-		return "reminder"
 	}
 	return string(d.kind)
 }
