@@ -276,6 +276,62 @@ func testIncidentLongAgo(h *harness) {
 	h.equal("after", []any{len(after), after[0], after[1].StartedAt, after[1].EndedAt, after[2]}, []any{3, before[0], s[100], s[101], before[1]})
 }
 
+// testIncidentLongSince: a late report of long ago changes what lasted for long.
+func testIncidentLongSince(h *harness) {
+	type late struct {
+		slot    int
+		outcome sitemon.Outcome
+	}
+	tests := []struct {
+		name         string
+		threshold    int
+		failing, end int // slots, the end exclusive
+		late         []late
+		want         []int // slots: first failure, confirmed, end
+	}{
+		{"earlier and in two", 1, 90, 1500, []late{{89, sitemon.OutcomeDown}, {100, sitemon.OutcomeUp}}, []int{89, 89, 100, 101, 101, 1500}},
+		{"later", 700, 90, 1500, []late{{89, sitemon.OutcomeDown}, {100, sitemon.OutcomeUp}}, []int{101, 800, 1500}},
+		{"just enough", 700, 91, 790, []late{{90, sitemon.OutcomeDown}}, []int{90, 789, 790}},
+	}
+	var sites []sitemon.Site
+	for _, tt := range tests {
+		sites = append(sites, site(tt.name, time.Minute, thresholds(tt.threshold, 1)))
+	}
+	h.sync(sites...)
+	h.pass(1700 * time.Minute)
+	for _, tt := range tests {
+		s := grid(tt.name, time.Minute, epoch, 1600)
+		var batch []sitemon.Report
+		for i, at := range s {
+			o := sitemon.OutcomeUp
+			if i >= tt.failing && i < tt.end {
+				o = sitemon.OutcomeDown
+			}
+			r := report(tt.name, at, o)
+			r.Interval = time.Minute
+			if !slices.ContainsFunc(tt.late, func(l late) bool { return l.slot == i }) {
+				batch = append(batch, r)
+			}
+		}
+		h.record(batch...)
+		h.derive()
+		for _, l := range tt.late {
+			r := report(tt.name, s[l.slot], l.outcome)
+			r.Interval = time.Minute
+			h.record(r)
+			h.derive()
+		}
+		var got, want []time.Time
+		for _, i := range h.incidents(tt.name) {
+			got = append(got, i.StartedAt, i.ConfirmedAt, i.EndedAt)
+		}
+		for _, k := range tt.want {
+			want = append(want, s[k])
+		}
+		h.equal("incidents of "+tt.name, got, want)
+	}
+}
+
 // testIncidentsTogether: several that derive at the same time do it once.
 func testIncidentsTogether(h *harness) {
 	const n = 120

@@ -115,6 +115,7 @@ func stateless() []test {
 		{"incidents/pages", testIncidentPages},
 		{"incidents/long", testLongIncident},
 		{"incidents/long ago", testIncidentLongAgo},
+		{"incidents/long since", testIncidentLongSince},
 		{"incidents/together", testIncidentsTogether},
 		{"retention", testRetention},
 		{"reloads", testReloads},
