@@ -13,8 +13,11 @@ import (
 	"sitemon"
 )
 
-// maxComment bounds a comment, in characters.
-const maxComment = 4000
+// The bounds of a comment and of who said it, in characters.
+const (
+	maxComment = 4000
+	maxBy      = 200
+)
 
 // getIncidents lists incidents, newest first, a page at a time.
 func (s *Server) getIncidents(w http.ResponseWriter, r *http.Request) error {
@@ -79,6 +82,7 @@ func (s *Server) postAcknowledge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return incidentError(err)
 	}
+	s.Hub.Incident(i)
 	return answerJSON(w, newIncidentDetailsJSON(&i))
 }
 
@@ -99,6 +103,7 @@ func (s *Server) postComment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return incidentError(err)
 	}
+	s.Hub.Incident(i)
 	return answerJSON(w, newIncidentDetailsJSON(&i))
 }
 
@@ -131,16 +136,23 @@ func readRemark(r *http.Request) (said remark, err error) {
 	if err := json.Unmarshal(body, &said); err != nil {
 		return said, problemf(http.StatusBadRequest, "the body is not the JSON object that it should be: %v", err)
 	}
-	said.Text, said.By = strings.TrimSpace(said.Text), strings.TrimSpace(said.By)
+	return said, said.check()
+}
+
+// check takes the space around what is said, and refuses what can't be kept.
+func (m *remark) check() error {
+	m.Text, m.By = strings.TrimSpace(m.Text), strings.TrimSpace(m.By)
 	switch {
-	case utf8.RuneCountInString(said.Text) > maxComment:
-		return said, problemf(http.StatusBadRequest, "text has more than %d characters", maxComment)
-	case utf8.RuneCountInString(said.By) > 200:
-		return said, problemf(http.StatusBadRequest, "by has more than 200 characters")
-	case strings.ContainsRune(said.Text+said.By, 0):
-		return said, problemf(http.StatusBadRequest, "the text holds a NUL")
+	case utf8.RuneCountInString(m.Text) > maxComment:
+		return problemf(http.StatusBadRequest, "text has more than %d characters", maxComment)
+	case utf8.RuneCountInString(m.By) > maxBy:
+		return problemf(http.StatusBadRequest, "by has more than %d characters", maxBy)
+	case !utf8.ValidString(m.Text + m.By):
+		return problemf(http.StatusBadRequest, "the text is not in UTF-8")
+	case strings.ContainsRune(m.Text+m.By, 0):
+		return problemf(http.StatusBadRequest, "the text holds a NUL")
 	}
-	return said, nil
+	return nil
 }
 
 type incidentsJSON struct {

@@ -247,7 +247,7 @@ func TestRoutesThatAreNot(t *testing.T) {
 		{"GET", "/api/v1/nothing", 404, ""},
 		{"GET", "/api/v1", 404, ""},
 		{"GET", "/api/", 404, ""},
-		{"GET", "/api/v1/incidents", 404, ""},
+		{"GET", "/api/v1/incidents/42/nothing", 404, ""},
 		{"GET", "/api/v1/sites/", 404, ""},
 		{"GET", "/api/v1/sites/a/b", 404, ""},
 		{"GET", "/badge/docs/other.svg", 404, ""},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -137,42 +138,56 @@ func (f *apiStore) Availabilities(_ context.Context, names []string, _ time.Time
 }
 
 func (f *apiStore) Incidents(_ context.Context, q sitemon.IncidentQuery) ([]sitemon.Incident, string, error) {
-	if q.Cursor != "" {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	from := 0
+	if n, ok := strings.CutPrefix(q.Cursor, "after-"); ok {
+		from, _ = strconv.Atoi(n)
+	} else if q.Cursor != "" {
 		return nil, "", fmt.Errorf("read incidents: %w: cursor %q", sitemon.ErrInvalid, q.Cursor)
 	}
 	var found []sitemon.Incident
 	for _, i := range f.incidents {
-		if (q.Site == "" || i.Site == q.Site) && (q.Open == nil || *q.Open == i.EndedAt.IsZero()) {
+		if (q.Site == "" || i.Site == q.Site) && (q.Open == nil || *q.Open == i.EndedAt.IsZero()) && !i.Withdrawn {
 			i.Timeline, i.Evidence = nil, nil
 			found = append(found, i)
 		}
 	}
+	found = found[min(from, len(found)):]
 	if len(found) > q.Limit {
-		return found[:q.Limit], "second", f.err
+		return found[:q.Limit], fmt.Sprintf("after-%d", from+q.Limit), f.err
 	}
 	return found, "", f.err
 }
 
 func (f *apiStore) Incident(_ context.Context, id int64) (sitemon.Incident, error) {
-	for _, i := range f.incidents {
-		if i.ID == id {
-			return i, f.err
+	return f.changeIncident(id, func(*sitemon.Incident) {})
+}
+
+func (f *apiStore) AcknowledgeIncident(_ context.Context, id int64, by string) (sitemon.Incident, error) {
+	return f.changeIncident(id, func(i *sitemon.Incident) {
+		i.AcknowledgedAt, i.AcknowledgedBy = testNow, by
+		i.Timeline = append(i.Timeline, sitemon.IncidentEvent{At: testNow, Kind: sitemon.EventAcknowledged, By: by})
+	})
+}
+
+func (f *apiStore) CommentIncident(_ context.Context, id int64, by, text string) (sitemon.Incident, error) {
+	return f.changeIncident(id, func(i *sitemon.Incident) {
+		i.Timeline = append(i.Timeline, sitemon.IncidentEvent{At: testNow, Kind: sitemon.EventComment, By: by, Text: text})
+	})
+}
+
+// changeIncident changes one incident, and returns it.
+func (f *apiStore) changeIncident(id int64, edit func(*sitemon.Incident)) (sitemon.Incident, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k := range f.incidents {
+		if i := &f.incidents[k]; i.ID == id {
+			edit(i)
+			return *i, f.err
 		}
 	}
 	return sitemon.Incident{}, cmp.Or(f.err, fmt.Errorf("read incident %d: %w", id, sitemon.ErrNotFound))
-}
-
-func (f *apiStore) AcknowledgeIncident(ctx context.Context, id int64, by string) (sitemon.Incident, error) {
-	i, err := f.Incident(ctx, id)
-	i.AcknowledgedAt, i.AcknowledgedBy = testNow, by
-	i.Timeline = append(i.Timeline, sitemon.IncidentEvent{At: testNow, Kind: sitemon.EventAcknowledged, By: by})
-	return i, err
-}
-
-func (f *apiStore) CommentIncident(ctx context.Context, id int64, by, text string) (sitemon.Incident, error) {
-	i, err := f.Incident(ctx, id)
-	i.Timeline = append(i.Timeline, sitemon.IncidentEvent{At: testNow, Kind: sitemon.EventComment, By: by, Text: text})
-	return i, err
 }
 
 func (f *apiStore) Reloads(_ context.Context, limit int) ([]sitemon.Reload, error) {

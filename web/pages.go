@@ -18,7 +18,7 @@ var templateFiles embed.FS
 
 // pageNames are the pages; each has its file in templates, which defines
 // "content" and the page's parts.
-var pageNames = []string{"sites", "site", "config", "monitors", "error"}
+var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "error"}
 
 // pages renders the HTML pages. A page is layout.html around its content; a part
 // is a piece of a page that can be fetched alone, with ?parts=a,b, to take the
@@ -45,6 +45,10 @@ func (s *Server) pageRoutes() []route {
 	return []route{
 		{"GET", "/{$}", classPage, nil, s.sitesPage},
 		{"GET", "/sites/{name}", classPage, nil, s.sitePage},
+		{"GET", "/incidents", classPage, nil, s.incidentsPage},
+		{"GET", "/incidents/{id}", classPage, nil, s.incidentPage},
+		{"POST", "/incidents/{id}/acknowledge", classPage, nil, s.acknowledgeForm},
+		{"POST", "/incidents/{id}/comments", classPage, nil, s.commentForm},
 		{"GET", "/config", classPage, nil, s.configPage},
 		{"GET", "/monitors", classPage, nil, s.monitorsPage},
 		{"GET", "/static/{hash}/{file...}", classStatic, nil, s.pages.assets.serve},
@@ -66,7 +70,7 @@ type layout struct {
 
 // Current says which entry of the navigation the page belongs to.
 func (l layout) Current(entry string) bool {
-	return entry == l.Page || entry == "sites" && l.Page == "site"
+	return entry == l.Page || entry == l.Page+"s" // the page of one is under that of all
 }
 
 // layoutOf fills in what does not depend on the page.

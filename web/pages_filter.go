@@ -112,13 +112,13 @@ func (f siteFilter) chips(all []sitemon.SiteState) []chip {
 	address := func(st sitemon.Status) string {
 		return siteFilter{Status: st, Group: f.Group, Text: f.Text}.url()
 	}
-	chips := []chip{{statusView{"", "All"}, total, address(""), f.Status == ""}}
+	chips := []chip{{Status: statusView{"", "All"}, Count: total, URL: address(""), Current: f.Status == ""}}
 	for _, st := range sitemon.Statuses {
 		seldom := st == sitemon.StatusMaintenance || st == sitemon.StatusPaused
 		if seldom && counts[st] == 0 && f.Status != st {
 			continue
 		}
-		chips = append(chips, chip{newStatusView(st), counts[st], address(st), f.Status == st})
+		chips = append(chips, chip{Status: newStatusView(st), Count: counts[st], URL: address(st), Current: f.Status == st})
 	}
 	return chips
 }

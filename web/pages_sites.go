@@ -42,6 +42,7 @@ type sentence struct {
 type chip struct {
 	Status  statusView // Name is "" for all
 	Count   int
+	Note    string // instead of the count
 	URL     string
 	Current bool
 }

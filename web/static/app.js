@@ -1,5 +1,5 @@
 // What every page does: times, the stream, the banner, keys. A page's own part is
-// in sites.js and site.js.
+// in the file of its name.
 
 import { fetchParts, throttled } from "./fragments.js";
 import { connect } from "./live.js";
@@ -26,6 +26,8 @@ const refresh = throttled(() => fetchParts(location.href, ["banner", ...parts]),
 const on = { config: refresh, resync: refresh };
 
 if (page === "sites") Object.assign(on, (await import("./sites.js")).start(refresh));
+if (page === "incidents") Object.assign(on, (await import("./incidents.js")).start());
+if (page === "incident") Object.assign(on, (await import("./incident.js")).start(refresh));
 if (page === "site") Object.assign(on, (await import("./site.js")).start(refresh));
 
 const poll = Number(document.body.dataset.poll);
