@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
@@ -103,11 +104,8 @@ func (c *cluster) networkFaults() []fault {
 	}
 }
 
-const (
-	faultTopic = "monitor_reports" // of the reports
-	// topicAnew is the one fault that leaves gaps without a reason.
-	topicAnew = "topic made anew"
-)
+// faultTopic is the topic of the reports.
+const faultTopic = "monitor_reports"
 
 // topicFaults are what people do to the topic of the reports. Messages that no
 // writer has recorded yet are lost with a topic that is deleted, and their slots
@@ -126,7 +124,7 @@ func (c *cluster) topicFaults() []fault {
 				return resp.Errors[faultTopic]
 			})
 		}},
-		{topicAnew, 1, func(ctx context.Context, random *rand.Rand) {
+		{"topic made anew", 1, func(ctx context.Context, random *rand.Rand) {
 			topic := kafka.TopicConfig{Topic: faultTopic, ReplicationFactor: 1}
 			c.administer("ask for the partitions", func(ctx context.Context) error {
 				if topic.NumPartitions = c.partitions(ctx, client); topic.NumPartitions == 0 {
@@ -135,6 +133,7 @@ func (c *cluster) topicFaults() []fault {
 				return nil
 			})
 			c.administer("delete the topic", func(ctx context.Context) error {
+				c.deleted = append(c.deleted, time.Now())
 				resp, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{faultTopic}})
 				if err != nil {
 					return err
@@ -151,6 +150,14 @@ func (c *cluster) topicFaults() []fault {
 			})
 		}},
 	}
+}
+
+// lostWithTopic reports whether reports of these slots may have been lost with a
+// topic that was deleted: no writer had read them yet.
+func (c *cluster) lostWithTopic(from, to time.Time) bool {
+	return slices.ContainsFunc(c.deleted, func(at time.Time) bool {
+		return from.After(at.Add(-45*time.Second)) && to.Before(at.Add(5*time.Second))
+	})
 }
 
 // but is the error, unless it is the one that a second try gives after a first one

@@ -56,6 +56,7 @@ type cluster struct {
 	kafka    *testkit.KafkaServer
 	postgres *testkit.PostgresServer
 	parts    []*part
+	deleted  []time.Time // when the topic was
 }
 
 // part is one process of ours, which is started again whenever it is killed.
