@@ -138,6 +138,8 @@ func (s *Sharer) partitions(ctx context.Context) (n int, ok bool) {
 	switch {
 	case err == nil && n < s.of && s.extend(tried, s.of):
 		return 0, false
+	case err == nil && s.dividedBefore(tried, n):
+		return 0, false
 	case err == nil:
 		s.of = n
 	case ctx.Err() != nil:
@@ -177,6 +179,25 @@ func (s *Sharer) count(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, sitemon.ErrNotFound
+}
+
+// dividedBefore reports whether the group has divided fewer shards than there are:
+// another member has given the topic its partitions back since. Where the group
+// does not say, it has not.
+func (s *Sharer) dividedBefore(ctx context.Context, partitions int) bool {
+	r, err := s.opts.Broker.Client().DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{s.opts.Group}})
+	if err != nil || len(r.Groups) != 1 || r.Groups[0].Error != nil || r.Groups[0].GroupState != "Stable" {
+		return false
+	}
+	divided := 0
+	for _, m := range r.Groups[0].Members {
+		for _, t := range m.MemberAssignments.Topics {
+			if t.Topic == s.opts.Topic {
+				divided += len(t.Partitions)
+			}
+		}
+	}
+	return divided > 0 && divided < partitions
 }
 
 // extend gives the topic its partitions back: it was deleted, and a broker that
