@@ -188,7 +188,8 @@ func (p *process) waitTold(h *hook) (incidents []incidentRow) {
 			p.t.Logf("missing: %s", missing)
 		}
 	}()
-	waitFor(p.t, "all incidents are over and told", func() bool {
+	// What a process had taken when it was killed is free again after a minute.
+	waitLong(p.t, "all incidents are over and told", func() bool {
 		var list struct{ Incidents []incidentRow }
 		p.get("/api/v1/incidents", &list)
 		incidents = list.Incidents

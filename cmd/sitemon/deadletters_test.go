@@ -37,7 +37,7 @@ func newLetters(t *testing.T, addr string, letters ...kafka.Message) (topic stri
 	}
 	w := &kafka.Writer{Addr: kafka.TCP(addr), Topic: broker.DeadTopic(topic), RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond}
 	defer func() { _ = w.Close() }()
-	for range 20 {
+	for range 200 {
 		if err = w.WriteMessages(t.Context(), letters...); err == nil {
 			return topic
 		}
