@@ -77,7 +77,7 @@ func (l layout) Current(entry string) bool {
 func (s *Server) layoutOf(page, title string, parts ...string) layout {
 	l := layout{
 		Page: page, Title: title, Parts: strings.Join(parts, ","),
-		Events: "/api/v1/events?types=status,config", Assets: s.pages.assets.base,
+		Events: "/api/v1/events?types=status,incident,config", Assets: s.pages.assets.base,
 		Icon: "favicon.svg", Version: s.Version,
 	}
 	if _, refused := s.Reloader.Running(); refused != nil {

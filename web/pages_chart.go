@@ -91,12 +91,13 @@ func chartPath(r availability.Result, top time.Duration, of func(*availability.L
 	return b.String()
 }
 
-// chartBands draws down time, from the lower edge up, and the steps of which
-// nothing is known between the first and the last known one.
+// chartBands draws down time, from the lower edge up, maintenance, from the upper
+// edge down, and the steps of which nothing is known between the first and the last
+// known one.
 func chartBands(r availability.Result, step time.Duration) []chartBand {
 	first, last := -1, -1
 	for i, k := range r.Buckets {
-		if k.Coverage > 0 {
+		if k.Coverage > 0 || k.Maintenance > 0 {
 			last = i
 			if first < 0 {
 				first = i
@@ -108,20 +109,25 @@ func chartBands(r availability.Result, step time.Duration) []chartBand {
 		x := chartX(r, k.Start)
 		width := chartX(r, k.Start.Add(step)) - x
 		known := k.Up + k.Degraded + k.Down
+		var planned float64
+		if k.Maintenance > 0 {
+			planned = max(chartHeight*float64(k.Maintenance)/float64(known+k.Unknown+k.Maintenance), 6)
+			bands = append(bands, newChartBand("band-maintenance", x, 0, width, planned))
+		}
 		switch {
 		case k.Down > 0:
 			height := max(chartHeight*float64(k.Down)/float64(known), 6)
-			bands = append(bands, newChartBand("band-down", x, width, height))
-		case known == 0 && i > first && i < last:
-			bands = append(bands, newChartBand("band-unknown", x, width, chartHeight))
+			bands = append(bands, newChartBand("band-down", x, chartHeight-height, width, height))
+		case known == 0 && i > first && i < last && planned < chartHeight:
+			bands = append(bands, newChartBand("band-unknown", x, planned, width, chartHeight-planned))
 		}
 	}
 	return bands
 }
 
-func newChartBand(class string, x, width, height float64) chartBand {
+func newChartBand(class string, x, y, width, height float64) chartBand {
 	f := func(v float64) string { return fmt.Sprintf("%.1f", v) }
-	return chartBand{class, f(x), f(chartHeight - height), f(width), f(height)}
+	return chartBand{class, f(x), f(y), f(width), f(height)}
 }
 
 // phaseStrip is a report's phases side by side; empty where none took place.

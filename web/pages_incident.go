@@ -115,7 +115,7 @@ func (s *Server) newIncidentPage(i *sitemon.Incident) incidentPage {
 	for _, e := range i.Timeline {
 		d.Timeline = append(d.Timeline, newTimelineRow(e))
 	}
-	d.layout = s.layoutOf("incident", d.Headline.Text, "state", "facts", "timeline", "acknowledge", "evidence", "markdown")
+	d.layout = s.layoutOf("incident", d.Headline.Text, "state", "facts", "timeline", "acknowledged", "acknowledge", "evidence", "markdown")
 	if d.Headline.Since != nil {
 		d.Title = i.Site + " is down"
 	}
@@ -214,13 +214,17 @@ func shortened(s string, n int) string {
 	return strings.TrimSpace(string([]rune(s)[:n-1])) + "…"
 }
 
-// acknowledgeForm is what the button of an incident's page sends.
+// acknowledgeForm is what the button of an incident's page sends, with a comment
+// where one is written beside it.
 func (s *Server) acknowledgeForm(w http.ResponseWriter, r *http.Request) error {
 	id, said, err := readIncidentForm(r)
 	if err != nil {
 		return err
 	}
 	i, err := s.Incidents.AcknowledgeIncident(r.Context(), id, said.By)
+	if err == nil && said.Text != "" {
+		i, err = s.Incidents.CommentIncident(r.Context(), id, said.By, said.Text)
+	}
 	if err != nil {
 		return incidentError(err)
 	}

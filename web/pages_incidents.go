@@ -125,14 +125,28 @@ func (s *Server) incidentsPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) incidents(ctx context.Context, f incidentFilter) (list []sitemon.Incident, next string, err error) {
 	q := sitemon.IncidentQuery{Site: f.Site, Cursor: f.Cursor, Limit: incidentsShown}
 	if f.Open != "" {
-		open := f.Open == "true"
-		q.Open = &open
+		q.Open = new(f.Open == "true")
 	}
 	list, next, err = s.Incidents.Incidents(ctx, q)
 	if errors.Is(err, sitemon.ErrInvalid) && q.Cursor != "" {
 		return nil, "", badParameter("cursor", "%q is not one that a page leads to", q.Cursor)
 	}
 	return list, next, err
+}
+
+// openCounted is how many open incidents are counted for the list of sites.
+const openCounted = 20
+
+// openIncidents is "2 open incidents", "" for none.
+func (s *Server) openIncidents(ctx context.Context) (string, error) {
+	list, more, err := s.Incidents.Incidents(ctx, sitemon.IncidentQuery{Open: new(true), Limit: openCounted})
+	switch {
+	case err != nil || len(list) == 0:
+		return "", err
+	case more != "":
+		return fmt.Sprintf("More than %d open incidents", len(list)), nil
+	}
+	return plural(len(list), "open incident"), nil
 }
 
 // fillIncidents lists those that the filter selects. The open ones are on top of the

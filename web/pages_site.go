@@ -12,8 +12,12 @@ import (
 	"sitemon/availability"
 )
 
-// reportsShown is how many reports a site's page lists at once.
-const reportsShown = 50
+const (
+	// reportsShown is how many reports a site's page lists at once.
+	reportsShown = 50
+	// siteIncidents is how many incidents it lists.
+	siteIncidents = 10
+)
 
 // sitePage is the page of one site.
 type sitePage struct {
@@ -30,6 +34,10 @@ type sitePage struct {
 	Ranges []rangeLink
 	Chart  chartView
 	Last   *lastReport
+	// Locations are those that see it, where they are several.
+	Locations    []locationRow
+	Incidents    []incidentRow
+	AllIncidents string // where all of its incidents are, "" for none
 	List   reportList
 }
 
@@ -111,13 +119,14 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := newSitePage(st, s.layoutOf("site", st.Name, "state", "day", "shares", "chart", "last", "reports"))
+	d := newSitePage(st, s.layoutOf("site", st.Name, "state", "day", "shares", "chart", "incidents", "locations", "last", "reports"))
 	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
 	d.List = newReportList(st.Name, query, reports, next)
 	if st.LastReport != nil {
 		d.Last = newLastReport(*st.LastReport, s.Now())
 	}
 	d.State = newSiteSentence(st, reports, s.Now())
+	d.Locations = locationRows(st.Locations, s.Now())
 	if d.State.Status.Name == string(sitemon.StatusDown) {
 		d.Icon = "favicon-down.svg"
 	}
@@ -135,6 +144,16 @@ func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteSt
 			return err
 		}
 		d.Shares = shareViews(figures[st.Name], len(figureNames))
+	}
+	if parts.has("incidents") {
+		list, _, err := s.Incidents.Incidents(ctx, sitemon.IncidentQuery{Site: st.Name, Limit: siteIncidents})
+		if err != nil {
+			return err
+		}
+		d.Incidents = incidentRows(list, s.Now())
+		if len(list) > 0 {
+			d.AllIncidents = incidentFilter{Site: st.Name}.url()
+		}
 	}
 	if parts.has("chart") {
 		now := s.Now()
@@ -176,6 +195,30 @@ func newSitePage(st sitemon.SiteState, l layout) sitePage {
 	}
 	d.Rhythm = fmt.Sprintf("%s, every %s, timeout %s", st.Kind, spanText(st.Interval), spanText(st.Timeout))
 	return d
+}
+
+// locationRow is the site as one location sees it.
+type locationRow struct {
+	Name          string
+	Status        statusView
+	Reason, Error string
+	Since, Newest *ageView
+}
+
+// locationRows are nil where there is one location alone: it says what the site's
+// status says.
+func locationRows(locations []sitemon.LocationState, now time.Time) []locationRow {
+	if len(locations) < 2 {
+		return nil
+	}
+	rows := make([]locationRow, len(locations))
+	for i, l := range locations {
+		rows[i] = locationRow{Name: l.Location, Status: newStatusView(l.Status), Since: newAgeView(l.Since, now), Newest: newAgeView(l.LastSlot, now)}
+		if l.Status != sitemon.StatusUp {
+			rows[i].Reason, rows[i].Error = reasonText(l.Reason), l.Error
+		}
+	}
+	return rows
 }
 
 // spanText is a setting's duration: "30 s", "1.5 s", "5 min".

@@ -23,6 +23,7 @@ const (
 type sitesPage struct {
 	layout
 	State  sentence
+	Open   string // "2 open incidents", "" for none
 	Chips  []chip
 	Filter siteFilter
 	Groups []groupOption // to choose from
@@ -99,6 +100,11 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 		d.Poll = 10
 	} else {
 		d.Events = "/api/v1/events"
+	}
+	if parts.has("summary") {
+		if d.Open, err = s.openIncidents(r.Context()); err != nil {
+			return err
+		}
 	}
 	if d.State.Status.Name == string(sitemon.StatusDown) {
 		d.Icon = "favicon-down.svg"
@@ -267,9 +273,9 @@ func groupNote(sites []*sitemon.SiteState) string {
 	}
 	var note strings.Builder
 	note.WriteString(plural(len(sites), "site"))
-	for _, st := range []sitemon.Status{sitemon.StatusDown, sitemon.StatusDegraded, sitemon.StatusUnknown} {
+	for _, st := range []sitemon.Status{sitemon.StatusDown, sitemon.StatusDegraded, sitemon.StatusUnknown, sitemon.StatusMaintenance} {
 		if n := counts[st]; n > 0 {
-			fmt.Fprintf(&note, ", %d %s", n, st)
+			fmt.Fprintf(&note, ", %d %s", n, predicate(st))
 		}
 	}
 	return note.String()
@@ -292,7 +298,7 @@ func newSentence(all []sitemon.SiteState) sentence {
 			continue
 		}
 		if len(said) > 0 {
-			said = append(said, fmt.Sprintf("%d %s", n, st))
+			said = append(said, fmt.Sprintf("%d %s", n, predicate(st)))
 			continue
 		}
 		if trouble := st == sitemon.StatusDown || st == sitemon.StatusDegraded || st == sitemon.StatusUnknown; trouble || n == len(all) {
@@ -301,7 +307,7 @@ func newSentence(all []sitemon.SiteState) sentence {
 			continue
 		}
 		worst = sitemon.StatusUp
-		said = append(said, headline(counts[sitemon.StatusUp], counts[sitemon.StatusUp], sitemon.StatusUp), fmt.Sprintf("%d %s", n, st))
+		said = append(said, headline(counts[sitemon.StatusUp], counts[sitemon.StatusUp], sitemon.StatusUp), fmt.Sprintf("%d %s", n, predicate(st)))
 	}
 	if len(said) == 0 {
 		worst = sitemon.StatusUp
@@ -314,9 +320,9 @@ func newSentence(all []sitemon.SiteState) sentence {
 func headline(n, of int, st sitemon.Status) string {
 	switch {
 	case of == 1:
-		return "1 site " + string(st)
+		return "1 site " + predicate(st)
 	case n == of:
-		return fmt.Sprintf("All %d sites %s", n, st)
+		return fmt.Sprintf("All %d sites %s", n, predicate(st))
 	}
-	return fmt.Sprintf("%d of %s %s", n, plural(of, "site"), st)
+	return fmt.Sprintf("%d of %s %s", n, plural(of, "site"), predicate(st))
 }

@@ -341,7 +341,7 @@ func TestPartsAreFetchedAlone(t *testing.T) {
 
 // With very many reports the list follows the statuses alone.
 func TestSitesOfManyReports(t *testing.T) {
-	for interval, want := range map[time.Duration]string{time.Minute: `data-events="/api/v1/events" data-poll="60"`, time.Second: `data-events="/api/v1/events?types=status,config" data-poll="10"`} {
+	for interval, want := range map[time.Duration]string{time.Minute: `data-events="/api/v1/events" data-poll="60"`, time.Second: `data-events="/api/v1/events?types=status,incident,config" data-poll="10"`} {
 		store := manySites(100, nil)
 		for i := range store.sites {
 			store.sites[i].Interval, store.sites[i].Enabled = interval, true

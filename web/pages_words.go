@@ -58,6 +58,14 @@ func newStatusView[S ~string](s S) statusView {
 	return statusView{string(s), strings.ToUpper(string(s)[:1]) + string(s)[1:]}
 }
 
+// predicate is a status as a sentence says it of sites: "3 sites in maintenance".
+func predicate(st sitemon.Status) string {
+	if st == sitemon.StatusMaintenance {
+		return "in maintenance"
+	}
+	return string(st)
+}
+
 // timeView is a moment. Scripts show it in the reader's time zone.
 type timeView struct {
 	Machine string // RFC 3339

@@ -96,11 +96,12 @@ function axisText(seconds, incr) {
 const axisLatency = (ms) => (ms >= 1000 ? `${+(ms / 1000).toFixed(2)} s` : `${+ms.toFixed(2)} ms`);
 
 // drawBands draws the time down from the lower edge up, as high as its share of
-// the step, and steps of which nothing is known between known ones.
+// the step, maintenance hatched from the upper edge down, and steps of which nothing
+// is known between known ones.
 function drawBands(u, holder, buckets, step) {
   const { ctx } = u;
   const { left, top, width, height } = u.bbox;
-  const known = buckets.map((b) => b.coverage > 0);
+  const known = buckets.map((b) => b.coverage > 0 || b.maintenance_s > 0);
   const first = known.indexOf(true);
   const last = known.lastIndexOf(true);
   ctx.save();
@@ -111,18 +112,43 @@ function drawBands(u, holder, buckets, step) {
     const start = Date.parse(b.start) / 1000;
     const x = u.valToPos(start, "x", true);
     const w = u.valToPos(start + step, "x", true) - x;
+    let planned = 0;
+    if (b.maintenance_s > 0) {
+      const share = b.maintenance_s / (b.up_s + b.degraded_s + b.down_s + b.unknown_s + b.maintenance_s);
+      planned = Math.max(height * share, 6 * devicePixelRatio);
+      hatch(ctx, colour(holder, "--maintenance"), x, top, w, planned);
+    }
     if (b.down_s > 0) {
       const share = b.down_s / (b.up_s + b.degraded_s + b.down_s);
       const h = Math.max(height * share, 6 * devicePixelRatio);
       ctx.globalAlpha = 0.25;
       ctx.fillStyle = colour(holder, "--down");
       ctx.fillRect(x, top + height - h, w, h);
-    } else if (!known[i] && i > first && i < last) {
+    } else if (!(b.coverage > 0) && i > first && i < last) {
       ctx.globalAlpha = 0.12;
       ctx.fillStyle = colour(holder, "--unknown");
-      ctx.fillRect(x, top, w, height);
+      ctx.fillRect(x, top + planned, w, Math.max(height - planned, 0));
     }
   });
+  ctx.restore();
+}
+
+// hatch fills a rectangle with slanted lines, which go on from one to its neighbour.
+function hatch(ctx, stroke, x, y, w, h) {
+  const apart = 8 * devicePixelRatio;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(x, y, w, h);
+  ctx.clip();
+  ctx.globalAlpha = 0.55;
+  ctx.strokeStyle = stroke;
+  ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.beginPath();
+  for (let at = Math.floor((x - h) / apart) * apart; at < x + w; at += apart) {
+    ctx.moveTo(at, y + h);
+    ctx.lineTo(at + h, y);
+  }
+  ctx.stroke();
   ctx.restore();
 }
 
@@ -134,9 +160,10 @@ function showTip(u, tip, buckets, step) {
   const start = new Date(b.start);
   const end = new Date(start.getTime() + step * 1000);
   const lines = [`${dayText(start)} ${clockText(start)} – ${clockText(end)}`];
-  if (b.latency_us?.p95) lines.push(`p50 ${latencyText(b.latency_us.p50)} · p95 ${latencyText(b.latency_us.p95)}`);
+  if (b.latency_us?.p95) lines.push(`p50 ${latencyText(b.latency_us.p50)} · p95 ${latencyText(b.latency_us.p95)} · p99 ${latencyText(b.latency_us.p99)}`);
   if (b.down_s > 0) lines.push(`down for ${ageText(b.down_s, true)}`);
-  lines.push(b.coverage > 0 ? `${b.reports} reports` : "nothing known");
+  if (b.maintenance_s > 0) lines.push(`in maintenance for ${ageText(b.maintenance_s, true)}`);
+  if (b.coverage > 0 || !b.maintenance_s) lines.push(b.coverage > 0 ? `${b.reports} reports` : "nothing known");
   tip.replaceChildren(...lines.map((text) => Object.assign(document.createElement("div"), { textContent: text })));
   const x = u.over.offsetLeft + u.cursor.left;
   const flip = x > u.width / 2;

@@ -22,7 +22,7 @@ async function send(form, button) {
   if (button) button.disabled = true;
   let sent = false;
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const answer = await fetch(button?.hasAttribute("formaction") ? button.formAction : form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
     sent = answer.ok;
     if (!sent) error.textContent = `It was not saved: ${await reason(answer)}`;
   } catch {

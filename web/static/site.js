@@ -9,7 +9,7 @@ export function start(refresh) {
 
   // The newest reports only: who reads older ones is left in peace.
   const newest = () => document.querySelector("[data-part='reports']").dataset.old === undefined;
-  const follow = throttled(() => fetchParts(location.href, ["state", "last", ...(newest() ? ["reports"] : [])]), 1000);
+  const follow = throttled(() => fetchParts(location.href, ["state", "locations", "last", ...(newest() ? ["reports"] : [])]), 1000);
   const sumUp = throttled(async () => {
     await fetchParts(location.href, ["shares", "day"]);
     await chart?.load();
@@ -35,5 +35,6 @@ export function start(refresh) {
     follow();
     sumUp();
   };
-  return { report: both, status: both, resync: () => { refresh(); sumUp(); } };
+  const incidents = throttled(() => fetchParts(location.href, ["incidents"]), 1000);
+  return { report: both, status: both, incident: incidents, resync: () => { refresh(); sumUp(); } };
 }

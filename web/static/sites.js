@@ -9,7 +9,9 @@ export function start(refresh) {
   const rows = new Rows();
   const changes = followChanges(rows);
   filterLive();
+  const sumUp = throttled(() => fetchParts(location.href, ["summary"]), 1000);
   return {
+    incident: sumUp,
     status: (s) => changes(s.site),
     report: (r) => {
       if (rows.of(r.site)?.dataset.fresh !== undefined) changes(r.site); // its first report
