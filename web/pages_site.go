@@ -38,7 +38,7 @@ type sitePage struct {
 	Locations    []locationRow
 	Incidents    []incidentRow
 	AllIncidents string // where all of its incidents are, "" for none
-	List   reportList
+	List         reportList
 }
 
 // siteSentence says how the site is: "Up for 12 d 4 h · p95 182 ms · …".
