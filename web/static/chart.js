@@ -144,9 +144,9 @@ function hatch(ctx, stroke, x, y, w, h) {
   ctx.strokeStyle = stroke;
   ctx.lineWidth = 2 * devicePixelRatio;
   ctx.beginPath();
-  for (let at = Math.floor((x - h) / apart) * apart; at < x + w; at += apart) {
-    ctx.moveTo(at, y + h);
-    ctx.lineTo(at + h, y);
+  for (let at = Math.floor(x / apart) * apart; at < x + w + h; at += apart) {
+    ctx.moveTo(at, y);
+    ctx.lineTo(at - h, y + h);
   }
   ctx.stroke();
   ctx.restore();
