@@ -21,7 +21,7 @@ build-all: ## Compile every package for Linux, macOS and Windows.
 	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
 
 test: ## Run all tests with the race detector, Kafka and Postgres; say what was missing or skipped, and why.
-	$(GO) run ./internal/testreport -timeout 15m $(PACKAGES)
+	$(GO) run ./internal/testreport -timeout 25m $(PACKAGES)
 
 race: ## Run the tests three times with the race detector, in random order.
 	$(GO) run ./internal/testreport -timeout 30m -count 3 -shuffle on $(PACKAGES)
