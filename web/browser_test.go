@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -57,10 +58,20 @@ type tab struct {
 // open opens path in a new tab, and waits until it is live.
 func open(t *testing.T, browser context.Context, store *apiStore, path string) *tab {
 	t.Helper()
+	b := newTab(t, browser, store, func(h http.Handler) http.Handler { return h })
+	b.do(chromedp.Navigate(b.server.URL + path))
+	b.wait(`document.querySelector("[data-live]").dataset.state === "live"`)
+	b.wait(`(window.opened = true)`) // gone after a reload
+	return b
+}
+
+// newTab opens an empty tab beside a server, whose handler wrap may change.
+func newTab(t *testing.T, browser context.Context, store *apiStore, wrap func(http.Handler) http.Handler) *tab {
+	t.Helper()
 	b := &tab{t: t, store: liveStore{store}, hub: web.NewHub()}
-	b.server = httptest.NewServer(newServer(t, store, func(o *web.Options) {
+	b.server = httptest.NewServer(wrap(newServer(t, store, func(o *web.Options) {
 		o.Sites, o.History, o.Operations, o.Reloader, o.Hub = b.store, b.store, b.store, b.store, b.hub
-	}).Handler())
+	}).Handler()))
 	t.Cleanup(b.server.Close)
 	t.Cleanup(b.server.CloseClientConnections) // streams would hold Close up
 	ctx, stop := chromedp.NewContext(browser)
@@ -79,9 +90,6 @@ func open(t *testing.T, browser context.Context, store *apiStore, path string) *
 			}
 		}
 	}()
-	b.do(chromedp.Navigate(b.server.URL + path))
-	b.wait(`document.querySelector("[data-live]").dataset.state === "live"`)
-	b.wait(`(window.opened = true)`) // gone after a reload
 	return b
 }
 
@@ -162,6 +170,9 @@ func TestBrowser(t *testing.T) {
 		{"first site", browserFirstSite},
 		{"site", browserSite},
 		{"removed site", browserRemovedSite},
+		{"incidents", browserIncidents},
+		{"incident", browserIncident},
+		{"without scripts", browserWithoutScripts},
 		{"reconnect", browserReconnect},
 		{"keys and theme", browserKeysAndTheme},
 		{"policy", browserPolicy},
@@ -324,7 +335,7 @@ func browserKeysAndTheme(t *testing.T, browser context.Context) {
 
 // Every page loads without a complaint of the browser.
 func browserPolicy(t *testing.T, browser context.Context) {
-	for _, path := range []string{"/", "/sites/shop%2Fcheckout?range=1h", "/sites/new", "/config", "/monitors"} {
+	for _, path := range []string{"/", "/sites/shop%2Fcheckout?range=1h", "/sites/new", "/incidents", "/incidents/42", "/config", "/monitors"} {
 		b := open(t, browser, newAPIStore(), path)
 		b.wait(`document.readyState === "complete"`)
 		b.wait(`document.documentElement.scrollWidth <= innerWidth`)

@@ -46,7 +46,7 @@ var inlineCode = regexp.MustCompile(`(?i)<script(?:[^>]*)>[^<]|<style|\sstyle=|\
 // The content security policy forbids these; the browser test sees the same.
 func TestPagesHoldNoInlineCode(t *testing.T) {
 	s := newServer(t, newAPIStore())
-	for _, target := range []string{"/", "/sites/shop%2Fcheckout", "/config", "/monitors"} {
+	for _, target := range []string{"/", "/sites/shop%2Fcheckout", "/incidents", "/incidents/42", "/config", "/monitors"} {
 		if m := inlineCode.FindString(page(t, s, target, 200)); m != "" {
 			t.Errorf("%s holds %q", target, m)
 		}

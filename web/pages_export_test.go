@@ -9,3 +9,6 @@ var (
 
 // SitesShown is how many sites the list shows at once.
 const SitesShown = sitesShown
+
+// IncidentsShown is how many open and how many resolved incidents a page lists.
+const IncidentsShown = incidentsShown

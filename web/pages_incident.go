@@ -192,7 +192,7 @@ func newTimelineRow(e sitemon.IncidentEvent) timelineRow {
 	case sitemon.EventParent:
 		row.Text, row.Said = "Dependency", e.Text
 	default:
-		row.Text, row.Said = capital(string(e.Kind)), e.Text
+		row.Text, row.Said = "Note", string(e.Kind)+" "+e.Text
 	}
 	return row
 }

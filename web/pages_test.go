@@ -89,6 +89,9 @@ func TestSitesSentence(t *testing.T) {
 		{"at the start", 3, map[int]sitemon.Status{0: unknown, 1: unknown, 2: unknown}, "All 3 sites unknown"},
 		{"paused is no trouble", 4, map[int]sitemon.Status{0: paused}, "All 3 sites up, 1 paused"},
 		{"all paused", 2, map[int]sitemon.Status{0: paused, 1: paused}, "All 2 sites paused"},
+		{"maintenance is no trouble", 4, map[int]sitemon.Status{0: sitemon.StatusMaintenance, 1: paused}, "All 2 sites up, 1 in maintenance, 1 paused"},
+		{"all in maintenance", 2, map[int]sitemon.Status{0: sitemon.StatusMaintenance, 1: sitemon.StatusMaintenance}, "All 2 sites in maintenance"},
+		{"maintenance beside trouble", 4, map[int]sitemon.Status{0: sitemon.StatusMaintenance, 1: down}, "1 of 4 sites down, 1 in maintenance"},
 		{"paused beside trouble", 4, map[int]sitemon.Status{0: paused, 1: down}, "1 of 4 sites down, 1 paused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -320,6 +323,8 @@ func TestPartsAreFetchedAlone(t *testing.T) {
 		"/?parts=tools,list":                   {"tools", "chips", "list"},
 		"/sites/docs?parts=state,shares,chart": {"state", "day", "shares", "chart"},
 		"/sites/docs?parts=last,reports":       {"last", "reports"},
+		"/incidents?parts=summary,tools,list":  {"summary", "tools", "chips", "list"},
+		"/incidents/42?parts=state,facts":      {"state", "facts"},
 		"/config?parts=config":                 {"config"},
 		"/monitors?parts=monitors":             {"monitors"},
 	} {
