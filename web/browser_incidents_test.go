@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -51,14 +52,14 @@ func browserIncident(t *testing.T, browser context.Context) {
 
 	b.do(
 		chromedp.SendKeys(chromedp.CSS("#by"), "bob"),
-		chromedp.Click(chromedp.CSS("[data-part=acknowledge] button")),
+		press("[data-part=acknowledge] button"),
 	)
 	b.wait(`document.querySelector("[data-part=acknowledged]").innerText === "Acknowledged by bob"`)
 	b.wait(`!document.querySelector("[data-part=acknowledge] button")`)
 	b.wait(`document.querySelector("[data-part=facts]").innerText.includes("Acknowledged")`)
 	b.do(
 		chromedp.SendKeys(chromedp.CSS("#text"), "the <b>disk</b> is full"),
-		chromedp.Click(chromedp.CSS(".remark > .actions > button")),
+		press(".remark > .actions > button"),
 	)
 	b.wait(`document.querySelector("[data-part=timeline]").innerText.includes("the <b>disk</b> is full")`)
 	b.wait(`document.querySelector("#text").value === "" && document.querySelector("#by").value === "bob"`)
@@ -68,10 +69,16 @@ func browserIncident(t *testing.T, browser context.Context) {
 	b.store.change(func(f *apiStore) { f.incidents = nil })
 	b.do(
 		chromedp.SendKeys(chromedp.CSS("#text"), "lost?"),
-		chromedp.Click(chromedp.CSS(".remark > .actions > button")),
+		press(".remark > .actions > button"),
 	)
 	b.wait(`document.querySelector(".form-error").innerText === "It was not saved: there is no such incident"`)
 	b.want("comment", b.value("#text"), "lost?")
+}
+
+// press clicks on what a selector finds at that moment: parts of the page are
+// exchanged while a test looks for them.
+func press(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).click()", selector))
 }
 
 func (b *tab) value(selector string) string {
