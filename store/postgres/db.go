@@ -56,8 +56,9 @@ type Options struct {
 	// FiveMinuteRetention is how long sums of 5 minutes are kept; 0 is
 	// [DefaultFiveMinuteRetention].
 	FiveMinuteRetention time.Duration
-	// HourRetention is how long sums of hours are kept; those of days stay for
-	// ever. 0 is [DefaultHourRetention].
+	// HourRetention is how long sums of hours are kept, at least a day longer than
+	// reports and sums of 5 minutes; those of days stay for ever. 0 is
+	// [DefaultHourRetention].
 	HourRetention time.Duration
 	// SeedZone is the zone of the times in the tables of the original system, which
 	// are taken over where they are found; nil is that of the process.
@@ -120,7 +121,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 		keep: rollup.Retention{
 			Reports: cmp.Or(opts.Retention, DefaultRetention), FiveMinutes: cmp.Or(opts.FiveMinuteRetention, DefaultFiveMinuteRetention),
 			Hours: cmp.Or(opts.HourRetention, DefaultHourRetention),
-		},
+		}.Sound(),
 		clock:     opts.Clock,
 		prepared:  make(chan struct{}),
 		id:        rand.Text(),

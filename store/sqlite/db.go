@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"sitemon/store/internal/ledger"
+	"sitemon/store/internal/rollup"
 )
 
 // How long what is recorded is kept unless [Options] say otherwise.
@@ -51,8 +52,9 @@ type Options struct {
 	// FiveMinuteRetention is how long sums of 5 minutes are kept; 0 is
 	// [DefaultFiveMinuteRetention].
 	FiveMinuteRetention time.Duration
-	// HourRetention is how long sums of hours are kept; those of days stay for
-	// ever. 0 is [DefaultHourRetention].
+	// HourRetention is how long sums of hours are kept, at least a day longer than
+	// reports and sums of 5 minutes; those of days stay for ever. 0 is
+	// [DefaultHourRetention].
 	HourRetention time.Duration
 	// ReadOnly opens the file without migrating it or writing to it, also while
 	// another process has it open. What would write gives an error.
@@ -108,6 +110,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	if db.clock == nil {
 		db.clock = time.Now
 	}
+	db.hourRetention = rollup.Retention{Reports: db.retention, FiveMinutes: db.fiveRetention, Hours: db.hourRetention}.Sound().Hours
 	if err := db.open(ctx, opts.ReadOnly); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -71,6 +71,19 @@ func TestEdges(t *testing.T) {
 	}
 }
 
+// Between reports and sums of days there are always hours.
+func TestSound(t *testing.T) {
+	for _, c := range []struct{ keep, want rollup.Retention }{
+		{rollup.Retention{Reports: 30 * day, FiveMinutes: 14 * day, Hours: 730 * day}, rollup.Retention{Reports: 30 * day, FiveMinutes: 14 * day, Hours: 730 * day}},
+		{rollup.Retention{Reports: 30 * day, FiveMinutes: 14 * day, Hours: day}, rollup.Retention{Reports: 30 * day, FiveMinutes: 14 * day, Hours: 31 * day}},
+		{rollup.Retention{Reports: day, FiveMinutes: 14 * day, Hours: 14 * day}, rollup.Retention{Reports: day, FiveMinutes: 14 * day, Hours: 15 * day}},
+	} {
+		if got := c.keep.Sound(); got != c.want {
+			t.Errorf("of %v: got %v, want %v", c.keep, got, c.want)
+		}
+	}
+}
+
 // Sums from before there were histograms have no percentiles, and all others of
 // theirs.
 func TestOldSums(t *testing.T) {

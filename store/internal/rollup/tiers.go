@@ -9,6 +9,14 @@ import (
 // Retention is how long what is recorded is kept; the sums of days stay for ever.
 type Retention struct{ Reports, FiveMinutes, Hours time.Duration }
 
+// Sound returns the retention with sums of hours kept a day longer than reports and
+// sums of 5 minutes at least: between those and the sums of days there must be hours,
+// and days are made of them again where a report comes late.
+func (r Retention) Sound() Retention {
+	r.Hours = max(r.Hours, max(r.Reports, r.FiveMinutes)+Days.Width())
+	return r
+}
+
 // Tiers say what there is to answer from: the reports from Raw on, and as far as
 // they have been made the sums of 5 minutes from FirstFive on, those of hours from
 // FirstHour on, and all those of days. It is zero before the first rollup: then there
@@ -26,7 +34,7 @@ func NewTiers(p Progress, keep Retention, now time.Time) Tiers {
 	if p.Claimed.IsZero() {
 		return t
 	}
-	now = now.UTC()
+	keep, now = keep.Sound(), now.UTC()
 	t.Raw = earlier(ceil(now.Add(-keep.Reports), time.Hour), p.Hours)
 	t.FirstFive = later(p.Begin, earlier(ceil(now.Add(-keep.FiveMinutes), time.Hour), p.Hours))
 	t.FirstHour = earlier(ceil(now.Add(-keep.Hours), Days.Width()), p.Days)
