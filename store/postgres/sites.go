@@ -3,11 +3,13 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"golang.org/x/sync/errgroup"
 
 	"sitemon"
 	"sitemon/store/internal/history"
@@ -24,9 +26,52 @@ FROM site_names n CROSS JOIN LATERAL (SELECT interval_ms FROM site_plans WHERE s
 WHERE NOT EXISTS (SELECT 1 FROM sites WHERE site_id = n.id)`
 )
 
-// Sites lists the sites that match a query, by name (in the order of its bytes).
+const (
+	// sitesAtOnce is how many sites one connection reads whole. The newest report of
+	// each is somewhere else on disk: of more sites several connections look for them.
+	sitesAtOnce = 250
+	// siteReaders is how many connections do that at most.
+	siteReaders = 4
+)
+
+// Sites lists the sites that match a query, by name (in the order of its bytes). Each
+// is as it was at one moment, which of more than [sitesAtOnce] is not the same for all.
 func (db *DB) Sites(ctx context.Context, q sitemon.SiteQuery) (sites []sitemon.SiteState, err error) {
 	defer wrap(&err, "list sites")
+	few := q.Limit > 0 && q.Limit <= sitesAtOnce || q.Names != nil && len(q.Names) <= sitesAtOnce
+	if few || q.Brief {
+		return db.listSites(ctx, q)
+	}
+	whole := q
+	q.Brief = true
+	if sites, err = db.listSites(ctx, q); err != nil {
+		return nil, err
+	}
+	names := make([]string, len(sites))
+	for i := range sites {
+		names[i] = sites[i].Name
+	}
+	whole.After, whole.Limit = "", 0
+	parts := slices.Collect(slices.Chunk(names, sitesAtOnce))
+	found := make([][]sitemon.SiteState, len(parts))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(siteReaders)
+	for i, part := range parts {
+		g.Go(func() (err error) {
+			of := whole
+			of.Names = part
+			found[i], err = db.listSites(ctx, of)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+// listSites lists sites with one connection.
+func (db *DB) listSites(ctx context.Context, q sitemon.SiteQuery) (sites []sitemon.SiteState, err error) {
 	from, where, args := sitesPresent, []string{"name > $1"}, []any{q.After}
 	and := func(condition string, value any) {
 		args = append(args, value)

@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sitemon"
@@ -71,6 +73,47 @@ func testSiteFilters(h *harness) {
 		sites[i].Locations, sites[i].LastReport = nil, nil
 	}
 	h.equal("the list in brief", brief, sites)
+}
+
+// testManySites lists more sites than a store reads at a time.
+func testManySites(h *harness) {
+	var all []sitemon.Site
+	var reports []sitemon.Report
+	for i := range 620 {
+		s := site(fmt.Sprintf("site %03d", i), time.Minute, group(fmt.Sprintf("group %d", i%2)))
+		outcome := sitemon.OutcomeUp
+		if i%3 == 0 {
+			outcome = sitemon.OutcomeDown
+		}
+		all, reports = append(all, s), append(reports, report(s.Name, epoch, outcome))
+	}
+	h.sync(all...)
+	h.record(reports...)
+	odd := "group 1"
+	for name, c := range map[string]struct {
+		query sitemon.SiteQuery
+		want  int // sites
+	}{
+		"all":             {sitemon.SiteQuery{}, 620},
+		"a page":          {sitemon.SiteQuery{Limit: 600, After: "site 010"}, 600},
+		"the last page":   {sitemon.SiteQuery{Limit: 600, After: "site 310"}, 309},
+		"a group":         {sitemon.SiteQuery{Group: &odd}, 310},
+		"a text":          {sitemon.SiteQuery{Text: "SITE 1", Limit: 600}, 100},
+		"a status":        {sitemon.SiteQuery{Status: sitemon.StatusUp, Limit: 600}, 413},
+		"a status, names": {sitemon.SiteQuery{Status: sitemon.StatusDown, Names: []string{"site 003", "site 004"}}, 1},
+	} {
+		sites, err := h.Sites(h.ctx, c.query)
+		h.check(err)
+		h.equal(name+": sites", len(sites), c.want)
+		if !slices.IsSortedFunc(sites, func(a, b sitemon.SiteState) int { return strings.Compare(a.Name, b.Name) }) {
+			h.Errorf("%s: the sites are not in the order of their names", name)
+		}
+		for _, s := range sites {
+			if s.LastReport == nil || s.LastReport.Site != s.Name || len(s.Locations) != 1 {
+				h.Fatalf("%s: %s has the newest report %+v and %d locations", name, s.Name, s.LastReport, len(s.Locations))
+			}
+		}
+	}
 }
 
 // pages reads all pages of a query; between runs after each.

@@ -107,6 +107,7 @@ func stateless() []test {
 		{"record/expired", testExpired},
 		{"record/concurrent", testConcurrent},
 		{"sites/filters", testSiteFilters},
+		{"sites/many", testManySites},
 		{"reports/pages", testReportPages},
 		{"reports/filters", testReportFilters},
 		{"availability/random", testRandomAvailability},
