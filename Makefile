@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer bench-history check-config ci ci-steps clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer bench-history check-config manifests ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,15 @@ bench-history: ## Measure months of history in Postgres: rollups, size, lists an
 
 demo: build ## Show monitors and a writer with Kafka and Postgres on this machine, without Docker, until Ctrl-C.
 	$(GO) run ./internal/testreport exec $(RIG) demo
+
+HELM := helm
+manifests: ## Render the plain Kubernetes manifests from the chart (needs helm).
+	for mode in single distributed; do \
+	  { printf '# Rendered from deploy/helm/sitemon by make manifests. It needs a secret:\n#\n#   kubectl create secret generic sitemon --from-literal=OPS_PASSWORD_HASH="$$(sitemon hash-password)"'; \
+	    test $$mode = single || printf ' \\\n#     --from-literal=KAFKA_BROKER=kafka://… --from-literal=POSTGRES_DSN=postgres://…'; echo; \
+	    $(HELM) template sitemon deploy/helm/sitemon --kube-version 1.30.0 -f deploy/kubernetes/values.yaml --set mode=$$mode | \
+	    grep -v -e '^# Source:' -e 'helm.sh/chart:' -e 'managed-by: Helm'; } > deploy/kubernetes/$$mode.yaml; \
+	done
 
 check-config: ## Validate sites.yaml as the daemon would.
 	$(GO) run ./cmd/sitemon check sites.yaml
