@@ -45,6 +45,31 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 	return figures, err
 }
 
+// Series returns the same buckets of many sites, by their names. Of more than
+// [exactSites] the newest bucket ends where the sums do. A name that the store has
+// never heard of is missing. The error wraps [sitemon.ErrInvalid] where the query
+// makes no sense.
+func (db *DB) Series(ctx context.Context, q availability.SeriesQuery) (series map[string][]availability.SeriesBucket, err error) {
+	defer wrap(&err, "series of %d sites", len(q.Names))
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		ids, err := siteIDs(ctx, tx, q.Names)
+		if err != nil {
+			return err
+		}
+		p, err := readProgress(ctx, tx)
+		if err != nil {
+			return err
+		}
+		s := rollup.Series{SeriesQuery: q, Tiers: rollup.NewTiers(p, db.keep, db.clock()), Exact: exactSites}
+		series, err = s.Buckets(ctx, past{tx}, ids)
+		return err
+	})
+	return series, err
+}
+
 // siteIDs returns the numbers of those of the names that the store has heard of.
 func siteIDs(ctx context.Context, tx pgx.Tx, names []string) (map[string]int64, error) {
 	ids := make(map[string]int64, len(names))
@@ -58,11 +83,12 @@ func siteIDs(ctx context.Context, tx pgx.Tx, names []string) (map[string]int64, 
 	return ids, err
 }
 
-// totals sums up parts of a table of sums, each sum looked up in the index alone.
+// totals sums up parts of a table of sums. Without latency each sum is looked up in
+// the index alone.
 const totals = `SELECT w.i, a.* FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w ("from", "to", i)
-CROSS JOIN LATERAL (SELECT x.site_id, sum(x.up_ms), sum(x.degraded_ms), sum(x.down_ms), sum(x.maintenance_ms)
+CROSS JOIN LATERAL (SELECT x.site_id, sum(x.up_ms), sum(x.degraded_ms), sum(x.down_ms), sum(x.maintenance_ms)%[3]s
  FROM generate_series(w."from", w."to" - $4::bigint * interval '1 second', $4::bigint * interval '1 second') AS t
- CROSS JOIN LATERAL (SELECT site_id, up_ms, degraded_ms, down_ms, maintenance_ms FROM %s WHERE start = t AND %s OFFSET 0) x
+ CROSS JOIN LATERAL (SELECT site_id, up_ms, degraded_ms, down_ms, maintenance_ms%[4]s FROM %[1]s WHERE start = t AND %[2]s OFFSET 0) x
  GROUP BY x.site_id OFFSET 0) a
 WHERE a.site_id = ANY ($1)`
 
@@ -74,7 +100,11 @@ const (
 )
 
 // Totals implements [rollup.ListSource].
-func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, f func(site int64, part int, t rollup.Totals)) error {
+func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, latency bool, f func(site int64, part int, t rollup.Totals)) error {
+	sums, columns := ", 0::bigint, 0::bigint", ""
+	if latency {
+		sums, columns = ", sum(x.timed)::bigint, sum(x.latency_sum_us)::bigint", ", timed, latency_sum_us"
+	}
 	for _, level := range rollup.Levels() {
 		var from, to []time.Time
 		var numbers []int
@@ -93,8 +123,8 @@ func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, f 
 		}
 		var i, site int64
 		var t rollup.Totals
-		dest := []any{&i, &site, &t.Up, &t.Degraded, &t.Down, &t.Maintenance}
-		err := eachRow(ctx, s.tx, fmt.Sprintf(totals, level.Table(), of), args, func(row pgx.Rows) error {
+		dest := []any{&i, &site, &t.Up, &t.Degraded, &t.Down, &t.Maintenance, &t.Timed, &t.Latency}
+		err := eachRow(ctx, s.tx, fmt.Sprintf(totals, level.Table(), of, sums, columns), args, func(row pgx.Rows) error {
 			err := row.Scan(dest...)
 			if err == nil {
 				f(site, numbers[i-1], t)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,26 @@ func (db *DB) Availabilities(ctx context.Context, names []string, now time.Time,
 		return err
 	})
 	return figures, err
+}
+
+// Series returns the same buckets of many sites, by their names. Of more than a
+// thousand the newest bucket ends where the sums do. A name that the store has never
+// heard of is missing. The error wraps [sitemon.ErrInvalid] where the query makes no
+// sense.
+func (db *DB) Series(ctx context.Context, q availability.SeriesQuery) (series map[string][]availability.SeriesBucket, err error) {
+	defer wrap(&err, "series of %d sites", len(q.Names))
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	err = db.look(ctx, func(ctx context.Context, tx *sql.Tx, t rollup.Tiers) error {
+		ids, err := siteIDs(ctx, tx, q.Names)
+		if err != nil {
+			return err
+		}
+		series, err = rollup.Series{SeriesQuery: q, Tiers: t, Exact: exactSites}.Buckets(ctx, past{tx}, ids)
+		return err
+	})
+	return series, err
 }
 
 // look calls f with a transaction that reads, and what there is to read from.
@@ -108,12 +129,30 @@ func (s past) Sums(ctx context.Context, site int64, level rollup.Level, windows 
 	return nil
 }
 
+// partsAtOnce is how many parts one query sums up; SQLite takes 500 in one.
+const partsAtOnce = 400
+
 // Totals implements [rollup.ListSource].
-func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, f func(site int64, part int, t rollup.Totals)) error {
+func (s past) Totals(ctx context.Context, sites []int64, parts []rollup.Part, latency bool, f func(site int64, part int, t rollup.Totals)) error {
+	first := 0
+	for some := range slices.Chunk(parts, partsAtOnce) {
+		if err := s.totals(ctx, sites, some, latency, func(site int64, part int, t rollup.Totals) { f(site, first+part, t) }); err != nil {
+			return err
+		}
+		first += len(some)
+	}
+	return nil
+}
+
+func (s past) totals(ctx context.Context, sites []int64, parts []rollup.Part, latency bool, f func(site int64, part int, t rollup.Totals)) error {
+	columns := "0, 0"
+	if latency {
+		columns = "sum(timed), sum(latency_sum_us)"
+	}
 	var selects []string
 	for i, p := range parts {
-		selects = append(selects, fmt.Sprintf(`SELECT %d, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(maintenance_ms)
-FROM %s WHERE site_id = ?1 AND start >= %d AND start < %d`, i, p.Level.Table(), micros(p.From), micros(p.To)))
+		selects = append(selects, fmt.Sprintf(`SELECT %d, sum(up_ms), sum(degraded_ms), sum(down_ms), sum(maintenance_ms), %s
+FROM %s WHERE site_id = ?1 AND start >= %d AND start < %d`, i, columns, p.Level.Table(), micros(p.From), micros(p.To)))
 	}
 	query := strings.Join(selects, "\nUNION ALL\n")
 	if p, ok := s.q.(preparer); ok {
@@ -127,11 +166,13 @@ FROM %s WHERE site_id = ?1 AND start >= %d AND start < %d`, i, p.Level.Table(), 
 	for _, id := range sites {
 		err := each(ctx, s.q, query, []any{id}, func(row scanner) error {
 			var i int
-			var up, degraded, down, maintenance sql.NullInt64
-			if err := row.Scan(&i, &up, &degraded, &down, &maintenance); err != nil || !up.Valid {
+			var up, degraded, down, maintenance, timed, sum sql.NullInt64
+			if err := row.Scan(&i, &up, &degraded, &down, &maintenance, &timed, &sum); err != nil || !up.Valid {
 				return err
 			}
-			f(id, i, rollup.Totals{Up: up.Int64, Degraded: degraded.Int64, Down: down.Int64, Maintenance: maintenance.Int64})
+			f(id, i, rollup.Totals{
+				Up: up.Int64, Degraded: degraded.Int64, Down: down.Int64, Maintenance: maintenance.Int64, Timed: timed.Int64, Latency: sum.Int64,
+			})
 			return nil
 		})
 		if err != nil {

@@ -59,6 +59,38 @@ func (h *harness) verifyAvailability(name string, reports []sitemon.Report, from
 	} {
 		q.Site = name
 		h.verifyWindow(q, q.Edges(), p)
+		h.verifySeries(q)
+	}
+}
+
+// verifySeries compares a site's buckets in a list of many sites with those of its
+// own.
+func (h *harness) verifySeries(q availability.Query) {
+	h.Helper()
+	one, err := h.Availability(h.ctx, q)
+	h.check(err)
+	for _, latency := range []bool{false, true} {
+		series := availability.SeriesQuery{
+			Names: []string{"nobody", q.Site}, From: q.From, To: q.To, Step: q.Step, Zone: q.Zone, Latency: latency,
+		}
+		many, err := h.Series(h.ctx, series)
+		h.check(err)
+		h.equal("sites with a series", len(many), 1)
+		h.equal("buckets of a series", len(many[q.Site]), len(one.Buckets))
+		for i, got := range many[q.Site] {
+			b := one.Buckets[i]
+			want := availability.SeriesBucket{
+				Start: b.Start, Up: b.Up, Degraded: b.Degraded, Down: b.Down, Unknown: b.Unknown, Maintenance: b.Maintenance,
+			}
+			if b.Latency != nil {
+				want.Mean = b.Latency.Mean
+			}
+			if !latency {
+				want.Mean, got.Mean = 0, 0
+			}
+			h.equal("a bucket of a series", got, want)
+			h.equal("its figure", got.Figure(), b.Figure)
+		}
 	}
 }
 

@@ -17,16 +17,22 @@ const (
 	shortWindow = 6 * time.Hour
 )
 
-// Totals is the time by outcome in the sums of a [Part], in milliseconds, and that
-// in maintenance.
-type Totals struct{ Up, Degraded, Down, Maintenance int64 }
+// Totals is what the sums of a [Part] come to.
+type Totals struct {
+	// Up, Degraded, Down and Maintenance are the time by outcome and that in
+	// maintenance, in milliseconds.
+	Up, Degraded, Down, Maintenance int64
+	// Timed is how many reports were up or degraded and Latency the sum of their
+	// durations, in microseconds, where that was asked for.
+	Timed, Latency int64
+}
 
 // ListSource reads the past of many sites, all as of one moment.
 type ListSource interface {
 	Raw
-	// Totals sums up each part for each site and calls f for each sum; those of
-	// nothing may be left out.
-	Totals(ctx context.Context, sites []int64, parts []Part, f func(site int64, part int, t Totals)) error
+	// Totals sums up each part for each site, with latency or without, and calls f for
+	// each sum; those of nothing may be left out.
+	Totals(ctx context.Context, sites []int64, parts []Part, latency bool, f func(site int64, part int, t Totals)) error
 }
 
 // Part is a range of sums of a level.
@@ -34,7 +40,13 @@ type Part struct {
 	Level Level
 	availability.Window
 
-	weights []float64 // of the part in each window of the list
+	counts []weight // in which windows of the list
+}
+
+// weight is as how much a part counts in a window.
+type weight struct {
+	window int
+	of     float64
 }
 
 // List asks for the figures of many sites over windows that end at one moment.
@@ -57,15 +69,9 @@ func (l List) Figures(ctx context.Context, src ListSource, ids map[string]int64)
 	if len(ids) == 0 || len(l.Windows) == 0 {
 		return figures, nil
 	}
-	s := listing{sums: make(map[int64][]availability.Sum, len(ids))}
-	for _, id := range ids {
-		s.sums[id] = make([]availability.Sum, len(l.Windows))
-	}
+	s := newListing(ids, len(l.Windows), false)
 	s.plan(l, len(ids) <= l.Exact || slices.Min(l.Windows) < shortWindow)
-	if err := s.addTotals(ctx, src); err != nil {
-		return nil, err
-	}
-	if err := s.addReports(ctx, src); err != nil {
+	if err := s.read(ctx, src); err != nil {
 		return nil, err
 	}
 	for name, id := range ids {
@@ -78,11 +84,28 @@ func (l List) Figures(ctx context.Context, src ListSource, ids map[string]int64)
 	return figures, nil
 }
 
-// listing sums up many sites over windows that end at one moment.
+// listing sums up many sites over several windows.
 type listing struct {
-	sums  map[int64][]availability.Sum // by site, then window
-	parts []Part
-	raw   []Part // of reports
+	sums    map[int64][]availability.Sum // by site, then window
+	parts   []Part
+	raw     []Part // of reports
+	latency bool   // it is wanted too
+}
+
+func newListing(ids map[string]int64, windows int, latency bool) listing {
+	s := listing{sums: make(map[int64][]availability.Sum, len(ids)), latency: latency}
+	for _, id := range ids {
+		s.sums[id] = make([]availability.Sum, windows)
+	}
+	return s
+}
+
+// read adds up what the windows are made of.
+func (s *listing) read(ctx context.Context, src ListSource) error {
+	if err := s.addTotals(ctx, src); err != nil {
+		return err
+	}
+	return s.addReports(ctx, src)
 }
 
 // share is a stretch of time that counts for a window.
@@ -99,33 +122,48 @@ func (s *listing) plan(l List, exact bool) {
 	if behind := now.Sub(t.Progress.Fives); !exact && behind >= 0 && behind < rolledLately {
 		now = t.Progress.Fives
 	}
-	var sums [3][]share
-	var raw []share
+	var d shares
 	for i, w := range l.Windows {
 		from := now.Add(-w)
 		if level := t.finest(from); from.Before(t.Raw) || !exact && from.Before(t.done(level)) {
 			if c := ceil(from, level.Width()); c.After(from) {
 				whole := availability.Window{From: c.Add(-level.Width()), To: c}
-				sums[level] = append(sums[level], share{whole, i, float64(earlier(c, now).Sub(from)) / float64(level.Width())})
+				d.sums[level] = append(d.sums[level], share{whole, i, float64(earlier(c, now).Sub(from)) / float64(level.Width())})
 				from = c
 			}
 		}
-		for _, p := range t.cover(from, now) {
-			if p.raw {
-				raw = append(raw, share{p.Window, i, 1})
-			} else {
-				sums[p.level] = append(sums[p.level], share{p.Window, i, 1})
-			}
+		d.add(i, t.cover(from, now))
+	}
+	s.divide(d)
+}
+
+// shares are all of them, in no order.
+type shares struct {
+	sums [3][]share // by level
+	raw  []share
+}
+
+// add adds the pieces of a window, which count as they are.
+func (d *shares) add(window int, pieces []piece) {
+	for _, p := range pieces {
+		if p.raw {
+			d.raw = append(d.raw, share{p.Window, window, 1})
+		} else {
+			d.sums[p.level] = append(d.sums[p.level], share{p.Window, window, 1})
 		}
 	}
-	for level, shares := range sums {
-		s.parts = append(s.parts, divide(Level(level), shares, len(l.Windows))...)
+}
+
+// divide takes the shares as what is to be read.
+func (s *listing) divide(d shares) {
+	for level, of := range d.sums {
+		s.parts = append(s.parts, divide(Level(level), of)...)
 	}
-	s.raw = divide(0, raw, len(l.Windows))
+	s.raw = divide(0, d.raw)
 }
 
 // divide makes parts that do not overlap of shares that do.
-func divide(level Level, shares []share, windows int) (parts []Part) {
+func divide(level Level, shares []share) (parts []Part) {
 	var cuts []time.Time
 	for _, s := range shares {
 		cuts = append(cuts, s.From, s.To)
@@ -133,15 +171,13 @@ func divide(level Level, shares []share, windows int) (parts []Part) {
 	slices.SortFunc(cuts, time.Time.Compare)
 	cuts = slices.CompactFunc(cuts, time.Time.Equal)
 	for i := range max(0, len(cuts)-1) {
-		p := Part{Level: level, Window: availability.Window{From: cuts[i], To: cuts[i+1]}, weights: make([]float64, windows)}
-		used := false
+		p := Part{Level: level, Window: availability.Window{From: cuts[i], To: cuts[i+1]}}
 		for _, s := range shares {
 			if !s.From.After(p.From) && !s.To.Before(p.To) {
-				p.weights[s.window] += s.weight
-				used = true
+				p.counts = append(p.counts, weight{s.window, s.weight})
 			}
 		}
-		if used {
+		if p.counts != nil {
 			parts = append(parts, p)
 		}
 	}
@@ -149,19 +185,17 @@ func divide(level Level, shares []share, windows int) (parts []Part) {
 }
 
 // add adds a sum to the windows of a site, each as much as counts for it.
-func (s *listing) add(site int64, weights []float64, sum availability.Sum) {
-	for w, weight := range weights {
-		if weight == 0 {
-			continue
-		}
+func (s *listing) add(site int64, counts []weight, sum availability.Sum) {
+	for _, c := range counts {
 		part := func(d time.Duration) time.Duration {
-			if weight == 1 {
+			if c.of == 1 {
 				return d
 			}
-			return time.Duration(weight * float64(d))
+			return time.Duration(c.of * float64(d))
 		}
-		s.sums[site][w].Merge(availability.Sum{
+		s.sums[site][c.window].Merge(availability.Sum{
 			Up: part(sum.Up), Degraded: part(sum.Degraded), Down: part(sum.Down), Maintenance: part(sum.Maintenance),
+			Timed: sum.Timed, Total: sum.Total,
 		})
 	}
 }
@@ -171,11 +205,12 @@ func (s *listing) addTotals(ctx context.Context, src ListSource) error {
 	if len(s.parts) == 0 {
 		return nil
 	}
-	return src.Totals(ctx, s.ids(), s.parts, func(site int64, part int, t Totals) {
+	return src.Totals(ctx, s.ids(), s.parts, s.latency, func(site int64, part int, t Totals) {
 		ms := time.Millisecond
-		s.add(site, s.parts[part].weights, availability.Sum{
+		s.add(site, s.parts[part].counts, availability.Sum{
 			Up: time.Duration(t.Up) * ms, Degraded: time.Duration(t.Degraded) * ms, Down: time.Duration(t.Down) * ms,
 			Maintenance: time.Duration(t.Maintenance) * ms,
+			Timed:       int(t.Timed), Total: time.Duration(t.Latency) * time.Microsecond,
 		})
 	})
 }
@@ -192,7 +227,7 @@ func (s *listing) addReports(ctx context.Context, src ListSource) error {
 		run := s.raw[from:to]
 		err := sweep(ctx, src, s.ids(), edges, availability.Options{}, func(site int64, spans []availability.Span) {
 			for i, span := range spans {
-				s.add(site, run[i].weights, span.Sum)
+				s.add(site, run[i].counts, span.Sum)
 			}
 		})
 		if err != nil {

@@ -101,12 +101,13 @@ func (m *memory) each(level rollup.Level, w availability.Window, f func(at int64
 	}
 }
 
-func (m *memory) Totals(_ context.Context, _ []int64, parts []rollup.Part, f func(int64, int, rollup.Totals)) error {
+func (m *memory) Totals(_ context.Context, _ []int64, parts []rollup.Part, _ bool, f func(int64, int, rollup.Totals)) error {
 	for i, p := range parts {
 		var s availability.Sum
 		m.each(p.Level, p.Window, func(at int64) { s.Merge(m.sums[p.Level][at]) })
 		f(site, i, rollup.Totals{
 			Up: s.Up.Milliseconds(), Degraded: s.Degraded.Milliseconds(), Down: s.Down.Milliseconds(), Maintenance: s.Maintenance.Milliseconds(),
+			Timed: int64(s.Timed), Latency: s.Total.Microseconds(),
 		})
 	}
 	return nil
