@@ -119,9 +119,15 @@ func (b *tab) wait(expression string) {
 // text is what the first element that matches says.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector)))
+	return b.eval(fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector))
+}
+
+// eval returns what a script says.
+func (b *tab) eval(script string) string {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](script))
 	if err != nil {
-		b.t.Fatalf("read %s: %v", selector, err)
+		b.t.Fatalf("run %s: %v", script, err)
 	}
 	return v
 }

@@ -41,6 +41,8 @@ type apiStore struct {
 	window       availability.Query // the last
 	afterSites   func(*apiStore)    // called once, when the sites have been read
 	figureCalls  [][]string         // the names of each call of Availabilities
+	figures      map[string]float64 // availability by site; none: nearly always
+	series       func(availability.SeriesQuery) []availability.SeriesBucket
 	panicOnSites bool
 }
 
@@ -129,10 +131,37 @@ func (f *apiStore) Availabilities(_ context.Context, names []string, _ time.Time
 		figures := make([]availability.Figure, len(windows))
 		for i := range windows {
 			if n != "new" {
-				figures[i] = availability.Figure{Availability: new(0.99987), Coverage: 1 / float64(i+1)}
+				figures[i] = availability.Figure{Availability: new(cmp.Or(f.figures[n], 0.99987)), Coverage: 1 / float64(i+1)}
 			}
 		}
 		all[n] = figures
+	}
+	return all, f.err
+}
+
+// Series tells of steps that were up, but for one in ten of shop/checkout.
+func (f *apiStore) Series(_ context.Context, q availability.SeriesQuery) (map[string][]availability.SeriesBucket, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := map[string][]availability.SeriesBucket{}
+	for _, n := range q.Names {
+		if f.series != nil {
+			all[n] = f.series(q)
+			continue
+		}
+		for at := q.From; at.Before(q.To); at = at.Add(q.Step) {
+			b := availability.SeriesBucket{Start: at, Up: q.Step}
+			if q.Latency {
+				b.Mean = 20 * time.Millisecond
+			}
+			if len(all[n])%10 == 3 && n == "shop/checkout" {
+				b.Up, b.Down = q.Step-q.Step/48, q.Step/48
+			}
+			if n == "new" {
+				b = availability.SeriesBucket{Start: at, Unknown: q.Step}
+			}
+			all[n] = append(all[n], b)
+		}
 	}
 	return all, f.err
 }

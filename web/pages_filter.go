@@ -15,15 +15,29 @@ import (
 type siteFilter struct {
 	Status sitemon.Status // "": any
 	Group  string         // "": any
+	Tag    string         // "": any
 	Text   string         // part of a name, target or group
+	Sort   string         // by what the sites are sorted: "" as they need somebody, or one of sortKeys
 	From   int            // how many sites to leave out at the beginning
+	// Open and Folded are groups that somebody unfolded or folded.
+	Open, Folded []string
 }
+
+// sortKeys are what the list can be sorted by; with a "-" in front the other way
+// round.
+var sortKeys = []string{"name", "latency", "24h", "30d", "since"}
 
 // newSiteFilter reads the filter from the page's address.
 func newSiteFilter(q url.Values) (siteFilter, error) {
-	f := siteFilter{Status: sitemon.Status(q.Get("status")), Group: q.Get("group"), Text: strings.TrimSpace(q.Get("q"))}
+	f := siteFilter{
+		Status: sitemon.Status(q.Get("status")), Group: q.Get("group"), Tag: q.Get("tag"), Text: strings.TrimSpace(q.Get("q")),
+		Sort: q.Get("sort"), Open: q["open"], Folded: q["folded"],
+	}
 	if f.Status != "" && !slices.Contains(sitemon.Statuses, f.Status) {
 		return f, badParameter("status", "there is no status %q", f.Status)
+	}
+	if key := strings.TrimPrefix(f.Sort, "-"); key != "" && !slices.Contains(sortKeys, key) {
+		return f, badParameter("sort", "%q is none of %s, also with a - in front", f.Sort, strings.Join(sortKeys, ", "))
 	}
 	if v := q.Get("from"); v != "" {
 		n, err := strconv.Atoi(v)
@@ -44,8 +58,20 @@ func (f siteFilter) url() string {
 	if f.Group != "" {
 		q.Set("group", f.Group)
 	}
+	if f.Tag != "" {
+		q.Set("tag", f.Tag)
+	}
 	if f.Text != "" {
 		q.Set("q", f.Text)
+	}
+	if f.Sort != "" {
+		q.Set("sort", f.Sort)
+	}
+	if len(f.Open) > 0 {
+		q["open"] = f.Open
+	}
+	if len(f.Folded) > 0 {
+		q["folded"] = f.Folded
 	}
 	if f.From > 0 {
 		q.Set("from", strconv.Itoa(f.From))
@@ -75,7 +101,7 @@ func (f siteFilter) pager(from, to, of int) *pager {
 
 // matches reports whether the filter selects the site, its status aside.
 func (f siteFilter) matches(st *sitemon.SiteState) bool {
-	if f.Group != "" && f.Group != st.Group {
+	if f.Group != "" && f.Group != st.Group || f.Tag != "" && !slices.Contains(st.Tags, f.Tag) {
 		return false
 	}
 	if f.Text == "" {
@@ -110,7 +136,9 @@ func (f siteFilter) chips(all []sitemon.SiteState) []chip {
 		}
 	}
 	address := func(st sitemon.Status) string {
-		return siteFilter{Status: st, Group: f.Group, Text: f.Text}.url()
+		of := f
+		of.Status, of.From = st, 0
+		return of.url()
 	}
 	chips := []chip{{Status: statusView{"", "All"}, Count: total, URL: address(""), Current: f.Status == ""}}
 	for _, st := range sitemon.Statuses {
@@ -121,6 +149,32 @@ func (f siteFilter) chips(all []sitemon.SiteState) []chip {
 		chips = append(chips, chip{Status: newStatusView(st), Count: counts[st], URL: address(st), Current: f.Status == st})
 	}
 	return chips
+}
+
+// sortedBy is the filter with another order: as the column says at first, and the
+// other way round at the next time.
+func (f siteFilter) sortedBy(key string) siteFilter {
+	first, other := key, "-"+key
+	if key == "latency" || key == "since" { // the slowest, and what changed last, first
+		first, other = other, first
+	}
+	if f.From = 0; f.Sort == first {
+		first = other
+	}
+	f.Sort = first
+	return f
+}
+
+// toggled is the filter with one group folded or unfolded.
+func (f siteFilter) toggled(group string, folded bool) siteFilter {
+	other := func(g string) bool { return g == group }
+	f.Open, f.Folded = slices.DeleteFunc(slices.Clone(f.Open), other), slices.DeleteFunc(slices.Clone(f.Folded), other)
+	if f.From = 0; folded {
+		f.Folded = append(f.Folded, group)
+	} else {
+		f.Open = append(f.Open, group)
+	}
+	return f
 }
 
 // groupOptions are the groups that there are, by name.

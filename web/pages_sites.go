@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"sitemon"
+	"sitemon/availability"
 )
 
 const (
@@ -27,10 +30,13 @@ type sitesPage struct {
 	Chips  []chip
 	Filter siteFilter
 	Groups []groupOption // to choose from
-	List   []siteGroup
-	Any    bool   // there are sites, whether the filter selects them or not
-	Found  string // "12 sites found", for who can't see the list change
-	Pager  *pager
+	Matrix *matrix       // nil: of a few sites the list says it all
+	// Columns are the headings that sort the list, by what they sort it by.
+	Columns map[string]column
+	List    []siteGroup
+	Any     bool   // there are sites, whether the filter selects them or not
+	Found   string // "12 sites found", for who can't see the list change
+	Pager   *pager
 }
 
 // sentence says how all is, in words.
@@ -57,17 +63,6 @@ type groupOption struct {
 // are none.
 type pager struct{ Text, Previous, Next string }
 
-// siteGroup is a group of the list with the sites that are shown of it.
-type siteGroup struct {
-	Name  string // "" where the sites have none
-	Title string // "" where there are no groups at all
-	Note  string // "12 sites, 1 down"
-	Rows  []siteRow
-
-	worst int
-	sites []*sitemon.SiteState
-}
-
 // siteRow is a site in the list.
 type siteRow struct {
 	Name    string
@@ -77,9 +72,20 @@ type siteRow struct {
 	Reason  string
 	Error   string
 	Latency string
-	Shares  []shareView // over 24 h, 7 d, 30 d
+	Spark   *sparkline
+	Bars    *dayBars
+	Day     shareView // over 24 h
+	Month   shareView // over 30 d
 	Since   *ageView
 	Fresh   bool // it has no report yet
+}
+
+// column is a heading of the list that sorts it.
+type column struct {
+	Title string
+	Long  string // what an abbreviation stands for
+	URL   string
+	Sort  string // as aria-sort has it; "" where the list is sorted otherwise
 }
 
 // sitesPage answers with the list of sites.
@@ -94,7 +100,7 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	parts := partsOf(r)
 	d := sitesPage{State: newSentence(all), Filter: f, Any: len(all) > 0}
-	d.layout = s.layoutOf("sites", d.State.Text, "summary", "tools", "list")
+	d.layout = s.layoutOf("sites", d.State.Text, "summary", "tools", "matrix", "list")
 	d.Poll = 60 // for the availability
 	if reportRate(all) > busyReports {
 		d.Poll = 10
@@ -111,6 +117,9 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.Groups = groupOptions(all, f)
 	d.Chips = f.chips(all)
+	if parts.has("matrix") {
+		d.Matrix = newMatrix(all, f)
+	}
 	switch {
 	case parts.has("list"):
 		err = s.fillList(r.Context(), &d, f.selected(all))
@@ -127,13 +136,35 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 // are shown.
 func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon.SiteState) error {
 	d.Found = plural(len(selected), "site") + " found"
+	d.Columns = d.Filter.columns()
 	groups := grouped(selected)
-	from := min(d.Filter.From, len(selected))
-	to := min(from+sitesShown, len(selected))
-	d.Pager = d.Filter.pager(from, to, len(selected))
-	var shown []*sitemon.SiteState
-	at := 0 // place of the group's first site among all selected
+	if d.Filter.Sort != "" && len(selected) > 0 {
+		r, err := s.rankingOf(ctx, d.Filter, selected)
+		if err != nil {
+			return err
+		}
+		groups = d.Filter.sorted(selected, r)
+	}
+	d.Filter.fold(groups, len(selected))
+	unfolded := 0
 	for _, g := range groups {
+		if !g.Folded {
+			unfolded += len(g.sites)
+		}
+	}
+	from := min(d.Filter.From, unfolded)
+	to := min(from+sitesShown, unfolded)
+	d.Pager = d.Filter.pager(from, to, unfolded)
+	var shown []*sitemon.SiteState
+	at := 0 // place of the group's first site among all unfolded ones
+	for _, g := range groups {
+		if g.Folded {
+			if to == unfolded { // beside the last page
+				g.sites = nil
+				d.List = append(d.List, g)
+			}
+			continue
+		}
 		first, last := max(from-at, 0), min(to-at, len(g.sites))
 		at += len(g.sites)
 		if first >= last {
@@ -152,6 +183,48 @@ func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon
 		d.List[i].Rows, rows = rows[:n], rows[n:]
 	}
 	return nil
+}
+
+// rankingOf reads what the sites are to be sorted by.
+func (s *Server) rankingOf(ctx context.Context, f siteFilter, sites []*sitemon.SiteState) (r ranking, err error) {
+	names := namesOf(sites)
+	switch strings.TrimPrefix(f.Sort, "-") {
+	case "latency":
+		r.newest, err = s.newestOf(ctx, names)
+	case "24h", "30d":
+		r.figures, err = s.figures.of(ctx, names)
+	}
+	return r, err
+}
+
+func namesOf(sites []*sitemon.SiteState) []string {
+	names := make([]string, len(sites))
+	for i, st := range sites {
+		names[i] = st.Name
+	}
+	return names
+}
+
+// columns are the headings of the list.
+func (f siteFilter) columns() map[string]column {
+	columns := map[string]column{"status": {Title: "Status", URL: f.sortedBy("").url()}}
+	if f.Sort == "" {
+		columns["status"] = column{Title: "Status", URL: f.url(), Sort: "descending"}
+	}
+	for key, title := range map[string][2]string{
+		"name": {"Site"}, "latency": {"Latency"}, "since": {"Since"},
+		"24h": {"24 h", "Availability over the last 24 hours"}, "30d": {"30 d", "Availability over the last 30 days"},
+	} {
+		c := column{Title: title[0], Long: title[1], URL: f.sortedBy(key).url()}
+		switch f.Sort {
+		case key:
+			c.Sort = "ascending"
+		case "-" + key:
+			c.Sort = "descending"
+		}
+		columns[key] = c
+	}
+	return columns
 }
 
 // reportRate is how many reports a second the sites make.
@@ -178,39 +251,53 @@ func (s *Server) fillRows(ctx context.Context, d *sitesPage, all []sitemon.SiteS
 	return err
 }
 
+// newestOf reads the newest reports of sites.
+func (s *Server) newestOf(ctx context.Context, names []string) (map[string]*sitemon.Report, error) {
+	whole, err := s.Sites.Sites(ctx, sitemon.SiteQuery{Names: names})
+	newest := make(map[string]*sitemon.Report, len(whole))
+	for i := range whole {
+		newest[whole[i].Name] = whole[i].LastReport
+	}
+	return newest, err
+}
+
 // rowsOf makes the rows of the sites, in their order. Their newest reports are
 // read here, for those that are shown: with thousands of sites that is most of
 // the work.
 func (s *Server) rowsOf(ctx context.Context, sites []*sitemon.SiteState) ([]siteRow, error) {
-	names := make([]string, len(sites))
-	for i, st := range sites {
-		names[i] = st.Name
-	}
-	figures, err := s.figures.of(ctx, names)
-	if err != nil {
+	names := namesOf(sites)
+	var figures map[string][]availability.Figure
+	var trends map[string]trend
+	var newest map[string]*sitemon.Report
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		figures, err = s.figures.of(ctx, names)
+		return err
+	})
+	g.Go(func() (err error) {
+		trends, err = s.trends.of(ctx, names)
+		return err
+	})
+	g.Go(func() (err error) {
+		newest, err = s.newestOf(ctx, names)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return nil, err
-	}
-	whole, err := s.Sites.Sites(ctx, sitemon.SiteQuery{Names: names})
-	if err != nil {
-		return nil, err
-	}
-	newest := make(map[string]*sitemon.Report, len(whole))
-	for i := range whole {
-		newest[whole[i].Name] = whole[i].LastReport
 	}
 	now := s.Now()
 	rows := make([]siteRow, len(sites))
 	for i, st := range sites {
 		row := siteRow{
 			Name: st.Name, URL: siteURL(st.Name), Target: sitemon.RedactURL(st.URL),
-			Status: newStatusView(st.Status), Latency: latencyText(0),
-			Shares: shareViews(figures[st.Name], 3), Since: newAgeView(st.Since, now), Fresh: newest[st.Name] == nil,
+			Status: newStatusView(st.Status), Latency: latencyText(latencyOf(newest[st.Name])),
+			Since: newAgeView(st.Since, now), Fresh: newest[st.Name] == nil,
+			Bars: trends[st.Name].bars, Spark: trends[st.Name].spark,
 		}
+		shares := shareViews(figures[st.Name], 3)
+		row.Day, row.Month = shares[0], shares[2]
 		if st.Status != sitemon.StatusUp && st.Status != sitemon.StatusPaused {
 			row.Reason, row.Error = reasonText(st.Reason), st.Error
-		}
-		if l := newest[st.Name]; l != nil && l.Outcome != sitemon.OutcomeUnknown {
-			row.Latency = latencyText(l.Duration)
 		}
 		rows[i] = row
 	}
@@ -219,67 +306,6 @@ func (s *Server) rowsOf(ctx context.Context, sites []*sitemon.SiteState) ([]site
 
 // siteURL is the address of a site's page.
 func siteURL(name string) string { return "/sites/" + url.PathEscape(name) }
-
-// rank is how much a status needs a person: 0 most.
-func rank(st sitemon.Status) int { return slices.Index(sitemon.Statuses, st) }
-
-// grouped sorts sites into their groups: the worst group first, in it the worst
-// site first, then by name; sites without a group come last among equals.
-func grouped(sites []*sitemon.SiteState) []siteGroup {
-	byName := map[string]*siteGroup{}
-	for _, st := range sites {
-		g := byName[st.Group]
-		if g == nil {
-			g = &siteGroup{Name: st.Group, Title: st.Group, worst: rank(st.Status)}
-			byName[st.Group] = g
-		}
-		g.worst = min(g.worst, rank(st.Status))
-		g.sites = append(g.sites, st)
-	}
-	groups := make([]siteGroup, 0, len(byName))
-	for _, g := range byName {
-		slices.SortStableFunc(g.sites, func(a, b *sitemon.SiteState) int {
-			if d := rank(a.Status) - rank(b.Status); d != 0 {
-				return d
-			}
-			return strings.Compare(a.Name, b.Name)
-		})
-		g.Note = groupNote(g.sites)
-		if g.Name == "" && len(byName) > 1 {
-			g.Title = "Without a group"
-		}
-		groups = append(groups, *g)
-	}
-	slices.SortFunc(groups, func(a, b siteGroup) int {
-		switch {
-		case a.worst != b.worst:
-			return a.worst - b.worst
-		case (a.Name == "") != (b.Name == ""):
-			if a.Name == "" {
-				return 1
-			}
-			return -1
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
-	return groups
-}
-
-// groupNote is "12 sites, 1 down".
-func groupNote(sites []*sitemon.SiteState) string {
-	counts := map[sitemon.Status]int{}
-	for _, st := range sites {
-		counts[st.Status]++
-	}
-	var note strings.Builder
-	note.WriteString(plural(len(sites), "site"))
-	for _, st := range []sitemon.Status{sitemon.StatusDown, sitemon.StatusDegraded, sitemon.StatusUnknown, sitemon.StatusMaintenance} {
-		if n := counts[st]; n > 0 {
-			fmt.Fprintf(&note, ", %d %s", n, predicate(st))
-		}
-	}
-	return note.String()
-}
 
 // newSentence says how all sites are.
 func newSentence(all []sitemon.SiteState) sentence {

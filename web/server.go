@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,8 @@ type History interface {
 	// Availabilities returns for each name its figures over the windows that end
 	// now, in the order of windows.
 	Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (map[string][]availability.Figure, error)
+	// Series returns for each name the same buckets.
+	Series(ctx context.Context, q availability.SeriesQuery) (map[string][]availability.SeriesBucket, error)
 }
 
 // Incidents reads what sites suffered, and keeps what people say of it. Errors about
@@ -111,7 +114,8 @@ type Server struct {
 
 	log     *slog.Logger
 	metrics *metrics
-	figures *figureCache
+	figures *siteCache[[]availability.Figure]
+	trends  *siteCache[trend]
 	pages   *pages
 	handler http.Handler
 
@@ -129,6 +133,7 @@ func New(o Options) *Server {
 		log:     o.Logger.With("component", "web"),
 		metrics: newMetrics(o.Registerer, o.Hub),
 		figures: newFigureCache(o.History, o.Now),
+		trends:  newTrendCache(o.History, o.Now),
 		pages:   newPages(),
 	}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
@@ -164,6 +169,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(s.endStreams)
+	reading, stop := context.WithCancel(ctx)
+	var readers sync.WaitGroup
+	readers.Go(func() { s.figures.run(reading) })
+	readers.Go(func() { s.trends.run(reading) })
+	defer readers.Wait()
+	defer stop()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	select {

@@ -7,6 +7,8 @@
 //	go run ./bench/rig edits  -sites 10000 -interval 10s    edits of the running daemon's sites file
 //	go run ./bench/rig writer -sites 10000 -messages 1000000  a backlog in Kafka becomes rows in Postgres
 //	go run ./bench/rig history -sites 1000 -interval 60s -days 90  months of reports in Postgres, rolled up and read
+//	go run ./bench/rig ui -sites 5000 -interval 10s         the overview under live updates, in a browser
+//	go run ./bench/rig pictures -sites 24 -width 1440       the pages as pictures
 //	go run ./bench/rig demo                                 monitors, Kafka, writer, Postgres to play with
 //	go run ./bench/rig sites  -sites 10 -base URL           print a sites.yaml
 //	go run ./bench/rig target -addr 127.0.0.1:8070          serve the sites for a run by hand
@@ -22,6 +24,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -41,6 +44,21 @@ type options struct {
 	days      int    // history: of how many days
 	buffers   string // writer: shared_buffers of a Postgres of its own; empty: that of the tests
 	log       string // where the monitors' own output goes
+	out       string // pictures: the folder that they go to
+	full      bool   // pictures: of whole pages
+	widths    widths // pictures: of the window
+}
+
+// widths are those of a flag that may be repeated.
+type widths []int64
+
+func (w *widths) String() string { return fmt.Sprint(*w) }
+
+// Set implements [flag.Value].
+func (w *widths) Set(s string) error {
+	n, err := strconv.ParseInt(s, 10, 64)
+	*w = append(*w, n)
+	return err
 }
 
 func main() {
@@ -54,7 +72,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: rig peers|limits|edits|writer|history|demo|sites|target|raw [flags]")
+		return fmt.Errorf("usage: rig peers|limits|edits|writer|history|ui|pictures|demo|sites|target|raw [flags]")
 	}
 	var o options
 	f := flag.NewFlagSet("rig", flag.ContinueOnError)
@@ -70,6 +88,9 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.rows, "rows", 0, "measure again when the table has this many rows (writer)")
 	f.IntVar(&o.days, "days", 90, "days of reports (history)")
 	f.StringVar(&o.buffers, "shared-buffers", "", "start a Postgres with this setting (writer)")
+	f.StringVar(&o.out, "out", "docs/screenshots", "folder of the pictures (pictures)")
+	f.BoolVar(&o.full, "full", false, "take whole pages (pictures)")
+	f.Var(&o.widths, "width", "width of the window, repeatable (pictures)")
 	f.StringVar(&o.log, "log", "", "file for the monitors' own output")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
@@ -87,6 +108,10 @@ func run(ctx context.Context, args []string) error {
 		return historyRun(ctx, o)
 	case "demo":
 		return demo(ctx, o)
+	case "ui":
+		return uiRun(ctx, o)
+	case "pictures":
+		return pictures(ctx, o)
 	case "sites":
 		_, err := os.Stdout.Write(sitemonFile(o))
 		return err

@@ -1,5 +1,6 @@
 // The list of sites: filters held in the address, rows that follow the events.
 
+import { followBars } from "./bars.js";
 import { fetchParts, throttled } from "./fragments.js";
 import { latencyText } from "./text.js";
 
@@ -7,12 +8,18 @@ const manyRows = 50; // changed at once: the whole list is fetched instead
 
 export function start(refresh) {
   const rows = new Rows();
+  const matrix = document.querySelector("site-matrix");
+  document.addEventListener("parts", () => matrix.read());
   const changes = followChanges(rows);
   filterLive();
+  followBars();
   const sumUp = throttled(() => fetchParts(location.href, ["summary"]), 1000);
   return {
     incident: sumUp,
-    status: (s) => changes(s.site),
+    status: (s) => {
+      matrix.set(s.site, s.status);
+      changes(s.site);
+    },
     report: (r) => {
       if (rows.of(r.site)?.dataset.fresh !== undefined) changes(r.site); // its first report
       rows.latency(r.site, r.outcome === "unknown" ? 0 : r.duration_us);
@@ -96,7 +103,7 @@ function filterLive() {
     loading?.abort();
     loading = new AbortController();
     try {
-      await fetchParts(url, ["summary", "chips", "list"], loading.signal);
+      await fetchParts(url, ["summary", "chips", "matrix", "list"], loading.signal);
     } catch (err) {
       if (err.name !== "AbortError") location.assign(url); // the browser says what is wrong
     }
@@ -104,6 +111,9 @@ function filterLive() {
   const formURL = () => {
     const u = new URL("/", location.href);
     for (const [name, value] of new FormData(form)) if (value) u.searchParams.append(name, value);
+    for (const name of ["open", "folded"]) {
+      for (const value of new URLSearchParams(location.search).getAll(name)) u.searchParams.append(name, value);
+    }
     return u;
   };
   form.addEventListener("input", () => {
@@ -119,16 +129,19 @@ function filterLive() {
     load(location.href);
   });
   document.addEventListener("click", (e) => {
-    const chip = plainClick(e) && e.target.closest("[data-filter-status]");
-    if (!chip) return;
+    const link = plainClick(e) && e.target.closest("[data-filter-status], [data-sort], [data-fold]");
+    if (!link) return;
     e.preventDefault();
-    form.elements.status.value = chip.dataset.filterStatus;
-    history.pushState(null, "", chip.href);
-    load(chip.href);
+    history.pushState(null, "", link.href);
+    fillForm();
+    load(link.href);
   });
-  addEventListener("popstate", () => {
+  const fillForm = () => {
     const query = new URLSearchParams(location.search);
     for (const field of form.elements) if (field.name) field.value = query.get(field.name) ?? "";
+  };
+  addEventListener("popstate", () => {
+    fillForm();
     load(location.href);
   });
 }

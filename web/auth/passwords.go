@@ -1,0 +1,134 @@
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+const (
+	// atOnce is how many passwords are compared at the same time: each takes a core
+	// for a good while, on purpose.
+	atOnce = 2
+	// patience is how long a password waits for its turn.
+	patience = 5 * time.Second
+	// known is how long a right password is known without comparing it again, so that
+	// a script with a password does not cost a core.
+	known = 5 * time.Minute
+	// wrongAllowed is how many wrong passwords in a row from one client for one name
+	// are nothing; then one a forgive passes.
+	wrongAllowed = 5
+	forgive      = time.Minute
+	// remembered bounds what is kept of passwords, right and wrong.
+	remembered = 10_000
+	// longest is the longest password that bcrypt takes.
+	longest = 72
+)
+
+// nobody is the hash that is compared for a name that is not there: as costly as
+// those that people make.
+var nobody = []byte("$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
+
+// passwords compares passwords, and slows down who guesses.
+type passwords struct {
+	key  []byte
+	now  func() time.Time
+	turn chan struct{}
+
+	mu    sync.Mutex
+	right map[[sha256.Size]byte]time.Time // until when
+	wrong map[string]guesses              // by client and name
+}
+
+type guesses struct {
+	count int
+	last  time.Time
+}
+
+func newPasswords(key []byte, now func() time.Time) *passwords {
+	return &passwords{
+		key: key, now: now, turn: make(chan struct{}, atOnce),
+		right: map[[sha256.Size]byte]time.Time{}, wrong: map[string]guesses{},
+	}
+}
+
+// check compares a password with a hash; none: it is wrong, and takes as long. who
+// is whose wrong passwords are counted together.
+func (p *passwords) check(ctx context.Context, who string, hash []byte, name, password string) error {
+	mac := hmac.New(sha256.New, p.key)
+	mac.Write(hash)
+	mac.Write([]byte{0})
+	mac.Write([]byte(name + "\x00" + password))
+	sum := [sha256.Size]byte(mac.Sum(nil))
+	if ok, err := p.remember(who, sum); ok || err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return ErrOften
+	}
+	against := hash
+	if against == nil {
+		against = nobody
+	}
+	good := bcrypt.CompareHashAndPassword(against, []byte(password)) == nil && hash != nil && len(password) <= longest
+	p.note(who, sum, good)
+	if !good {
+		return ErrWrong
+	}
+	return nil
+}
+
+// remember reports whether the password has been right lately, or that its client has
+// been wrong too often to be asked.
+func (p *passwords) remember(who string, sum [sha256.Size]byte) (ok bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if g, ok := p.wrong[who]; ok && g.count >= wrongAllowed && now.Sub(g.last) < forgive {
+		return false, ErrOften
+	}
+	until, ok := p.right[sum]
+	return ok && now.Before(until), nil
+}
+
+// note keeps what a comparison said.
+func (p *passwords) note(who string, sum [sha256.Size]byte, good bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if good {
+		delete(p.wrong, who)
+		if len(p.right) >= remembered {
+			clear(p.right)
+		}
+		p.right[sum] = now.Add(known)
+		return
+	}
+	g := p.wrong[who]
+	if _, there := p.wrong[who]; !there && len(p.wrong) >= remembered {
+		p.forget(now)
+	}
+	p.wrong[who] = guesses{g.count + 1, now}
+}
+
+// forget makes room: those go that may guess again anyway, and if that is not enough
+// all of them. The caller holds the lock.
+func (p *passwords) forget(now time.Time) {
+	for who, g := range p.wrong {
+		if now.Sub(g.last) >= forgive {
+			delete(p.wrong, who)
+		}
+	}
+	if len(p.wrong) >= remembered {
+		clear(p.wrong)
+	}
+}
