@@ -30,6 +30,7 @@ type Settings struct {
 	Config         string
 	EnvFile        string
 	InsecureNoAuth bool
+	Auth           AuthSettings
 	Log            LogSettings
 	Kafka          KafkaSettings
 	Postgres       PostgresSettings
@@ -98,6 +99,8 @@ type WebSettings struct {
 	// Hosts are further host names, in lower case and without port, under which
 	// requests are answered where nobody has to sign in.
 	Hosts []string
+	// TLSCertFile and TLSKeyFile are PEM files; both, or neither.
+	TLSCertFile, TLSKeyFile string
 }
 
 // SchedulerSettings bound the probes.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -48,9 +49,15 @@ func (l *loader) isSet(key string) bool { return l.origins[key].where != "" }
 // check finds what is wrong with the settings taken together.
 func (l *loader) check(s *Settings) {
 	l.checkRole(s)
-	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !s.InsecureNoAuth && !isLoopback(host) {
-		l.fail(l.where("listen"), "%s can be reached from beyond this machine, and nobody has to sign in (auth is not built yet); "+
-			"keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth", s.Listen)
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !s.InsecureNoAuth && !s.Auth.Required() && !isLoopback(host) {
+		l.fail(l.where("listen"), "%s can be reached from beyond this machine, and nobody has to sign in; say in %s under auth who may, "+
+			"keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth", s.Listen, cmp.Or(s.Config, "sitemon.yaml"))
+	}
+	if s.InsecureNoAuth && s.Auth.Required() {
+		l.fail(l.where("insecure_no_auth"), "nobody has to sign in by it, and %s says under auth who may; take one of them out", s.Config)
+	}
+	if (s.Web.TLSCertFile == "") != (s.Web.TLSKeyFile == "") {
+		l.fail(l.where("web.tls_cert_file"), "TLS needs both web.tls_cert_file and web.tls_key_file")
 	}
 	if s.Retention.Availability1h < s.Retention.Reports {
 		l.fail(l.where("retention.availability_1h"), "%s is less than retention.reports, %s; the sums must outlive what they sum up",
@@ -126,25 +133,10 @@ func (l *loader) allOrNone(what string, keys ...string) {
 }
 
 // refuse turns settings of what is not built yet into faults, one for each thing.
-// auth is where that section of the config file begins, or "".
-func (l *loader) refuse(auth string) {
-	var what []string
-	where := map[string][]string{}
-	add := func(thing, at string) {
-		if where[thing] == nil {
-			what = append(what, thing)
-		}
-		where[thing] = append(where[thing], at)
-	}
+func (l *loader) refuse() {
 	for _, o := range options() {
 		if o.notBuilt != "" && l.isSet(o.key) {
-			add(o.notBuilt, l.where(o.key))
+			l.fail(l.where(o.key), "%s is not built yet, take this out", o.notBuilt)
 		}
-	}
-	if auth != "" {
-		add("sign-in", auth)
-	}
-	for _, thing := range what {
-		l.fail(strings.Join(where[thing], ", "), "%s is not built yet, take this out", thing)
 	}
 }

@@ -77,14 +77,35 @@ func TestLoadRefusesBadFiles(t *testing.T) {
 		{"auth", file("auth:\n  basic: [{ username: a, pasword_hash: b }]\n  oidc: x\n"), []string{
 			`sitemon.yaml:2:26: unknown key "auth.basic[0].pasword_hash"; did you mean "password_hash"?`,
 			"sitemon.yaml:3:9: auth.oidc must be a mapping of keys to values",
-			"sitemon.yaml:1:1: auth: sign-in is not built yet, take this out",
 		}},
-		{"what later issues bring", file("web: { tls_cert_file: a, tls_key_file: b }\nretention: { max_size: 50GB }\n"), []string{
-			"sitemon.yaml:1:23: web.tls_cert_file, sitemon.yaml:1:40: web.tls_key_file: TLS of page and API is not built yet, take this out",
-			"sitemon.yaml:2:24: retention.max_size: a bound of the database's size is not built yet, take this out",
+		{"auth that lets nobody in", file("auth: {}\n"), []string{"sitemon.yaml:1:7: auth lets nobody in; give it basic, tokens or oidc, or take it out"}},
+		{"credentials", file("auth:\n  basic:\n    - { username: 'a:b', password_hash: secret, role: admin }\n    - { username: c }\n    - { username: c, password_hash: \"" + aHash + "\", role: viewer }\n" +
+			"  tokens: [{ name: ci, token: short, role: viewer }, { name: ci, token: \"${NO_TOKEN}\", role: viewer }]\n"), []string{
+			`sitemon.yaml:3:55: auth.basic[0].role is "admin"; it can be viewer or operator`,
+			"sitemon.yaml:3:41: auth.basic[0].password_hash is no bcrypt hash; sitemon hash-password makes one",
+			"sitemon.yaml:3:19: auth.basic[0].username has a colon, which the protocol can't carry",
+			"sitemon.yaml:4:7: auth.basic[1] has no password_hash", "sitemon.yaml:4:7: auth.basic[1] has no role",
+			`sitemon.yaml:5:19: auth.basic[2].username "c" is there twice`,
+			"sitemon.yaml:6:31: auth.tokens[0].token is shorter than 16 characters and could be guessed; `openssl rand -hex 24` makes one",
+			"sitemon.yaml:6:73: auth.tokens[1].token: the variable NO_TOKEN is not set; set it, or write a default: ${NO_TOKEN:-default}",
+			`sitemon.yaml:6:62: auth.tokens[1].name "ci" is there twice`,
+		}},
+		{"a provider", file("auth:\n  oidc: { issuer: 'http://sso.example.org', client_id: a, client_secret: b }\n"), []string{
+			"sitemon.yaml:2:19: auth.oidc.issuer must be an https URL without a query; http is for this machine alone",
+			"sitemon.yaml:2:9: auth.oidc names neither operators nor viewers, so nobody could come in",
+		}},
+		{"half of TLS", file("web: { tls_cert_file: a }\n"), []string{"sitemon.yaml:1:23: web.tls_cert_file: TLS needs both web.tls_cert_file and web.tls_key_file"}},
+		{"auth and none", file("insecure_no_auth: true\nauth: { tokens: [{ name: ci, token: 0123456789abcdef, role: viewer }] }\n"), []string{
+			"sitemon.yaml:1:19: insecure_no_auth: nobody has to sign in by it, and sitemon.yaml says under auth who may; take one of them out",
+		}},
+		{"what later issues bring", file("retention: { max_size: 50GB }\n"), []string{
+			"sitemon.yaml:1:24: retention.max_size: a bound of the database's size is not built yet, take this out",
 		}},
 	})
 }
+
+// aHash is a bcrypt hash.
+const aHash = "$2a$04$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
 
 func TestLoadRefusesBadFlagsAndVariables(t *testing.T) {
 	const (
@@ -99,7 +120,7 @@ func TestLoadRefusesBadFlagsAndVariables(t *testing.T) {
 		{"no sites", said{flags: []string{"--sites", ""}}, []string{"--sites: without a sites file the sites come from Postgres alone, and POSTGRES_DSN is not set"}},
 		{"no data folder", said{flags: []string{"--data-dir", ""}}, []string{`--data-dir: "" must not be empty`}},
 		{"no port", said{env: []string{"SITEMON_LISTEN=127.0.0.1"}}, []string{`SITEMON_LISTEN: "127.0.0.1" must be host:port, for example 127.0.0.1:8080`}},
-		{"open to all", said{flags: []string{"--listen=:8080"}}, []string{"--listen: :8080 can be reached from beyond this machine, and nobody has to sign in (auth is not built yet); keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth"}},
+		{"open to all", said{flags: []string{"--listen=:8080"}}, []string{"--listen: :8080 can be reached from beyond this machine, and nobody has to sign in; say in sitemon.yaml under auth who may, keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth"}},
 		{"log", said{flags: []string{"--log-level=loud", "--log-format=xml"}}, []string{
 			`--log-level: "loud" must be debug, info, warn or error`, `--log-format: "xml" must be one of text, json, auto`,
 		}},

@@ -16,7 +16,7 @@ type settingsFile struct {
 	known    map[string]option // by key
 	values   map[string]any    // string or []string, by key
 	origins  map[string]origin
-	auth     string // where the section auth begins, or ""
+	auth     AuthSettings
 	faults   []error
 }
 
@@ -72,8 +72,7 @@ func (f *settingsFile) mapping(n *yaml.Node, section string) {
 		case nested && isOption && !o.notInFile:
 			f.setting(key, name, content, o.value(&Settings{}).clear != nil)
 		case key == "auth":
-			f.auth = f.at(name) + ": auth"
-			checkShape(f, content, key, authShape())
+			f.readAuth(content)
 		case nested && f.isSection(key):
 			if !isEmpty(content) {
 				f.mapping(content, key)

@@ -81,10 +81,10 @@ func Load(flags *pflag.FlagSet, environ []string) (Settings, []Warning, error) {
 		}
 	}
 	l.apply(k, &s)
-	s.Config = path
+	s.Config, s.Auth = path, file.auth
 	l.derive(&s)
 	l.check(&s)
-	l.refuse(file.auth)
+	l.refuse()
 	return s, l.warnings, errors.Join(l.faults...)
 }
 

@@ -148,14 +148,19 @@ func serviceOptions() []option {
 
 // fileOptions are the settings that only sitemon.yaml has.
 func fileOptions() []option {
-	const tls = "TLS of page and API"
 	return []option{
 		{
 			key: "web.hosts", unset: "none", usage: "further host names under which page and API answer; localhost, 127.0.0.1 and [::1] always do",
 			value: func(s *Settings) value { return listed(&s.Web.Hosts, parseHost, asText) },
 		},
-		{key: "web.tls_cert_file", notBuilt: tls, usage: "certificate of page and API", value: discarded(filled)},
-		{key: "web.tls_key_file", notBuilt: tls, usage: "its key", value: discarded(filled)},
+		{
+			key: "web.tls_cert_file", unset: "none", usage: "PEM file of the certificate of page and API, with those that sign it; read again when it changes. Without one they are served in plain http",
+			value: func(s *Settings) value { return checked(&s.Web.TLSCertFile, filled) },
+		},
+		{
+			key: "web.tls_key_file", unset: "none", usage: "PEM file of its key",
+			value: func(s *Settings) value { return checked(&s.Web.TLSKeyFile, filled) },
+		},
 		{
 			key: "scheduler.concurrency", usage: "probes at a time",
 			value: func(s *Settings) value { return parsed(&s.Scheduler.Concurrency, parseCount, strconv.Itoa) },

@@ -38,6 +38,9 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 		return nil // the client is gone
 	}
 	ctx, cancel := context.WithCancel(r.Context())
+	if until := s.principal(r).Until; !until.IsZero() { // the session's end is the stream's
+		ctx, cancel = context.WithDeadline(r.Context(), until)
+	}
 	defer cancel()
 	defer context.AfterFunc(s.streams, cancel)() //nolint:contextcheck // It ends all streams, whoever asked.
 	if err := st.run(ctx); errors.Is(err, errBehind) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -74,7 +75,7 @@ func (s *Server) postAcknowledge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	said, err := readRemark(r)
+	said, err := s.readRemark(r)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (s *Server) postComment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	said, err := readRemark(r)
+	said, err := s.readRemark(r)
 	if err != nil {
 		return err
 	}
@@ -124,8 +125,10 @@ func incidentError(err error) error {
 	return err
 }
 
-// readRemark reads a JSON object, which may be missing.
-func readRemark(r *http.Request) (said remark, err error) {
+// readRemark reads a JSON object, which may be missing. Who has signed in can speak
+// for nobody else.
+func (s *Server) readRemark(r *http.Request) (said remark, err error) {
+	defer func() { said.By = cmp.Or(s.principal(r).Name, said.By) }()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return said, bodyError(err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sitemon"
+	"sitemon/web/auth"
 )
 
 //go:embed templates/*.html
@@ -18,7 +19,7 @@ var templateFiles embed.FS
 
 // pageNames are the pages; each has its file in templates, which defines
 // "content" and the page's parts.
-var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "error"}
+var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "login", "error"}
 
 // pages renders the HTML pages. A page is layout.html around its content; a part
 // is a piece of a page that can be fetched alone, with ?parts=a,b, to take the
@@ -79,6 +80,10 @@ type layout struct {
 	Icon    string // the icon of the window
 	Banner  *bannerView
 	Version string
+	// User is who has signed in, "" where nobody has; Operator whether they may change
+	// anything.
+	User     string
+	Operator bool
 }
 
 // Current says which entry of the navigation the page belongs to.
@@ -87,11 +92,17 @@ func (l layout) Current(entry string) bool {
 }
 
 // layoutOf fills in what does not depend on the page.
-func (s *Server) layoutOf(page, title string, parts ...string) layout {
+func (s *Server) layoutOf(r *http.Request, page, title string, parts ...string) layout {
+	who := s.principal(r)
 	l := layout{
+		User: who.Name, Operator: who.Role.Allows(auth.Operator),
 		Page: page, Title: title, Parts: strings.Join(parts, ","),
 		Events: "/api/v1/events?types=status,incident,config", Assets: s.pages.assets.base,
 		Icon: "favicon.svg", Version: s.Version,
+	}
+	if !who.Role.Allows(auth.Viewer) { // a stranger learns nothing, and has no stream
+		l.Events = ""
+		return l
 	}
 	if _, refused := s.Reloader.Running(); refused != nil {
 		l.Banner = newBannerView(*refused)
@@ -196,7 +207,7 @@ type errorPage struct {
 
 // pageError answers with the error page.
 func (s *Server) pageError(w http.ResponseWriter, r *http.Request, p problem) {
-	d := errorPage{s.layoutOf("error", p.Title), p.Status, p.Title, p.Detail}
+	d := errorPage{s.layoutOf(r, "error", p.Title), p.Status, p.Title, p.Detail}
 	if err := s.render(w, p.Status, "error", nil, d); err != nil {
 		s.log.ErrorContext(r.Context(), "error page failed", "path", r.URL.Path, "err", err)
 		http.Error(w, p.Detail, p.Status)

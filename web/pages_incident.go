@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -86,7 +87,7 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return incidentError(err)
 	}
-	d := s.newIncidentPage(&i)
+	d := s.newIncidentPage(r, &i)
 	if markdown {
 		return answerText(w, d.Markdown)
 	}
@@ -103,7 +104,7 @@ func answerText(w http.ResponseWriter, text string) error {
 	return nil
 }
 
-func (s *Server) newIncidentPage(i *sitemon.Incident) incidentPage {
+func (s *Server) newIncidentPage(r *http.Request, i *sitemon.Incident) incidentPage {
 	d := incidentPage{
 		ID: i.ID, Site: i.Site, SiteURL: siteURL(i.Site), Group: i.Group, Status: newStatusView(i.Status()),
 		Open: i.Status() != sitemon.IncidentResolved, Known: !i.AcknowledgedAt.IsZero(),
@@ -115,7 +116,7 @@ func (s *Server) newIncidentPage(i *sitemon.Incident) incidentPage {
 	for _, e := range i.Timeline {
 		d.Timeline = append(d.Timeline, newTimelineRow(e))
 	}
-	d.layout = s.layoutOf("incident", d.Headline.Text, "state", "facts", "timeline", "acknowledged", "acknowledge", "evidence", "markdown")
+	d.layout = s.layoutOf(r, "incident", d.Headline.Text, "state", "facts", "timeline", "acknowledged", "acknowledge", "evidence", "markdown")
 	if d.Headline.Since != nil {
 		d.Title = i.Site + " is down"
 	}
@@ -217,7 +218,7 @@ func shortened(s string, n int) string {
 // acknowledgeForm is what the button of an incident's page sends, with a comment
 // where one is written beside it.
 func (s *Server) acknowledgeForm(w http.ResponseWriter, r *http.Request) error {
-	id, said, err := readIncidentForm(r)
+	id, said, err := s.readIncidentForm(r)
 	if err != nil {
 		return err
 	}
@@ -235,7 +236,7 @@ func (s *Server) acknowledgeForm(w http.ResponseWriter, r *http.Request) error {
 
 // commentForm is what the form under a timeline sends.
 func (s *Server) commentForm(w http.ResponseWriter, r *http.Request) error {
-	id, said, err := readIncidentForm(r)
+	id, said, err := s.readIncidentForm(r)
 	if err != nil {
 		return err
 	}
@@ -252,7 +253,7 @@ func (s *Server) commentForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readIncidentForm reads which incident a form is about, and what it says.
-func readIncidentForm(r *http.Request) (id int64, said remark, err error) {
+func (s *Server) readIncidentForm(r *http.Request) (id int64, said remark, err error) {
 	if id, err = incidentID(r); err != nil {
 		return id, said, err
 	}
@@ -261,7 +262,7 @@ func readIncidentForm(r *http.Request) (id int64, said remark, err error) {
 	}
 	said = remark{
 		Text: strings.ReplaceAll(r.PostForm.Get("text"), "\r\n", "\n"), // as browsers send them
-		By:   r.PostForm.Get("by"),
+		By:   cmp.Or(s.principal(r).Name, r.PostForm.Get("by")),
 	}
 	err = said.check()
 	return id, said, err

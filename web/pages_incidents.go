@@ -98,7 +98,7 @@ func (s *Server) incidentsPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d := incidentsPage{State: incidentsSentence(open, more != "", f.Site), Filter: f}
-	d.layout = s.layoutOf("incidents", d.State.Text, "summary", "chips", "list")
+	d.layout = s.layoutOf(r, "incidents", d.State.Text, "summary", "chips", "list")
 	d.Events = "/api/v1/events?types=incident,config"
 	d.Poll = 60 // for what others wrote into a store that is shared
 	if f.Site != "" {

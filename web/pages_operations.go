@@ -12,7 +12,7 @@ const shownReloads = 50
 
 // configPage shows the running generation and the history of reloads.
 func (s *Server) configPage(w http.ResponseWriter, r *http.Request) error {
-	d := configPage{layout: s.layoutOf("config", "Configuration", "config")}
+	d := configPage{layout: s.layoutOf(r, "config", "Configuration", "config")}
 	reloads, err := s.Operations.Reloads(r.Context(), shownReloads)
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func (s *Server) configPage(w http.ResponseWriter, r *http.Request) error {
 
 // monitorsPage lists the processes that are alive.
 func (s *Server) monitorsPage(w http.ResponseWriter, r *http.Request) error {
-	d := monitorsPage{layout: s.layoutOf("monitors", "Monitors", "monitors")}
+	d := monitorsPage{layout: s.layoutOf(r, "monitors", "Monitors", "monitors")}
 	d.Poll = 10
 	monitors, err := s.Operations.Monitors(r.Context(), s.Now())
 	if err != nil {

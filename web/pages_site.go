@@ -119,7 +119,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := newSitePage(st, s.layoutOf("site", st.Name, "state", "day", "shares", "chart", "incidents", "locations", "last", "reports"))
+	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "chart", "incidents", "locations", "last", "reports"))
 	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
 	d.List = newReportList(st.Name, query, reports, next)
 	if st.LastReport != nil {

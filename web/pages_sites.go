@@ -100,7 +100,7 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	parts := partsOf(r)
 	d := sitesPage{State: newSentence(all), Filter: f, Any: len(all) > 0}
-	d.layout = s.layoutOf("sites", d.State.Text, "summary", "tools", "matrix", "list")
+	d.layout = s.layoutOf(r, "sites", d.State.Text, "summary", "tools", "matrix", "list")
 	d.Poll = 60 // for the availability
 	if reportRate(all) > busyReports {
 		d.Poll = 10

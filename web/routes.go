@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sitemon/web/auth"
 )
 
 // handler answers a request, or returns the error that shall be the answer; it
@@ -21,6 +23,7 @@ const (
 	classBadge   routeClass = "badge"
 	classEvents  routeClass = "events"
 	classHealth  routeClass = "health"
+	classLogin   routeClass = "login"
 	classMetrics routeClass = "metrics"
 	classPage    routeClass = "page"
 	classStatic  routeClass = "static"
@@ -35,6 +38,17 @@ type route struct {
 	// misspelt filter is not taken for none. Nil: any, they are ignored.
 	params []string
 	handle handler
+}
+
+// needs is the role that a route needs; "" for one that is open to everybody.
+func (rt route) needs() auth.Role {
+	switch {
+	case rt.class == classHealth || rt.class == classStatic || rt.class == classLogin:
+		return ""
+	case rt.method == http.MethodGet:
+		return auth.Viewer
+	}
+	return auth.Operator
 }
 
 // apiRoutes are the routes that openapi.json describes.
@@ -73,7 +87,7 @@ func (s *Server) healthRoutes() []route {
 func (s *Server) routes() http.Handler {
 	all := s.healthRoutes()
 	if !s.HealthOnly {
-		all = slices.Concat(all, s.apiRoutes(), s.pageRoutes())
+		all = slices.Concat(all, s.apiRoutes(), s.pageRoutes(), s.loginRoutes())
 	}
 	if s.Gatherer != nil {
 		h := promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
@@ -113,7 +127,7 @@ func (s *Server) methods(rs []route) http.Handler {
 	byMethod := map[string]http.Handler{}
 	var allow []string
 	for _, rt := range rs {
-		h := s.serve(rt.class, rt.checked())
+		h := s.serve(rt.class, s.admitted(rt))
 		byMethod[rt.method] = h
 		allow = append(allow, rt.method)
 		if rt.method == http.MethodGet {

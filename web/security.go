@@ -23,6 +23,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		// Not no-referrer: browsers would send "Origin: null" with our own forms.
 		h.Set("Referrer-Policy", "same-origin")
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 
 		switch {
 		case !s.hostAllowed(r):
@@ -40,7 +43,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 // pointed at this address reaches the server, but under its own name. The health
 // routes tell nothing and are asked by orchestrators under all sorts of names.
 func (s *Server) hostAllowed(r *http.Request) bool {
-	if s.AnyHost || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+	if s.AnyHost || s.Auth != nil || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return true
 	}
 	host := hostname(r.Host)

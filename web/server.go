@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"sitemon"
 	"sitemon/availability"
+	"sitemon/web/auth"
 )
 
 // Sites reads the sites that are watched and their present states.
@@ -103,6 +105,10 @@ type Options struct {
 	// AnyHost leaves the host names unchecked: for a server that listens beyond
 	// loopback, where they protect nothing.
 	AnyHost bool
+	// Auth says who may do what; nil: everybody may do everything.
+	Auth *auth.Gate
+	// TLS is the server's, with its certificates; nil: it speaks plain http.
+	TLS *tls.Config
 
 	Version string
 	Now     func() time.Time // nil: [time.Now]
@@ -176,7 +182,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer readers.Wait()
 	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	go func() {
+		if srv.TLSConfig = s.TLS; s.TLS != nil {
+			served <- srv.ServeTLS(ln, "", "")
+			return
+		}
+		served <- srv.Serve(ln)
+	}()
 	select {
 	case err := <-served:
 		s.endStreams()

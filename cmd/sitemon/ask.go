@@ -31,7 +31,8 @@ type asked struct {
 func (a *app) ask(s config.Settings, api string) *asked {
 	q := &asked{app: a, settings: s, base: api, given: api != "", client: http.Client{Timeout: apiTimeout}}
 	if api == "" {
-		q.base = reachable(s.Listen)
+		q.base = scheme(s) + "://" + reachable(s.Listen)
+		q.client.Transport = ownDaemon(s)
 	}
 	if !strings.Contains(q.base, "://") {
 		q.base = "http://" + q.base

@@ -118,9 +118,9 @@ func runDaemon(ctx context.Context, s config.Settings, stderr io.Writer) (err er
 func (d *daemon) logRunning(addr net.Addr) {
 	args := []any{"role", d.settings.Role.String()}
 	if d.settings.Role.Page() {
-		args = append(args, "page", pageURL(addr))
+		args = append(args, "page", pageURL(d.settings, addr))
 	} else {
-		args = append(args, "health", pageURL(addr)+"readyz")
+		args = append(args, "health", pageURL(d.settings, addr)+"readyz")
 	}
 	if m := d.monitor; m != nil {
 		args = append(args, "sites", d.running().Sites, "enabled", m.scheduler.Sites())
@@ -176,12 +176,34 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 	if s.Role.Has(config.RoleWriter) {
 		d.alerting = d.newAlerting()
 	}
-	d.server = web.New(web.Options{
+	if err := d.newServer(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// newServer makes the server of page and API.
+func (d *daemon) newServer() error {
+	s, log := d.settings, d.log
+	o := web.Options{
 		Sites: d.store, History: d.store, Incidents: d.store, Operations: d.store, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
 		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
-	})
-	return d, nil
+	}
+	var err error
+	if o.Auth, err = newGate(s.Auth); err != nil {
+		return err
+	}
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && s.Auth.Required() && s.Web.TLSCertFile == "" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		log.Warn("passwords and tokens come in plain http; set web.tls_cert_file, or put a proxy with TLS in front", "listen", s.Listen)
+	}
+	if s.Web.TLSCertFile != "" {
+		if o.TLS, err = web.TLSConfig(s.Web.TLSCertFile, s.Web.TLSKeyFile, log); err != nil {
+			return err
+		}
+	}
+	d.server = web.New(o)
+	return nil
 }
 
 // start runs the parts in such an order that stopping them in the opposite one
@@ -310,9 +332,9 @@ func newRegistry() *prometheus.Registry {
 }
 
 // pageURL is where a person finds the page of a listener.
-func pageURL(addr net.Addr) string {
+func pageURL(s config.Settings, addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return fmt.Sprintf("http://localhost:%d/", tcp.Port)
+		return fmt.Sprintf("%s://localhost:%d/", scheme(s), tcp.Port)
 	}
-	return "http://" + addr.String() + "/"
+	return scheme(s) + "://" + addr.String() + "/"
 }

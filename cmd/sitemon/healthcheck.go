@@ -43,11 +43,12 @@ func (a *app) healthcheck(ctx context.Context, s config.Settings, ready bool) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(s.Listen)+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme(s)+"://"+reachable(s.Listen)+path, nil)
 	if err != nil {
 		return fmt.Errorf("ask the daemon at %s: %w", s.Listen, err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{Transport: ownDaemon(s)}
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("no daemon answers: %w", err)
 	}

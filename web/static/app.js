@@ -33,4 +33,5 @@ if (page === "site") Object.assign(on, (await import("./site.js")).start(refresh
 const poll = Number(document.body.dataset.poll);
 if (poll) setInterval(() => document.hidden || refresh(), poll * 1000);
 
-connect(document.body.dataset.events, on, document.querySelector("[data-live]"));
+const events = document.body.dataset.events;
+if (events) connect(events, on, document.querySelector("[data-live]"));

@@ -84,7 +84,7 @@ export function throttled(run, wait) {
     try {
       await run();
     } catch (err) {
-      if (err.status === 404) location.reload(); // the site was removed: say so
+      if (err.status === 404 || err.status === 401) location.reload(); // the site was removed, the session is over: say so
       else if (err.name !== "AbortError") console.info("sitemon:", err.message);
     }
     running = false;
