@@ -20,6 +20,7 @@ type Document struct {
 
 	Alerting    Alerting
 	Maintenance []Maintenance
+	StatusPages []StatusPage
 }
 
 // Generation is a document as it was applied.

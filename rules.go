@@ -2,8 +2,35 @@ package sitemon
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
+
+// StatusPage is a page for people who use some of the sites. The JSON form is that of
+// the store.
+type StatusPage struct {
+	Path        string `json:"path"` // the last part of its address
+	Title       string `json:"title"`
+	Description string `json:"description,omitempty"`
+	// Sites, Groups and Tags select its components; none of them: all sites of the
+	// document.
+	Sites  []string `json:"sites,omitempty"`
+	Groups []string `json:"groups,omitempty"`
+	Tags   []string `json:"tags,omitempty"`
+	// Public pages are for everybody, others for those who may read everything else.
+	Public   bool   `json:"public,omitempty"`
+	Timezone string `json:"timezone,omitempty"` // of its days and times; "": UTC
+	Logo     string `json:"logo,omitempty"`     // an image as a data URL; "": none
+}
+
+// Shows reports whether a site is one of the page's components.
+func (p *StatusPage) Shows(name, group string, tags []string) bool {
+	if p.Sites == nil && p.Groups == nil && p.Tags == nil {
+		return true
+	}
+	return slices.Contains(p.Sites, name) || slices.Contains(p.Groups, group) ||
+		slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(p.Tags, t) })
+}
 
 // Quorum is how many locations must say down before a site is; below 1 and not
 // Majority it is 1.

@@ -20,10 +20,7 @@ var rootAliases = map[string]string{
 	"alerts": "alerting", "notifications": "alerting", "alert": "alerting", "channels": "alerting", "maintenancewindows": "maintenance", "statuspages": "status_pages", "maintenances": "maintenance",
 }
 
-var (
-	rootNames   = []string{"alerting", "defaults", "maintenance", "sites"}
-	rootUnbuilt = []string{"status_pages"}
-)
+var rootNames = []string{"alerting", "defaults", "maintenance", "sites", "status_pages"}
 
 // document walks all files.
 func (w *walker) document(files []File) []sitemon.Site {
@@ -91,8 +88,6 @@ func (w *walker) root(n *yaml.Node, folder bool) (list *yaml.Node) {
 			others = true
 			w.beside = append(w.beside, section{w.file, f.key, f.value})
 		case strings.HasPrefix(name, "x-"):
-		case slices.Contains(rootUnbuilt, name):
-			w.fail(f.key, "%s is not built yet", name)
 		default:
 			w.unknownRoot(f.key)
 		}
@@ -132,14 +127,12 @@ func (w *walker) unknownRoot(k *yaml.Node) {
 		guess = closest(name, rootNames)
 	}
 	switch {
-	case slices.Contains(rootUnbuilt, guess):
-		w.fail(k, "unknown key %q; if %s is meant, that is not built yet", name, guess)
 	case guess != "":
 		w.fail(k, "unknown key %q, did you mean %s?", name, guess)
 	case slices.Contains(siteObject.names, name):
 		w.fail(k, "unknown key %q at the top of the file; it belongs to a site, under sites, or under defaults", name)
 	default:
-		w.fail(k, "unknown key %q; the top of the file can have defaults, sites, alerting and maintenance, and keys that begin with x-", name)
+		w.fail(k, "unknown key %q; the top of the file can have defaults, sites, alerting, maintenance and status_pages, and keys that begin with x-", name)
 	}
 }
 
@@ -265,6 +258,7 @@ func (w *walker) together(n *yaml.Node, d *draft) {
 	}
 	w.oneCredential(n, d)
 	w.reachable(n, d)
+	w.ofKind(n, d)
 	if f := d.latency; f.value != nil && !f.inherited && e.Latency >= d.site.Timeout {
 		w.warn(f.value, "latency %s is never exceeded, as the timeout %s comes first", FormatDuration(e.Latency), FormatDuration(d.site.Timeout))
 	}

@@ -91,7 +91,7 @@ func TestBadFiles(t *testing.T) {
 			if !ok || len(problems) == 0 {
 				t.Fatalf("got %v, want problems", err)
 			}
-			if !errors.Is(err, sitemon.ErrInvalid) || doc.Sites != nil || doc.Alerting.Channels != nil || doc.Maintenance != nil || doc.Hash == "" {
+			if !errors.Is(err, sitemon.ErrInvalid) || doc.Sites != nil || doc.Alerting.Channels != nil || doc.Maintenance != nil || doc.StatusPages != nil || doc.Hash == "" {
 				t.Errorf("error %v is no ErrInvalid, or the document is %+v", err, doc)
 			}
 			golden(t, strings.TrimSuffix(path, ".yaml")+".txt", problems.Error()+"\n")
@@ -127,6 +127,9 @@ func TestGoodFiles(t *testing.T) {
 			}
 			for _, m := range doc.Maintenance {
 				fmt.Fprintf(&b, "maintenance %s\n", asText(t, m))
+			}
+			for _, p := range doc.StatusPages {
+				fmt.Fprintf(&b, "status page %s\n", asText(t, p))
 			}
 			golden(t, strings.TrimSuffix(path, ".yaml")+".txt", b.String())
 		})

@@ -25,6 +25,10 @@ var sectionKeys = []keyInfo{
 		name: "maintenance", value: valueInfo{name: "list of mappings", mapping: maintenanceObject.info, list: true, empty: true},
 		doc: "Times in which sites may be down: they are shown as in maintenance, nobody is alarmed, and availability leaves that time out.",
 	},
+	{
+		name: "status_pages", value: valueInfo{name: "list of mappings", mapping: statusPageObject.info, list: true, empty: true},
+		doc: "Pages for the people who use the sites: how they are and were, without what is nobody's business.",
+	},
 }
 
 // sections walks what the files have beside sites and defaults.
@@ -37,6 +41,8 @@ func (w *walker) sections() {
 			alertingObject.read(w, field{value: s.value}, &w.alerting)
 		case "maintenance":
 			w.maintenances(s.value)
+		case "status_pages":
+			w.statusPages(s.value)
 		}
 	}
 	slices.SortFunc(w.alerting.Channels, func(a, b sitemon.Channel) int { return strings.Compare(a.Name, b.Name) })

@@ -98,7 +98,7 @@ func folderFiles(dir string) ([]string, error) {
 func Parse(files []File, opts ParseOptions) (sitemon.Document, []sitemon.Problem, error) {
 	w := newWalker(opts)
 	doc := sitemon.Document{Source: opts.Source, Hash: Hash(files), Sites: w.document(files)}
-	doc.Alerting, doc.Maintenance = w.alerting, w.maintenance
+	doc.Alerting, doc.Maintenance, doc.StatusPages = w.alerting, w.maintenance, w.pages
 	problems := sorted(w.problems, files)
 	warnings := slices.DeleteFunc(slices.Clone(problems), func(p sitemon.Problem) bool { return !p.Warning })
 	if w.faults == 0 {

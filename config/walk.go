@@ -57,6 +57,7 @@ type walker struct {
 
 	alerting    sitemon.Alerting
 	maintenance []sitemon.Maintenance
+	pages       []sitemon.StatusPage
 	beside      []section
 	channels    []channelAt
 	seen        map[string]place   // keys that a document has once

@@ -61,7 +61,7 @@ func TestWhoMay(t *testing.T) {
 		{"a stranger asks the API", "GET", "/api/v1/sites", nil, 401},
 		{"a stranger wants events", "GET", "/api/v1/events", nil, 401},
 		{"a stranger wants metrics", "GET", "/api/v1/openapi.json", nil, 401},
-		{"a stranger wants a badge", "GET", "/badge/docs/status.svg", nil, 401},
+		{"a stranger wants a badge", "GET", "/badge/docs/status.svg", nil, 404},
 		{"a stranger wants a page", "GET", "/sites/docs?range=7d", nil, 303},
 		{"a stranger wants a part of a page", "GET", "/?parts=list", nil, 401},
 		{"a stranger changes something", "POST", "/api/v1/config/reload", nil, 401},

@@ -11,6 +11,7 @@ import (
 
 	"sitemon"
 	"sitemon/availability"
+	"sitemon/web/auth"
 )
 
 // The colours of badges: good, so-so, bad, and nothing to say.
@@ -31,7 +32,11 @@ func (s *Server) getBadge(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return problemf(http.StatusNotFound, "there is no such badge; possible: status.svg, uptime.svg, latency.svg")
 	}
-	st, err := s.Sites.Site(r.Context(), r.PathValue("name"))
+	name := r.PathValue("name")
+	if !s.principal(r).Role.Allows(auth.Viewer) && !s.status.isPublic(r.Context(), name) {
+		return errNoRoute // and does not tell whether there is such a site
+	}
+	st, err := s.Sites.Site(r.Context(), name)
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (s *Server) answerProblem(w http.ResponseWriter, r *http.Request, class rou
 	if p.Status == statusClientGone {
 		p.Title = "Client Closed Request"
 	}
-	if class == classPage || class == classLogin {
+	if class == classPage || class == classLogin || class == classStatus {
 		s.pageError(w, r, p)
 		return
 	}

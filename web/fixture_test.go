@@ -42,6 +42,7 @@ type apiStore struct {
 	afterSites   func(*apiStore)    // called once, when the sites have been read
 	figureCalls  [][]string         // the names of each call of Availabilities
 	figures      map[string]float64 // availability by site; none: nearly always
+	documents    map[string]sitemon.Document
 	series       func(availability.SeriesQuery) []availability.SeriesBucket
 	panicOnSites bool
 }
@@ -219,6 +220,12 @@ func (f *apiStore) changeIncident(id int64, edit func(*sitemon.Incident)) (sitem
 	return sitemon.Incident{}, cmp.Or(f.err, fmt.Errorf("read incident %d: %w", id, sitemon.ErrNotFound))
 }
 
+func (f *apiStore) Documents(context.Context) (map[string]sitemon.Document, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.documents, f.err
+}
+
 func (f *apiStore) Reloads(_ context.Context, limit int) ([]sitemon.Reload, error) {
 	return f.reloads[:min(limit, len(f.reloads))], f.err
 }
@@ -283,7 +290,7 @@ func newAPIStore() *apiStore {
 func newServer(t testing.TB, store *apiStore, edit ...func(*web.Options)) *web.Server {
 	t.Helper()
 	o := web.Options{
-		Sites: store, History: store, Incidents: store, Operations: store, Reloader: store, Hub: web.NewHub(),
+		Sites: store, History: store, Incidents: store, Operations: store, Documents: store, Reloader: store, Hub: web.NewHub(),
 		Ready:  func(context.Context) []string { return store.missing },
 		Logger: slog.New(slog.DiscardHandler), Version: "1.0.0", Now: func() time.Time { return testNow },
 	}

@@ -27,6 +27,7 @@ const (
 	classMetrics routeClass = "metrics"
 	classPage    routeClass = "page"
 	classStatic  routeClass = "static"
+	classStatus  routeClass = "status"
 )
 
 // route is one method of one path.
@@ -45,6 +46,8 @@ func (rt route) needs() auth.Role {
 	switch {
 	case rt.class == classHealth || rt.class == classStatic || rt.class == classLogin:
 		return ""
+	case rt.class == classStatus || rt.class == classBadge:
+		return "" // what is public is for everybody; they look themselves
 	case rt.method == http.MethodGet:
 		return auth.Viewer
 	}
@@ -87,7 +90,7 @@ func (s *Server) healthRoutes() []route {
 func (s *Server) routes() http.Handler {
 	all := s.healthRoutes()
 	if !s.HealthOnly {
-		all = slices.Concat(all, s.apiRoutes(), s.pageRoutes(), s.loginRoutes())
+		all = slices.Concat(all, s.apiRoutes(), s.pageRoutes(), s.loginRoutes(), s.statusRoutes())
 	}
 	if s.Gatherer != nil {
 		h := promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
@@ -105,7 +108,7 @@ func (s *Server) routes() http.Handler {
 	if s.HealthOnly {
 		pages = classAPI // errors as JSON: there is nothing to make a page of
 	}
-	for path, class := range map[string]routeClass{"/": pages, "/api/": classAPI, "/badge/": classBadge} {
+	for path, class := range map[string]routeClass{"/": pages, "/api/": classAPI, "/badge/": classBadge, "/status/": classPage} {
 		if paths[path] == nil {
 			mux.Handle(path, s.serve(class, func(http.ResponseWriter, *http.Request) error { return errNoRoute }))
 		}

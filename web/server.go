@@ -85,6 +85,7 @@ type Options struct {
 	History    History
 	Incidents  Incidents
 	Operations Operations
+	Documents  Documents
 	Reloader   Reloader
 	// Ready lists what is missing for the process to do its work; empty: it is
 	// ready.
@@ -105,6 +106,9 @@ type Options struct {
 	// AnyHost leaves the host names unchecked: for a server that listens beyond
 	// loopback, where they protect nothing.
 	AnyHost bool
+	// DataDir is where the status pages are kept for when the database is away; "": in
+	// memory alone.
+	DataDir string
 	// Auth says who may do what; nil: everybody may do everything.
 	Auth *auth.Gate
 	// TLS is the server's, with its certificates; nil: it speaks plain http.
@@ -123,6 +127,7 @@ type Server struct {
 	figures *siteCache[[]availability.Figure]
 	trends  *siteCache[trend]
 	pages   *pages
+	status  *statusPages
 	handler http.Handler
 
 	streams    context.Context // ends when event streams shall end
@@ -142,6 +147,7 @@ func New(o Options) *Server {
 		trends:  newTrendCache(o.History, o.Now),
 		pages:   newPages(),
 	}
+	s.status = newStatusPages(s, o.DataDir)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	s.handler = s.routes()
 	return s

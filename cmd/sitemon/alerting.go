@@ -72,13 +72,13 @@ func (a *alerting) deliver(ctx context.Context) error {
 
 // checkChannels says, once, which channels can't be used. They stop nothing else.
 func (a *alerting) checkChannels(ctx context.Context) error {
-	all, err := a.store.Alertings(ctx)
+	all, err := a.store.Documents(ctx)
 	if err != nil {
 		return err
 	}
 	broken := map[string]string{}
-	for source, alerting := range all {
-		for _, c := range alerting.Channels {
+	for source, doc := range all {
+		for _, c := range doc.Alerting.Channels {
 			if err := a.sender.Check(c); err != nil {
 				broken[channelName(source, c)] = err.Error()
 			}

@@ -186,7 +186,7 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 func (d *daemon) newServer() error {
 	s, log := d.settings, d.log
 	o := web.Options{
-		Sites: d.store, History: d.store, Incidents: d.store, Operations: d.store, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
+		Sites: d.store, History: d.store, Incidents: d.store, Operations: d.store, Documents: d.store, DataDir: s.DataDir, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
 		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
 	}

@@ -62,13 +62,13 @@ func testNotification(source string, c sitemon.Channel, now time.Time) sitemon.N
 // findChannel looks for a channel in the sites file, or where none is read in the
 // store.
 func findChannel(ctx context.Context, s config.Settings, name string) (source string, c sitemon.Channel, err error) {
-	all := map[string]sitemon.Alerting{}
+	all := map[string]sitemon.Document{}
 	if s.Sites == "" {
 		db, err := openStored(ctx, s)
 		if err != nil {
 			return "", c, fmt.Errorf("look up channel %q: %w", name, err)
 		}
-		all, err = db.Alertings(ctx)
+		all, err = db.Documents(ctx)
 		if err = errors.Join(err, db.Close()); err != nil {
 			return "", c, fmt.Errorf("look up channel %q: %w", name, err)
 		}
@@ -81,11 +81,11 @@ func findChannel(ctx context.Context, s config.Settings, name string) (source st
 		if err != nil {
 			return "", c, fmt.Errorf("the sites file has errors:\n%w", err)
 		}
-		all[doc.Source] = doc.Alerting
+		all[doc.Source] = doc
 	}
 	var names []string
-	for source, alerting := range all {
-		for _, c := range alerting.Channels {
+	for source, doc := range all {
+		for _, c := range doc.Alerting.Channels {
 			if c.Name == name {
 				return source, c, nil
 			}

@@ -32,7 +32,7 @@ type store interface {
 	Heartbeat(ctx context.Context, m sitemon.Monitor) error
 	alerts.Outbox
 	DecideAlerts(ctx context.Context, now, judged time.Time) error
-	Alertings(ctx context.Context) (map[string]sitemon.Alerting, error)
+	Documents(ctx context.Context) (map[string]sitemon.Document, error)
 	Close() error
 }
 

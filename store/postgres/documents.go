@@ -32,8 +32,8 @@ func (db *DB) Held(ctx context.Context, source, hash string) (held bool, current
 // readDocument returns the document of a source; its number is 0 where there is
 // none.
 func readDocument(ctx context.Context, tx pgx.Tx, source string) (d document, err error) {
-	err = tx.QueryRow(ctx, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance FROM documents WHERE source = $1", source).
-		Scan(&d.Source, &d.Number, &d.Hash, &d.LoadedAt, &d.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance)
+	err = tx.QueryRow(ctx, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, status_pages FROM documents WHERE source = $1", source).
+		Scan(&d.Source, &d.Number, &d.Hash, &d.LoadedAt, &d.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance, &d.packed.StatusPages)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -46,14 +46,15 @@ func readDocument(ctx context.Context, tx pgx.Tx, source string) (d document, er
 func writeDocument(ctx context.Context, tx pgx.Tx, d document, ordered bool, now time.Time) error {
 	b := &pgx.Batch{}
 	if ordered {
-		b.Queue("UPDATE documents SET generation = $2, hash = $3, loaded_at = $4, sites = $5, alerting = $6, maintenance = $7 WHERE source = $1",
-			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.packed.Alerting, d.packed.Maintenance)
+		b.Queue("UPDATE documents SET generation = $2, hash = $3, loaded_at = $4, sites = $5, alerting = $6, maintenance = $7, status_pages = $8 WHERE source = $1",
+			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.packed.Alerting, d.packed.Maintenance, d.packed.StatusPages)
 	} else {
-		b.Queue(`INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		b.Queue(`INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, status_pages)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (source) DO UPDATE SET generation = excluded.generation, hash = excluded.hash, loaded_at = excluded.loaded_at,
- sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance`,
-			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.order, d.packed.Alerting, d.packed.Maintenance)
+ sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance,
+ status_pages = excluded.status_pages`,
+			d.Source, d.Number, d.Hash, d.LoadedAt, d.Sites, d.order, d.packed.Alerting, d.packed.Maintenance, d.packed.StatusPages)
 	}
 	b.Queue(`INSERT INTO document_hashes (source, hash, seen_at) VALUES ($1, $2, $3)
 ON CONFLICT (source, hash) DO UPDATE SET seen_at = excluded.seen_at`, d.Source, d.Hash, now)

@@ -18,7 +18,7 @@ import (
 // SyncSites makes the stored sites of a source those of its document, in one
 // transaction that writes only the differences, and returns the generation under
 // which the document is stored now with the plan that was carried out. A document
-// that changes neither a site nor the alerting nor a maintenance is no new generation,
+// that changes neither a site nor anything beside them is no new generation,
 // except the first one of a store.
 //
 // A document takes over sites that people put in by hand. A site that another

@@ -50,10 +50,11 @@ func (db *DB) NotificationSent(ctx context.Context, id string, now time.Time, fa
 	})
 }
 
-// Alertings returns how the alerts of each document are delivered, by its source.
-func (db *DB) Alertings(ctx context.Context) (all map[string]sitemon.Alerting, err error) {
+// Documents returns what each document has beside its sites, by its source: alerting,
+// maintenance, status pages.
+func (db *DB) Documents(ctx context.Context) (all map[string]sitemon.Document, err error) {
 	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
-		all, err = ledger.Alertings(ctx, tx)
+		all, err = ledger.Documents(ctx, tx)
 		return err
 	})
 	return all, err

@@ -164,11 +164,11 @@ type stored struct {
 
 // document returns the stored document; a zero generation where there is none.
 func document(ctx context.Context, q querier) (d stored, err error) {
-	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance FROM documents", nil,
+	err = each(ctx, q, "SELECT source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, status_pages FROM documents", nil,
 		func(row scanner) error {
 			var at int64
 			g := &d.generation
-			err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance)
+			err := row.Scan(&g.Source, &g.Number, &g.Hash, &at, &g.Sites, &d.order, &d.packed.Alerting, &d.packed.Maintenance, &d.packed.StatusPages)
 			g.LoadedAt = moment(at)
 			return err
 		})

@@ -17,8 +17,8 @@ import (
 
 // SyncSites makes the stored sites those of a document, in one transaction that
 // writes only the differences, and returns the generation that holds now with the
-// plan that was carried out. A document that changes neither a site nor the alerting
-// nor a maintenance is no new generation, except the first one of a store.
+// plan that was carried out. A document that changes neither a site nor anything
+// beside them is no new generation, except the first one of a store.
 //
 // The store holds one document: sites of another source that this one does not
 // name leave too. The history of a site that leaves stays.
@@ -78,10 +78,12 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 			return g, plan, err
 		}
 	}
-	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	err = y.db.exec(ctx, `INSERT INTO documents (source, generation, hash, loaded_at, sites, site_order, alerting, maintenance, status_pages)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET generation = excluded.generation, hash = excluded.hash, loaded_at = excluded.loaded_at,
- sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance`,
-		g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order, doc.Alerting, doc.Maintenance)
+ sites = excluded.sites, site_order = excluded.site_order, alerting = excluded.alerting, maintenance = excluded.maintenance,
+ status_pages = excluded.status_pages`,
+		g.Source, g.Number, g.Hash, micros(g.LoadedAt), g.Sites, order, doc.Alerting, doc.Maintenance, doc.StatusPages)
 	st.generation, st.order, st.packed = g, order, doc
 	return g, plan, err
 }

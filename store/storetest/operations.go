@@ -1,10 +1,34 @@
 package storetest
 
 import (
+	"encoding/json"
 	"time"
 
 	"sitemon"
 )
+
+// testDocuments keeps what a document has beside its sites.
+func testDocuments(h *harness) {
+	doc := document(site("a", time.Minute))
+	doc.Alerting = sitemon.Alerting{Channels: []sitemon.Channel{{Name: "ops", Target: json.RawMessage(`{"url":"${OPS}"}`)}}, GroupWait: time.Second}
+	doc.Maintenance = []sitemon.Maintenance{{Title: "Upgrade", Start: "2026-12-01T22:00:00", Duration: time.Hour, Sites: []string{"a"}}}
+	doc.StatusPages = []sitemon.StatusPage{{Path: "public", Title: "Services", Groups: []string{"public"}, Public: true, Timezone: "Europe/Berlin"}}
+	first, _, err := h.SyncSites(h.ctx, doc)
+	h.check(err)
+	want := sitemon.Document{Source: doc.Source, Alerting: doc.Alerting, Maintenance: doc.Maintenance, StatusPages: doc.StatusPages}
+	got, err := h.Documents(h.ctx)
+	h.check(err)
+	h.equal("documents", got, map[string]sitemon.Document{doc.Source: want})
+
+	doc.StatusPages, doc.Hash = nil, "two"
+	second, _, err := h.SyncSites(h.ctx, doc)
+	h.check(err)
+	h.equal("a status page less is a new generation", second.Number, first.Number+1)
+	want.StatusPages = nil
+	got, err = h.Documents(h.ctx)
+	h.check(err)
+	h.equal("documents without the page", got, map[string]sitemon.Document{doc.Source: want})
+}
 
 func testReloads(h *harness) {
 	none, err := h.Reloads(h.ctx, 10)

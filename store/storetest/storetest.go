@@ -33,6 +33,7 @@ type Store interface {
 	Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sitemon.Report, next string, err error)
 	Availability(ctx context.Context, q availability.Query) (availability.Result, error)
 	Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (map[string][]availability.Figure, error)
+	Documents(ctx context.Context) (map[string]sitemon.Document, error)
 	Series(ctx context.Context, q availability.SeriesQuery) (map[string][]availability.SeriesBucket, error)
 	Gaps(ctx context.Context, site string, from, to time.Time) ([]sitemon.Gap, error)
 	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
@@ -120,6 +121,7 @@ func stateless() []test {
 		{"incidents/long since", testIncidentLongSince},
 		{"incidents/together", testIncidentsTogether},
 		{"retention", testRetention},
+		{"documents", testDocuments},
 		{"reloads", testReloads},
 		{"monitors", testMonitors},
 	}

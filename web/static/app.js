@@ -22,12 +22,14 @@ addEventListener("keydown", (e) => {
 });
 
 // refresh brings the banner and the page's parts up to date.
-const refresh = throttled(() => fetchParts(location.href, ["banner", ...parts]), 500);
+const banner = document.querySelector("[data-part='banner']") ? ["banner"] : [];
+const refresh = throttled(() => fetchParts(location.href, [...banner, ...parts]), 500);
 const on = { config: refresh, resync: refresh };
 
 if (page === "sites") Object.assign(on, (await import("./sites.js")).start(refresh));
 if (page === "incidents") Object.assign(on, (await import("./incidents.js")).start());
 if (page === "incident") Object.assign(on, (await import("./incident.js")).start(refresh));
+if (page === "status") (await import("./bars.js")).followBars();
 if (page === "site") Object.assign(on, (await import("./site.js")).start(refresh));
 
 const poll = Number(document.body.dataset.poll);

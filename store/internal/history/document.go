@@ -8,7 +8,7 @@ import (
 
 // Packed is what a document has beside its sites, as the tables have it: JSON, and
 // "" for none.
-type Packed struct{ Alerting, Maintenance string }
+type Packed struct{ Alerting, Maintenance, StatusPages string }
 
 // PackDocument packs what a document has beside its sites. Alerting without a
 // channel is none.
@@ -19,7 +19,12 @@ func PackDocument(doc sitemon.Document) (p Packed, err error) {
 		}
 	}
 	if len(doc.Maintenance) > 0 {
-		p.Maintenance, err = packJSON(doc.Maintenance)
+		if p.Maintenance, err = packJSON(doc.Maintenance); err != nil {
+			return p, err
+		}
+	}
+	if len(doc.StatusPages) > 0 {
+		p.StatusPages, err = packJSON(doc.StatusPages)
 	}
 	return p, err
 }

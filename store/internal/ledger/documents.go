@@ -8,19 +8,27 @@ import (
 	"sitemon"
 )
 
-// Alertings reads how the alerts of each document are delivered, by its source.
-func Alertings(ctx context.Context, tx Tx) (map[string]sitemon.Alerting, error) {
-	all := map[string]sitemon.Alerting{}
-	err := tx.Query(ctx, "SELECT source, alerting FROM documents WHERE alerting <> ''", nil, func(scan func(dest ...any) error) error {
-		var source, text string
-		if err := scan(&source, &text); err != nil {
+// Documents reads what each document has beside its sites, by its source.
+func Documents(ctx context.Context, tx Tx) (map[string]sitemon.Document, error) {
+	all := map[string]sitemon.Document{}
+	err := tx.Query(ctx, "SELECT source, alerting, maintenance, status_pages FROM documents", nil, func(scan func(dest ...any) error) error {
+		var d sitemon.Document
+		var alerting, maintenance, pages string
+		if err := scan(&d.Source, &alerting, &maintenance, &pages); err != nil {
 			return err
 		}
-		var a sitemon.Alerting
-		if err := json.Unmarshal([]byte(text), &a); err != nil {
-			return fmt.Errorf("read the alerting of %q: %w", source, err)
+		for _, part := range []struct {
+			text, what string
+			into       any
+		}{{alerting, "alerting", &d.Alerting}, {maintenance, "maintenance", &d.Maintenance}, {pages, "status pages", &d.StatusPages}} {
+			if part.text == "" {
+				continue
+			}
+			if err := json.Unmarshal([]byte(part.text), part.into); err != nil {
+				return fmt.Errorf("read the %s of %q: %w", part.what, d.Source, err)
+			}
 		}
-		all[source] = a
+		all[d.Source] = d
 		return nil
 	})
 	return all, err

@@ -1,0 +1,184 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// answerFeed sends a feed, or says that it has not changed. old is when it was made,
+// for one that is from before.
+func answerFeed(w http.ResponseWriter, r *http.Request, contentType string, body []byte) error {
+	sum := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	h := w.Header()
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "max-age=30")
+	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // the client may be gone; there is nobody to tell
+	return nil
+}
+
+// base is the address of this server as the client wrote it.
+func base(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// entry is an entry of a feed: an incident or a maintenance.
+type entry struct {
+	id, title, text string
+	at, changed     time.Time
+}
+
+// entries are the newest first.
+func (m *statusModel) entries() []entry {
+	all := make([]entry, 0, len(m.Maintenance)+len(m.Incidents))
+	for _, p := range m.Maintenance {
+		all = append(all, entry{
+			id: fmt.Sprintf("maintenance-%s-%d", m.Path, p.Start.Unix()), title: "Maintenance: " + p.Title,
+			text: fmt.Sprintf("%s, from %s to %s: %s", p.Title, m.clock(p.Start), m.clock(p.End), strings.Join(p.Components, ", ")), at: p.Start, changed: p.Start,
+		})
+	}
+	for _, i := range m.Incidents {
+		e := entry{id: fmt.Sprintf("incident-%d", i.ID), title: i.Component + " is down", at: i.StartedAt, changed: i.StartedAt}
+		e.text = fmt.Sprintf("%s: down since %s.", i.Reason, m.clock(i.StartedAt))
+		if i.EndedAt != nil {
+			e.title, e.changed = i.Component+" was down", *i.EndedAt
+			e.text = fmt.Sprintf("%s: down from %s to %s, for %s.", i.Reason, m.clock(i.StartedAt), m.clock(*i.EndedAt), ageText(i.EndedAt.Sub(i.StartedAt), true))
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// clock is a moment in the page's time zone.
+func (m *statusModel) clock(t time.Time) string { return t.In(m.zone()).Format("2006-01-02 15:04 MST") }
+
+// atomFeed is a feed as RFC 4287 has it.
+type atomFeed struct {
+	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
+	ID      string      `xml:"id"`
+	Title   string      `xml:"title"`
+	Updated string      `xml:"updated"`
+	Links   []atomLink  `xml:"link"`
+	Author  string      `xml:"author>name"`
+	Entries []atomEntry `xml:"entry"`
+}
+
+type atomLink struct {
+	Rel  string `xml:"rel,attr,omitempty"`
+	Href string `xml:"href,attr"`
+}
+
+type atomEntry struct {
+	ID        string   `xml:"id"`
+	Title     string   `xml:"title"`
+	Published string   `xml:"published"`
+	Updated   string   `xml:"updated"`
+	Link      atomLink `xml:"link"`
+	Content   string   `xml:"content"`
+}
+
+// statusAtom answers with the page's Atom feed.
+func (s *Server) statusAtom(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+	page := base(r) + "/status/" + m.Path
+	f := atomFeed{
+		ID: page, Title: m.Title, Author: m.Title, Updated: time.Unix(0, 0).UTC().Format(time.RFC3339),
+		Links: []atomLink{{Href: page}, {Rel: "self", Href: page + "/feed.atom"}}, Entries: []atomEntry{},
+	}
+	newest := time.Unix(0, 0)
+	for _, e := range m.entries() {
+		if e.changed.After(newest) && !e.changed.After(m.AsOf) {
+			newest = e.changed
+		}
+		f.Entries = append(f.Entries, atomEntry{
+			page + "#" + e.id, e.title, e.at.UTC().Format(time.RFC3339), e.changed.UTC().Format(time.RFC3339), atomLink{Href: page + "#" + e.id}, e.text,
+		})
+	}
+	f.Updated = newest.UTC().Format(time.RFC3339)
+	return answerXML(w, r, "application/atom+xml; charset=utf-8", f)
+}
+
+// rssFeed is a feed as RSS 2.0 has it.
+type rssFeed struct {
+	XMLName xml.Name   `xml:"rss"`
+	Version string     `xml:"version,attr"`
+	Channel rssChannel `xml:"channel"`
+}
+
+type rssChannel struct {
+	Title       string    `xml:"title"`
+	Link        string    `xml:"link"`
+	Description string    `xml:"description"`
+	Items       []rssItem `xml:"item"`
+}
+
+type rssItem struct {
+	Title       string  `xml:"title"`
+	Link        string  `xml:"link"`
+	GUID        rssGUID `xml:"guid"`
+	PubDate     string  `xml:"pubDate"`
+	Description string  `xml:"description"`
+}
+
+type rssGUID struct {
+	Permanent bool   `xml:"isPermaLink,attr"`
+	ID        string `xml:",chardata"`
+}
+
+// statusRSS answers with the page's RSS feed.
+func (s *Server) statusRSS(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+	page := base(r) + "/status/" + m.Path
+	f := rssFeed{Version: "2.0", Channel: rssChannel{Title: m.Title, Link: page, Description: m.Title + ": incidents and maintenance"}}
+	for _, e := range m.entries() {
+		at := page + "#" + e.id
+		f.Channel.Items = append(f.Channel.Items, rssItem{e.title, at, rssGUID{false, at}, e.at.UTC().Format(time.RFC1123Z), e.text})
+	}
+	return answerXML(w, r, "application/rss+xml; charset=utf-8", f)
+}
+
+func answerXML(w http.ResponseWriter, r *http.Request, contentType string, v any) error {
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	if err := xml.NewEncoder(&b).Encode(v); err != nil { // it replaces what XML can't hold
+		return fmt.Errorf("encode a feed: %w", err)
+	}
+	return answerFeed(w, r, contentType, b.Bytes())
+}
+
+// statusJSON answers with all that the page shows.
+func (s *Server) statusJSON(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode a status page: %w", err)
+	}
+	return answerFeed(w, r, "application/json", append(body, '\n'))
+}
+
+// statusCalendar answers with the page's maintenance as a calendar.
+func (s *Server) statusCalendar(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+	c := newICalendar(m.Title)
+	for _, p := range m.Maintenance {
+		c.add(icalEvent{
+			uid: fmt.Sprintf("maintenance-%s-%d@%s", m.Path, p.Start.Unix(), r.Host), stamp: p.Start, start: p.Start, end: p.End,
+			summary: p.Title, text: strings.Join(p.Components, ", "), url: base(r) + "/status/" + m.Path,
+		})
+	}
+	return answerFeed(w, r, "text/calendar; charset=utf-8", []byte(c.text()))
+}
