@@ -99,7 +99,7 @@ func demoShots(ctx context.Context, base string, fleet []demoSite) ([]shot, erro
 	if err := json.Unmarshal(text, &list); err == nil && len(list.Incidents) > 0 {
 		shots = append(shots, shot{name: "incident", path: fmt.Sprintf("/incidents/%d", list.Incidents[len(list.Incidents)-1].ID)})
 	}
-	return append(shots, shot{name: "configuration", path: "/config"}, shot{name: "monitors", path: "/monitors"}), nil
+	return append(shots, shot{name: "configuration", path: "/config"}, shot{name: "monitors", path: "/monitors"}, shot{name: "status", path: "/status/public"}), nil
 }
 
 // takeAll takes the pictures.

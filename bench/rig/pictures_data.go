@@ -65,12 +65,15 @@ func demoFleet(n int) []demoSite {
 // demoFile is the fleet's sites file.
 func demoFile(fleet []demoSite, base string, interval time.Duration) []byte {
 	var b strings.Builder
+	if len(fleet) == 0 {
+		return []byte("sites: []\n")
+	}
+	soon := time.Now().Add(2 * 24 * time.Hour).Format(time.DateOnly)
+	fmt.Fprintf(&b, "status_pages:\n  - { path: public, title: Example services, description: How our services are, groups: [Public, Shop], public: true }\n")
+	fmt.Fprintf(&b, "maintenance:\n  - { title: Database upgrade, start: %sT22:00:00, duration: 2h, groups: [Shop] }\n", soon)
 	fmt.Fprintf(&b, "defaults: { interval: %s, timeout: 2s, expect: { latency: 800ms } }\nsites:\n", interval)
 	for i, s := range fleet {
 		fmt.Fprintf(&b, "  - { name: %s, url: %q, group: %s, tags: [%s] }\n", s.name, fmt.Sprintf("%s/%s/%d/%d", base, s.now, i, s.latency.Milliseconds()), s.group, strings.Join(s.tags, ", "))
-	}
-	if len(fleet) == 0 {
-		return []byte("sites: []\n")
 	}
 	return []byte(b.String())
 }
