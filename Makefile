@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer bench-history bench-ui screenshots demo check-config manifests ci ci-steps clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer bench-history bench-ui screenshots vendor-web demo check-config manifests ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-ui: build ## Measure the overview under live updates, and what it does to 
 
 screenshots: build ## Take the pictures of the documents, from demo data, in a browser.
 	$(RIG) pictures -sites 24 -interval 10s -days 90 -warm 30s -width 1440
+
+vendor-web: ## Fetch the vendored front-end files, in the versions web/vendor.sh names (needs npm).
+	web/vendor.sh
 
 demo: build ## Show monitors and a writer with Kafka and Postgres on this machine, without Docker, until Ctrl-C.
 	$(GO) run ./internal/testreport exec $(RIG) demo
