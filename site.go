@@ -15,6 +15,8 @@ const (
 	KindHTTP Kind = "http" // http:// and https://
 	KindTCP  Kind = "tcp"  // tcp://host:port
 	KindTLS  Kind = "tls"  // tls://host:port
+	KindDNS  Kind = "dns"  // dns://server/name?type=A, see [ParseDNSURL]
+	KindICMP Kind = "icmp" // icmp://host
 )
 
 // Site is one thing that is watched. A Site and all it points to is immutable
@@ -102,6 +104,9 @@ type Request struct {
 	// KeepAlive keeps the connection for the next probe. Default false: a fresh
 	// connection is what a visitor meets.
 	KeepAlive bool
+
+	DNS  *DNSRequest  // nil: as [DefaultDNSRequest]
+	ICMP *ICMPRequest // nil: as [DefaultICMPRequest]
 }
 
 // Header is one header field of a request. Its value may be a credential.
@@ -161,6 +166,14 @@ type Expect struct {
 	BodyNotMatch []Pattern // none may match
 	Headers      []HeaderPattern
 	JSON         []JSONExpectation
+	// Rcodes are the response codes of the DNS that are good; nil: NOERROR with a
+	// record of the type that was asked for.
+	Rcodes []Rcode
+	// Authenticated expects the DNS server to have verified the answer by DNSSEC.
+	Authenticated bool
+	// MaxLoss is the share of echo requests without an answer, in percent, above
+	// which the report is degraded; nil: none. Without any answer it is down.
+	MaxLoss *float64
 	// Latency is the duration above which the report is degraded; 0: none.
 	Latency time.Duration
 	// CertificateValidFor is the validity below which the report is degraded.

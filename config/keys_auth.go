@@ -46,7 +46,7 @@ func authKeys() []key[draft] {
 			example: `{ ca_file: /etc/ssl/internal.pem, server_name: api.internal }`,
 			doc:     "How the server's certificate is checked, and which one is shown to it.",
 		}, func(w *walker, f field, d *draft) {
-			d.request.TLS = new(sitemon.TLSConfig)
+			d.tls, d.request.TLS = f, new(sitemon.TLSConfig)
 			w.tlsConfig(f.value, d.request.TLS)
 		}),
 	}

@@ -34,7 +34,7 @@ func expectKey() key[draft] {
 func regexKey() key[draft] {
 	return key[draft]{
 		keyInfo: keyInfo{
-			name: "regex", value: typePattern, part: partExpect, kinds: kindsHTTP(), example: `"Getting started"`,
+			name: "regex", value: typePattern, part: partExpect, kinds: kindsWithBody(), example: `"Getting started"`,
 			doc: "A regular expression (RE2) that has to match somewhere in the body: the short form of `expect.body.match`, and beside it if both are there.",
 		},
 		read: func(w *walker, f field, d *draft) {
@@ -48,7 +48,7 @@ func regexKey() key[draft] {
 var expectObject = newExpectObject()
 
 func newExpectObject() *object[sitemon.Expect] {
-	o := newObject("expect", []key[sitemon.Expect]{
+	o := newObject("expect", append(kindExpectations(), []key[sitemon.Expect]{
 		{
 			keyInfo: keyInfo{
 				name: "status", value: typeStatus, kinds: kindsHTTP(), def: "200-399", example: "[200-299, 304]",
@@ -58,8 +58,8 @@ func newExpectObject() *object[sitemon.Expect] {
 		},
 		{
 			keyInfo: keyInfo{
-				name: "body", value: typeMapping(bodyObject.info), kinds: kindsHTTP(), example: `{ match: "(?i)welcome", not_match: "(?i)fatal error" }`,
-				doc: "What the body holds and does not hold.",
+				name: "body", value: typeMapping(bodyObject.info), kinds: kindsWithBody(), example: `{ match: "(?i)welcome", not_match: "(?i)fatal error" }`,
+				doc: "What the body holds and does not hold. The body of a DNS answer is its records, see [kinds.md](kinds.md).",
 			},
 			read: func(w *walker, f field, e *sitemon.Expect) { bodyObject.read(w, f.alone(), e) },
 		},
@@ -95,15 +95,17 @@ func newExpectObject() *object[sitemon.Expect] {
 				doc: "How long the certificate has to be valid yet; less is degraded.",
 			},
 			read: func(w *walker, f field, e *sitemon.Expect) {
+				w.draft.validity = f
 				e.CertificateValidFor, _ = w.duration("certificate_valid_for", f.value, time.Millisecond, maxValidity)
 			},
 		},
-	}, nil)
+	}...), nil)
 	o.aliases = map[string]string{
 		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
 		"match": "body.match", "bodymatch": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",
 		"responsetime": "latency", "maxlatency": "latency", "duration": "latency", "time": "latency", "header": "headers", "jsonpath": "json",
 		"certificate": "certificate_valid_for", "cert": "certificate_valid_for", "certificateexpiration": "certificate_valid_for", "tls": "certificate_valid_for",
+		"validrcodes": "rcode", "dnsrcode": "rcode", "rcodes": "rcode", "loss": "max_loss", "packetloss": "max_loss", "answer": "body.match", "dnssec": "authenticated",
 	}
 	return o
 }

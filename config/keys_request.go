@@ -17,8 +17,13 @@ const (
 	maxHeaderName        = 200
 )
 
-func kindsHTTP() []sitemon.Kind    { return []sitemon.Kind{sitemon.KindHTTP} }
-func kindsWithTLS() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTLS} }
+func kindsHTTP() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP} }
+
+// kindsWithBody are those whose answer has a text.
+func kindsWithBody() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindDNS} }
+func kindsWithTLS() []sitemon.Kind {
+	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTLS, sitemon.KindDNS}
+}
 
 // defaultRequest is what is sent where nothing else is asked for.
 func defaultRequest() sitemon.Request {
@@ -113,7 +118,7 @@ func connectionKeys() []key[draft] {
 var ipProtocols = []string{"ip4", "ip6"}
 
 func everyKind() []sitemon.Kind {
-	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS}
+	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindICMP}
 }
 
 func (w *walker) method(n *yaml.Node) string {

@@ -27,6 +27,8 @@ type draft struct {
 	// What is looked at again once the whole site is known.
 	name, body             *yaml.Node
 	method, auth, latency  field
+	dns, tls, icmp         field
+	validity               field
 	retry, quorum, parents field
 
 	rules sitemon.Rules
@@ -36,7 +38,7 @@ type draft struct {
 var siteObject = newSiteObject()
 
 func newSiteObject() *object[draft] {
-	keys := slices.Concat(identityKeys(), rhythmKeys(), retryKeys(), ruleKeys(), requestKeys(), connectionKeys(), authKeys())
+	keys := slices.Concat(identityKeys(), rhythmKeys(), retryKeys(), ruleKeys(), requestKeys(), connectionKeys(), authKeys(), kindKeys())
 	o := newObject("a site", append(keys, expectKey(), regexKey()), nil)
 	o.aliases = siteAliases
 	return o
@@ -71,6 +73,7 @@ var siteAliases = map[string]string{
 	"threshold": "failure_threshold", "failures": "failure_threshold", "maxfailures": "failure_threshold", "successes": "success_threshold",
 	"retry": "retries", "maxretries": "retries", "attempts": "retries", "retrydelay": "retry_interval", "location": "locations", "regions": "locations",
 	"alert": "alerts", "notify": "alerts", "notification": "alerts", "notifications": "alerts", "channels": "alerts", "objective": "slo",
+	"querytype": "url", "queryname": "url", "transportprotocol": "dns.transport_protocol", "dnsovertls": "dns.dns_over_tls", "dot": "dns.dns_over_tls", "ping": "icmp", "payloadsize": "icmp.payload_size",
 	"dependencies": "depends_on", "dependency": "depends_on", "parent": "depends_on", "parents": "depends_on", "requires": "depends_on",
 }
 
@@ -87,7 +90,7 @@ func identityKeys() []key[draft] {
 		{
 			keyInfo: keyInfo{
 				name: "url", value: typeURL, must: true, own: true, example: "https://docs.example.org/",
-				doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate. An address that begins with a `${…}` reference is probed by HTTP.",
+				doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate, `dns://server/name` asks a name server, `icmp://host` sends echo requests; see [kinds.md](kinds.md). An address that begins with a `${…}` reference is probed by HTTP.",
 			},
 			read: func(w *walker, f field, d *draft) { d.site.URL = w.url(f.value) },
 		},

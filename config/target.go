@@ -14,12 +14,13 @@ import (
 // schemes are the schemes of an address with the probes that they choose.
 var schemes = map[string]sitemon.Kind{
 	"http": sitemon.KindHTTP, "https": sitemon.KindHTTP, "tcp": sitemon.KindTCP, "tls": sitemon.KindTLS,
+	"dns": sitemon.KindDNS, "icmp": sitemon.KindICMP,
 }
 
-var schemeNames = []string{"http", "https", "tcp", "tls"}
+var schemeNames = []string{"http", "https", "tcp", "tls", "dns", "icmp"}
 
 // unbuiltSchemes are understood and refused.
-var unbuiltSchemes = []string{"dns", "icmp", "grpc", "grpcs", "ws", "wss", "heartbeat"}
+var unbuiltSchemes = []string{"grpc", "grpcs", "ws", "wss", "heartbeat"}
 
 // schemeAliases say what to write instead of schemes that people try.
 var schemeAliases = map[string]string{
@@ -35,6 +36,9 @@ func targetKind(address string) (kind sitemon.Kind, fault string) {
 	if strings.HasPrefix(address, "${") {
 		return sitemon.KindHTTP, ""
 	}
+	if len(address) > 4 && strings.EqualFold(address[:4], "dns:") {
+		return sitemon.KindDNS, "" // it need not name a server
+	}
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok || strings.ContainsAny(scheme, "/?#${") {
 		return "", schemeless(address)
@@ -46,7 +50,7 @@ func targetKind(address string) (kind sitemon.Kind, fault string) {
 	instead, aliased := schemeAliases[scheme]
 	switch {
 	case slices.Contains(unbuiltSchemes, scheme):
-		return "", "url: " + scheme + ":// is not built yet; http, https, tcp and tls are"
+		return "", "url: " + scheme + ":// is not built yet; " + builtSchemes() + " are"
 	case slices.Contains(unbuiltSchemes, instead):
 		return "", "url: the scheme for this is " + instead + "://, and it is not built yet"
 	case instead != "":
@@ -54,8 +58,11 @@ func targetKind(address string) (kind sitemon.Kind, fault string) {
 	case !aliased && closest(scheme, schemeNames) != "":
 		return "", "url: unknown scheme " + quote(scheme) + ", did you mean " + quote(closest(scheme, schemeNames)+"://"+rest) + "?"
 	}
-	return "", "url: unknown scheme " + quote(scheme) + "; it can be http, https, tcp or tls"
+	return "", "url: unknown scheme " + quote(scheme) + "; it can be one of " + builtSchemes()
 }
+
+// builtSchemes lists the schemes for people.
+func builtSchemes() string { return strings.Join(schemeNames, ", ") }
 
 func schemeless(address string) string {
 	switch {
@@ -84,6 +91,12 @@ func targetFault(address string, kind sitemon.Kind) string {
 	if kind != "" && found != kind {
 		return "url leads to " + string(found) + ":// only after its references are replaced; write the scheme out, as in " + string(found) + "://${NAME}"
 	}
+	if kind == sitemon.KindDNS {
+		if _, err := sitemon.ParseDNSURL(address); err != nil {
+			return "url: " + strings.TrimPrefix(err.Error(), sitemon.ErrInvalid.Error()+": ") + "; write for example dns://192.0.2.53/example.org?type=AAAA"
+		}
+		return ""
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
@@ -99,10 +112,23 @@ func targetFault(address string, kind sitemon.Kind) string {
 		return "url has the port " + u.Port() + "; a port is between 1 and 65535"
 	case kind == sitemon.KindHTTP:
 		return ""
+	case kind == sitemon.KindICMP:
+		return echoFault(u)
 	case u.Port() == "":
 		return "url has no port; write " + u.Scheme + "://" + u.Host + portHint(kind)
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return "url: " + u.Scheme + ":// takes a host and a port only, as in " + u.Scheme + "://" + u.Host
+	}
+	return ""
+}
+
+// echoFault says what an address for ICMP has beside its host, or "".
+func echoFault(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return "url: icmp:// takes no port; write icmp://" + u.Hostname() + ", or tcp://" + u.Host + " to watch the port"
+	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return "url: icmp:// takes a host only, as in icmp://" + u.Host
 	}
 	return ""
 }
