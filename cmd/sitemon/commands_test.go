@@ -148,16 +148,18 @@ func TestStatus(t *testing.T) {
 	runProgram(t, t.TempDir(), "status", "--listen", away).want(t, 2, "", "is it running?")
 }
 
-func TestWhatIsNotBuiltIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	runProgram(t, dir, "import", "gatus", "config.yaml").want(t, 1, "", "not built yet")
-	got := runProgram(t, dir, "probe", "dns://192.0.2.1")
-	if want := "sitemon: dns:// is not built yet; http, https, tcp and tls are\n"; got.err != want || got.code != 1 {
-		t.Errorf("status %d, %q, want %q", got.code, got.err, want)
-	}
-	if help := runProgram(t, dir, "--help").out; strings.Contains(help, "import") {
-		t.Errorf("the help shows what can't be used:\n%s", help)
-	}
+func TestImport(t *testing.T) {
+	dir, web := t.TempDir(), newTarget(t)
+	web.answer("/bad", 500)
+	save(t, dir, "list.txt", web.URL+"/good Good\n"+web.URL+"/bad Bad\n:::\n")
+	got := runProgram(t, dir, "import", "urls", "--verify", "list.txt")
+	got.want(t, 0, "- name: Good", `lost: line 3: ":::" is no URL`)
+	got.want(t, 0, "Made by sitemon import urls from list.txt.", "verify: Good is up")
+	got.want(t, 0, "", "verify: Bad is down (status): status 500, expected 200-399")
+	save(t, dir, "sites.yaml", got.out)
+	runProgram(t, dir, "check").want(t, 0, "", "")
+	runProgram(t, dir, "import", "zabbix", "list.txt").want(t, 1, "", "there is no importer for \"zabbix\"; there are blackbox, gatus,")
+	runProgram(t, dir, "import", "gatus", "nowhere.yaml").want(t, 1, "", "nowhere.yaml")
 }
 
 func TestSchemaMigrateVersionAndHelp(t *testing.T) {

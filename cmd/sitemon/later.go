@@ -8,19 +8,6 @@ import (
 	"sitemon/config"
 )
 
-// laterCommands are words that are understood and refused, as other releases will
-// do what they say.
-func laterCommands() []*cobra.Command {
-	var all []*cobra.Command
-	for _, name := range []string{"import"} {
-		all = append(all, &cobra.Command{
-			Use: name, Hidden: true, DisableFlagParsing: true,
-			RunE: func(*cobra.Command, []string) error { return fmt.Errorf("%s: it is not built yet", name) },
-		})
-	}
-	return all
-}
-
 // formerCommands are the commands of the system that SiteMon takes over from. They
 // do what they did, and name what to write now.
 func (a *app) formerCommands() []*cobra.Command {

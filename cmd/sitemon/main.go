@@ -116,10 +116,9 @@ func newCommand(a *app) *cobra.Command {
 	config.Flags(root.PersistentFlags())
 	root.AddCommand(
 		a.checkCommand(), a.planCommand(), a.probeCommand(), a.statusCommand(), a.incidentsCommand(), a.reportCommand(),
-		a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.notifyCommand(), a.deadLettersCommand(), a.healthcheckCommand(), a.hashPasswordCommand(), a.versionCommand(),
+		a.importCommand(), a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.notifyCommand(), a.deadLettersCommand(), a.healthcheckCommand(), a.hashPasswordCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.formerCommands()...)
-	root.AddCommand(laterCommands()...)
 	return root
 }
 
