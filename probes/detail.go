@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"net/http"
 	"time"
+
+	"sitemon"
 )
 
 // Detail is what a probe saw, for people: secrets are redacted in all of it.
@@ -13,6 +15,9 @@ type Detail struct {
 	Checks []Check `json:"checks,omitempty"`
 	// Hops are the requests made, redirects in their order.
 	Hops []Hop `json:"hops,omitempty"`
+	// Exchange is the question and its answer of kinds other than HTTP; nil for those
+	// that only connect.
+	Exchange *Exchange `json:"exchange,omitempty"`
 	// TLS is the last handshake that brought a certificate; nil without TLS.
 	TLS *TLS `json:"tls,omitempty"`
 }
@@ -34,6 +39,13 @@ type Hop struct {
 	Protocol   string      `json:"protocol"` // such as "HTTP/1.1"
 	StatusCode int         `json:"status_code"`
 	Headers    http.Header `json:"headers"`
+}
+
+// Exchange is a question and its answer in a protocol other than HTTP, in the form
+// of evidence.
+type Exchange struct {
+	Request  sitemon.EvidenceRequest   `json:"request"`
+	Response *sitemon.EvidenceResponse `json:"response,omitempty"` // nil: none came
 }
 
 // TLS are the facts of a handshake.

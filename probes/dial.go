@@ -24,6 +24,11 @@ func (a *attempt) open(host string, port uint16) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.connectTo(addrs, port)
+}
+
+// connectTo is open for addresses that are known.
+func (a *attempt) connectTo(addrs []netip.Addr, port uint16) (net.Conn, error) {
 	start := time.Now()
 	conn, err := a.dial(addrs, port)
 	a.report.Phases.Connect += time.Since(start)

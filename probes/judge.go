@@ -29,14 +29,24 @@ type verdict struct {
 // judge compares the answer with what the site expects; ans is nil for probes
 // that only connect. The error names each expectation that was not met.
 func (a *attempt) judge(ans *judged) error {
-	a.report.Duration = time.Since(a.start)
-	v := verdict{attempt: a}
-	if ans != nil {
-		v.status(ans.status)
-		v.headers(ans.header)
-		v.bodies(ans.body)
-		v.json(ans.body)
+	return a.conclude(func(v *verdict) {
+		if ans != nil {
+			v.status(ans.status)
+			v.headers(ans.header)
+			v.bodies(ans.body)
+			v.json(ans.body)
+		}
+	})
+}
+
+// conclude makes the verdict: what the kind of probe judges first, then what holds
+// for all of them.
+func (a *attempt) conclude(first func(*verdict)) error {
+	if a.report.Duration == 0 {
+		a.report.Duration = time.Since(a.start)
 	}
+	v := verdict{attempt: a}
+	first(&v)
 	v.latency(a.report.Duration)
 	v.certificate(a.report.CertificateExpiresAt)
 	if v.late != nil {

@@ -15,8 +15,8 @@ type blockedError struct{ addr netip.Addr }
 
 func (e *blockedError) Error() string { return "address " + e.addr.String() + " is not allowed" }
 
-// connect connects to one address, if the policy allows it. It is the only way
-// out of this package, and what it judges is the very address that it connects
+// connect connects to one address, if the policy allows it. It and those
+// beside it are the only ways out of this package, and what it judges is the very address that it connects
 // to; so redirects, and names that change their address between two look-ups,
 // can't get around it.
 func (p policy) connect(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
@@ -24,6 +24,16 @@ func (p policy) connect(ctx context.Context, target netip.AddrPort) (net.Conn, e
 		return nil, &blockedError{addr}
 	}
 	return connectTCP(ctx, target)
+}
+
+// connectUDP is connect for datagrams: the kernel takes only those of that address
+// and port, and tells what the network says of ours.
+func (p policy) connectUDP(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
+	if addr := plain(target.Addr()); p.denies(addr) {
+		return nil, &blockedError{addr}
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "udp", target.String())
 }
 
 // denies reports whether the policy forbids a plain address.

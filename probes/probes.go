@@ -36,6 +36,9 @@ type Options struct {
 	Logger      *slog.Logger   // nil: nothing is logged
 	Roots       *x509.CertPool // nil: the system's; a site's tls_config goes first
 	UserAgent   string         // "": "SiteMon"
+	// ResolvConf is the file with the system's name servers, which dns: sites without
+	// a server ask. "": /etc/resolv.conf.
+	ResolvConf string
 }
 
 // Set runs probes. It is safe for concurrent use.
@@ -45,21 +48,23 @@ type Set struct {
 	log       *slog.Logger
 	roots     *x509.CertPool
 	userAgent string
-	kinds     map[sitemon.Kind]func(*attempt) error
-	policy    policy
-	h2        *http.Transport
-	kept      keeper
-	files     fileCache
-	pools     memo[*x509.CertPool]
-	pairs     memo[tls.Certificate]
-	tokens    tokenCache
+	// resolvConf is where the system's name servers are.
+	resolvConf string
+	kinds      map[sitemon.Kind]func(*attempt) error
+	policy     policy
+	h2         *http.Transport
+	kept       keeper
+	files      fileCache
+	pools      memo[*x509.CertPool]
+	pairs      memo[tls.Certificate]
+	tokens     tokenCache
 }
 
 // New returns a set of all kinds of probes. It must be closed.
 func New(opts Options) *Set {
 	s := &Set{
 		expander: opts.Expander, resolver: opts.Resolver, log: opts.Logger,
-		roots: opts.Roots, userAgent: opts.UserAgent,
+		roots: opts.Roots, userAgent: opts.UserAgent, resolvConf: opts.ResolvConf,
 		policy: policy{deny: opts.Deny, allow: opts.Allow},
 	}
 	if s.resolver == nil {
@@ -71,11 +76,15 @@ func New(opts Options) *Set {
 	if s.userAgent == "" {
 		s.userAgent = "SiteMon"
 	}
+	if s.resolvConf == "" {
+		s.resolvConf = "/etc/resolv.conf"
+	}
 	s.h2 = newHTTP2Transport()
 	s.kinds = map[sitemon.Kind]func(*attempt) error{
 		sitemon.KindHTTP: probeHTTP,
 		sitemon.KindTCP:  probeTCP,
 		sitemon.KindTLS:  probeTLS,
+		sitemon.KindDNS:  probeDNS,
 	}
 	return s
 }
@@ -110,6 +119,7 @@ func (s *Set) run(ctx context.Context, site *sitemon.Site, d *Detail) sitemon.Re
 	a := &attempt{set: s, ctx: ctx, site: site, detail: d, deadline: deadline, start: time.Now()}
 	defer a.release()
 	a.finish(a.guarded())
+	a.recordExchange()
 	return a.report
 }
 

@@ -10,8 +10,9 @@ import (
 // it costs a healthy probe no more than a few pointers in its buffers; all work on
 // it is left until there is something to explain.
 type trail struct {
-	hops     []hop    // the redirects that were followed
-	request  *request // the last one; nil: none was sent
+	hops     []hop     // the redirects that were followed
+	request  *request  // the last one; nil: none was sent
+	exchange *exchange // of a kind other than HTTP
 	conn     *httpConn
 	response *http.Response
 	body     []byte // what was read of it; it belongs to the buffers

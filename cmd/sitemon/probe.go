@@ -65,7 +65,7 @@ func (a *app) probeCommand() *cobra.Command {
 // findSite returns the site of the sites file with that name, or one made of a
 // URL.
 func findSite(s config.Settings, nameOrURL string) (sitemon.Site, error) {
-	if strings.Contains(nameOrURL, "://") {
+	if strings.Contains(nameOrURL, "://") || strings.HasPrefix(nameOrURL, "dns:") {
 		return config.SiteFromURL(nameOrURL)
 	}
 	content, err := readDocument(s)
@@ -118,6 +118,9 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 	for i, hop := range d.Hops {
 		fmt.Fprintf(w, "request %d\t%s %s\t%s %d from %s\n", i+1, hop.Method, hop.URL, hop.Protocol, hop.StatusCode, hop.RemoteAddr)
 	}
+	if d.Exchange != nil {
+		fmt.Fprintf(w, "request\t%s %s\n", d.Exchange.Request.Method, d.Exchange.Request.URL)
+	}
 	if len(d.Hops) == 0 && r.RemoteAddr != "" {
 		fmt.Fprintf(w, "address\t%s\n", r.RemoteAddr)
 	}
@@ -136,7 +139,11 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 		return err
 	}
 	printChecks(&b, paint, d.Checks)
-	printEvidence(&b, r.Evidence)
+	if d.Exchange != nil {
+		printAnswer(&b, d.Exchange.Response)
+	} else {
+		printEvidence(&b, r.Evidence)
+	}
 	_, err := io.WriteString(a.out, b.String())
 	return err
 }
@@ -159,15 +166,22 @@ func printChecks(b *strings.Builder, paint func(colour, string) string, checks [
 // printEvidence shows the answer of a probe that was not up, as reports carry it.
 func printEvidence(b *strings.Builder, evidence string) {
 	var e sitemon.ProbeEvidence
-	if evidence == "" || json.Unmarshal([]byte(evidence), &e) != nil || e.Response == nil {
+	if evidence != "" && json.Unmarshal([]byte(evidence), &e) == nil {
+		printAnswer(b, e.Response)
+	}
+}
+
+// printAnswer shows an answer, nil for none.
+func printAnswer(b *strings.Builder, r *sitemon.EvidenceResponse) {
+	if r == nil {
 		return
 	}
-	fmt.Fprintf(b, "\n%s %s\n", e.Response.Protocol, e.Response.Status)
-	for _, name := range slices.Sorted(maps.Keys(e.Response.Headers)) {
-		fmt.Fprintf(b, "%s: %s\n", name, e.Response.Headers[name])
+	fmt.Fprintf(b, "\n%s %s\n", r.Protocol, r.Status)
+	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+		fmt.Fprintf(b, "%s: %s\n", name, r.Headers[name])
 	}
-	if e.Response.Body != "" {
-		fmt.Fprintf(b, "\n%s\n", strings.TrimRight(e.Response.Body, "\n"))
+	if r.Body != "" {
+		fmt.Fprintf(b, "\n%s\n", strings.TrimRight(r.Body, "\n"))
 	}
 }
 
