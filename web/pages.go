@@ -33,7 +33,7 @@ type pages struct {
 // newPages parses what is embedded, which the tests have seen to be valid.
 func newPages() *pages {
 	p := &pages{assets: newAssets(), sets: map[string]*template.Template{}}
-	common := template.Must(template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	common := template.Must(template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/help.html"))
 	for _, name := range pageNames {
 		set := template.Must(common.Clone())
 		p.sets[name] = template.Must(set.ParseFS(templateFiles, "templates/"+name+".html"))
@@ -208,6 +208,7 @@ type errorPage struct {
 // pageError answers with the error page.
 func (s *Server) pageError(w http.ResponseWriter, r *http.Request, p problem) {
 	d := errorPage{s.layoutOf(r, "error", p.Title), p.Status, p.Title, p.Detail}
+	d.Events = "" // it has no parts, and is shown as it is until somebody goes on
 	if err := s.render(w, p.Status, "error", nil, d); err != nil {
 		s.log.ErrorContext(r.Context(), "error page failed", "path", r.URL.Path, "err", err)
 		http.Error(w, p.Detail, p.Status)

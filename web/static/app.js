@@ -2,24 +2,22 @@
 // in the file of its name.
 
 import { fetchParts, throttled } from "./fragments.js";
+import { startKeys } from "./keys.js";
 import { connect } from "./live.js";
-import { refreshTimes } from "./times.js";
+import { forgetZone, refreshTimes } from "./times.js";
+import { startZone } from "./zone.js";
 
 const page = document.body.dataset.page;
 const parts = (document.body.dataset.parts ?? "").split(",").filter(Boolean);
 
+startZone(() => {
+  forgetZone();
+  refreshTimes();
+});
 refreshTimes();
 setInterval(refreshTimes, 1000);
 
-addEventListener("keydown", (e) => {
-  if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey) return;
-  if (e.target.closest?.("input, select, textarea, [contenteditable]")) return;
-  const search = document.querySelector("[data-search]");
-  if (!search) return;
-  e.preventDefault();
-  search.focus();
-  search.select();
-});
+startKeys();
 
 // refresh brings the banner and the page's parts up to date.
 const banner = document.querySelector("[data-part='banner']") ? ["banner"] : [];

@@ -3,6 +3,7 @@
 
 import { ageText } from "./times.js";
 import { latencyText } from "./text.js";
+import { wall } from "./zone.js";
 
 const two = (n) => String(n).padStart(2, "0");
 const months = Array.from({ length: 12 }, (_, m) => new Intl.DateTimeFormat("en", { month: "short" }).format(new Date(2024, m, 1)));
@@ -45,6 +46,8 @@ export function drawChart(holder) {
   size.observe(holder);
   const recolour = () => plot?.redraw();
   addEventListener("themechange", recolour);
+  const rezone = () => plot?.redraw(true, true);
+  addEventListener("zonechange", rezone);
 
   load().catch((err) => console.info("sitemon:", err.message));
   return {
@@ -53,6 +56,7 @@ export function drawChart(holder) {
       gone = true;
       size.disconnect();
       removeEventListener("themechange", recolour);
+      removeEventListener("zonechange", rezone);
       plot?.destroy();
       delete holder.dataset.own;
     },
@@ -72,6 +76,7 @@ function options(holder, buckets, span, step, onCursor) {
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: of("--muted"), font, grid: { stroke: of("--grid"), width: 1 }, ticks: { show: false } };
   return {
+    tzDate: (seconds) => wall(seconds * 1000),
     width: holder.clientWidth,
     height: holder.clientHeight,
     padding: [8, 8, 0, 0],
@@ -88,7 +93,7 @@ function options(holder, buckets, span, step, onCursor) {
 }
 
 function axisText(seconds, incr) {
-  const d = new Date(seconds * 1000);
+  const d = wall(seconds * 1000);
   if (incr >= 86400 || (d.getHours() === 0 && d.getMinutes() === 0)) return dayText(d);
   return clockText(d);
 }
@@ -157,8 +162,8 @@ function showTip(u, tip, buckets, step) {
   const b = buckets[u.cursor.idx ?? -1];
   tip.hidden = !b || u.cursor.left < 0;
   if (tip.hidden) return;
-  const start = new Date(b.start);
-  const end = new Date(start.getTime() + step * 1000);
+  const start = wall(Date.parse(b.start));
+  const end = wall(Date.parse(b.start) + step * 1000);
   const lines = [`${dayText(start)} ${clockText(start)} – ${clockText(end)}`];
   if (b.latency_us?.p95) lines.push(`p50 ${latencyText(b.latency_us.p50)} · p95 ${latencyText(b.latency_us.p95)} · p99 ${latencyText(b.latency_us.p99)}`);
   if (b.down_s > 0) lines.push(`down for ${ageText(b.down_s, true)}`);

@@ -1,5 +1,8 @@
 // Times that grow older: <time datetime data-age="short|long"> shows how long ago
-// its moment was, in the words of the server's ageText; titles are in local time.
+// its moment was, in the words of the server's ageText; <time data-clock> shows the
+// moment. Titles say it in the reader's time zone and in UTC.
+
+import { bothText, clockText } from "./zone.js";
 
 const units = [
   ["d", 86400],
@@ -19,14 +22,17 @@ export function ageText(seconds, long) {
   return rest ? `${first} ${rest} ${nextName}` : first;
 }
 
-const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+// forgetZone lets the next refreshTimes show all times anew.
+export function forgetZone() {
+  for (const el of document.querySelectorAll("time[data-local]")) delete el.dataset.local;
+}
 
 export function refreshTimes(root = document) {
   const now = Date.now();
   for (const el of root.querySelectorAll("time[datetime]")) {
     const at = Date.parse(el.dateTime);
     if (!el.dataset.local) {
-      el.title = absolute.format(at);
+      el.title = bothText(at);
       el.dataset.local = "1";
       if (el.dataset.clock !== undefined) el.textContent = clockText(at);
     }
@@ -35,11 +41,4 @@ export function refreshTimes(root = document) {
       if (el.textContent !== text) el.textContent = text;
     }
   }
-}
-
-const two = (n) => String(n).padStart(2, "0");
-
-function clockText(at) {
-  const d = new Date(at);
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
