@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -72,6 +73,13 @@ func TestBrowserBarriers(t *testing.T) {
 	if err != nil {
 		t.Fatalf("read axe-core: %v", err)
 	}
+	t.Run("a barrier is found", func(t *testing.T) {
+		b := open(t, browser, newAPIStore(), "/monitors")
+		b.do(chromedp.Evaluate[chromedp.Void](string(axe) + `; document.querySelector("main").append(new Image()); void 0`))
+		if found := b.barriers(); len(found) != 1 || !strings.HasPrefix(found[0], "image-alt: ") {
+			t.Errorf("an image without words: got %q", found)
+		}
+	})
 	for _, c := range everyPage(t) {
 		t.Run(c.name, func(t *testing.T) { lookAt(t, browser, c, string(axe)) })
 	}
@@ -84,7 +92,7 @@ func lookAt(t *testing.T, browser context.Context, c lookedAt, axe string) {
 		if i == 0 {
 			b.do(chromedp.Navigate(b.server.URL + c.path))
 			b.wait(`document.readyState === "complete" && (!document.querySelector("[data-chart]") || document.querySelector("[data-chart] canvas, [data-chart] svg"))`)
-			b.do(chromedp.Evaluate[chromedp.Void](axe + `;void 0`))
+			b.do(chromedp.Evaluate[chromedp.Void](axe + `;void 0`)) // as a debugger does: the policy is not asked
 		}
 		b.wait(fmt.Sprintf(`innerWidth === %d && document.documentElement.dataset.shown === %q`, look.width, look.theme))
 		b.settle()
@@ -92,10 +100,7 @@ func lookAt(t *testing.T, browser context.Context, c lookedAt, axe string) {
 			function widest() {
 				return [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML.slice(0, 120)).join("\n");
 			}`), "")
-		found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.slice(0, 3).map((n) => v.id + ": " + v.help + "\n" + n.html.slice(0, 300) + "\n" + n.failureSummary)))`, chromedp.EvalAwaitPromise))
-		if err != nil {
-			t.Fatalf("run axe-core: %v", err)
-		}
+		found := b.barriers()
 		for _, text := range found {
 			t.Errorf("%s, %d px: %s", look.theme, look.width, text)
 		}
@@ -107,6 +112,17 @@ func lookAt(t *testing.T, browser context.Context, c lookedAt, axe string) {
 			t.Errorf("the console says: %s", m)
 		}
 	}
+}
+
+// barriers lists what axe-core finds on the page as it is.
+func (b *tab) barriers() []string {
+	b.t.Helper()
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`axe.run().then((r) => r.violations.flatMap((v) => v.nodes.slice(0, 3).map((n) =>
+		v.id + ": " + v.help + "\n" + n.html.slice(0, 300) + "\n" + n.failureSummary)))`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("run axe-core: %v", err)
+	}
+	return found
 }
 
 // settle waits until what follows the size of the window has been drawn.
