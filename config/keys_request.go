@@ -21,6 +21,7 @@ func kindsHTTP() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP} }
 
 // kindsWithBody are those whose answer has a text.
 func kindsWithBody() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindDNS} }
+
 func kindsWithTLS() []sitemon.Kind {
 	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTLS, sitemon.KindDNS}
 }

@@ -178,7 +178,12 @@ func worst(failures []error) error {
 // cancelled before its deadline. The result undoes it, and reports false where
 // the context had ended before.
 func (a *attempt) onCancel(conn net.Conn) (stop func() bool) {
-	return context.AfterFunc(a.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return a.onEnd(conn.SetDeadline)
+}
+
+// onEnd is onCancel for what is no connection.
+func (a *attempt) onEnd(setDeadline func(time.Time) error) (stop func() bool) {
+	return context.AfterFunc(a.ctx, func() { _ = setDeadline(time.Unix(1, 0)) })
 }
 
 // noDelay sends small writes on conn at once, where that is not so by itself. A

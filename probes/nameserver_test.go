@@ -97,7 +97,7 @@ func serveDNS(t testing.TB, ip string, handle dns.HandlerFunc) (addr string) {
 		}
 		l, err := net.Listen("tcp", pc.LocalAddr().String())
 		if err != nil {
-			pc.Close()
+			_ = pc.Close()
 			continue
 		}
 		start(t, &dns.Server{PacketConn: pc, Handler: handle})

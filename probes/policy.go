@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+
+	"sitemon"
 )
 
 // policy says which addresses may be connected to.
@@ -34,6 +36,14 @@ func (p policy) connectUDP(ctx context.Context, target netip.AddrPort) (net.Conn
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, "udp", target.String())
+}
+
+// connectEcho is connect for echo requests.
+func (p policy) connectEcho(target netip.Addr, r sitemon.ICMPRequest) (*echoSocket, error) {
+	if addr := plain(target); p.denies(addr) {
+		return nil, &blockedError{addr}
+	}
+	return openEcho(target, r)
 }
 
 // denies reports whether the policy forbids a plain address.

@@ -85,6 +85,7 @@ func New(opts Options) *Set {
 		sitemon.KindTCP:  probeTCP,
 		sitemon.KindTLS:  probeTLS,
 		sitemon.KindDNS:  probeDNS,
+		sitemon.KindICMP: probeICMP,
 	}
 	return s
 }
