@@ -80,6 +80,18 @@ func TestBrowserBarriers(t *testing.T) {
 			t.Errorf("an image without words: got %q", found)
 		}
 	})
+	t.Run("help", func(t *testing.T) {
+		b := open(t, browser, newAPIStore(), "/")
+		b.do(chromedp.EmulateViewport(360, 800), chromedp.Evaluate[chromedp.Void](string(axe)+";void 0"))
+		b.keys("j")
+		for _, text := range b.barriers() {
+			t.Errorf("with a row marked: %s", text)
+		}
+		b.keys("?")
+		for _, text := range b.barriers() {
+			t.Errorf("with the help open: %s", text)
+		}
+	})
 	for _, c := range everyPage(t) {
 		t.Run(c.name, func(t *testing.T) { lookAt(t, browser, c, string(axe)) })
 	}
