@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sitemon"
 )
 
 const (
@@ -49,6 +51,7 @@ func TestExamples(t *testing.T) {
 			if k.own {
 				continue
 			}
+			text = strings.Replace(text, "url: 'https://a'", "url: '"+addressFor(k.kinds, text)+"'", 1)
 			_, _, err := Parse([]File{{"sites.yaml", []byte(text)}}, ParseOptions{})
 			faults := fmt.Sprint(err)
 			for l := range strings.SplitSeq(faults, "\n") {
@@ -66,6 +69,18 @@ func TestExamples(t *testing.T) {
 	check("", "alerting: { "+channels+", %s }\n"+sites, mappingInfo{keys: except("channels", alertingObject.info().keys)})
 	check("channels.", "alerting: { channels: { mail: { url: 'ntfy://n/m' }, ops: { %s } } }\n"+sites, channelObject.info())
 	check("maintenance.", "maintenance: { %s }\n"+sites, maintenanceObject.info())
+}
+
+// addressFor is an address of a kind that a key is for.
+func addressFor(kinds []sitemon.Kind, text string) string {
+	switch {
+	case slices.Contains(kinds, sitemon.KindHTTP):
+	case slices.Contains(kinds, sitemon.KindDNS), strings.Contains(text, " dns: "):
+		return "dns://a/b"
+	case slices.Contains(kinds, sitemon.KindICMP), strings.Contains(text, " icmp: "):
+		return "icmp://a"
+	}
+	return "https://a"
 }
 
 // except is keys without one.

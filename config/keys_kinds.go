@@ -196,11 +196,11 @@ func (w *walker) loss(name string, n *yaml.Node) *float64 {
 func (w *walker) ofKind(n *yaml.Node, d *draft) {
 	r := &d.request
 	overTLS := r.DNS != nil && r.DNS.OverTLS
-	switch {
+	switch { // what defaults brings may do nothing here, and is in stored definitions
 	case w.kind == sitemon.KindDNS && !overTLS && d.tls.value != nil && !d.tls.inherited:
-		w.fail(d.tls.key, "tls_config does nothing here without dns: { dns_over_tls: true }")
+		w.warn(d.tls.key, "tls_config does nothing here without dns: { dns_over_tls: true }")
 	case w.kind == sitemon.KindDNS && !overTLS && d.validity.value != nil && !d.validity.inherited:
-		w.fail(d.validity.key, "certificate_valid_for does nothing here without dns: { dns_over_tls: true }")
+		w.warn(d.validity.key, "certificate_valid_for does nothing here without dns: { dns_over_tls: true }")
 	case r.DNS != nil && (r.DNS.TCP || overTLS) && r.DNS.UDPRetries != sitemon.DefaultDNSRequest().UDPRetries:
 		w.fail(d.dns.value, "udp_retries does nothing where the question does not travel by UDP")
 	case r.ICMP != nil && time.Duration(r.ICMP.Count-1)*r.ICMP.Interval >= d.site.Timeout:

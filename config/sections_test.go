@@ -165,6 +165,11 @@ func TestDocsExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kinds, err := os.ReadFile("../docs/kinds.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, kinds...)
 	found := 0
 	for _, block := range strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "```yaml\n")[1:] {
 		content, _, _ := strings.Cut(block, "```")

@@ -235,7 +235,7 @@ func TestSiteFromURL(t *testing.T) {
 		t.Errorf("without a scheme: got %v", err)
 	}
 	_, err = config.SiteFromURL("dns://192.0.2.1")
-	if want := "dns:// is not built yet; http, https, tcp and tls are"; !errors.Is(err, sitemon.ErrInvalid) || err.Error() != want {
+	if want := "the name to ask for is missing; write for example dns://192.0.2.53/example.org?type=AAAA"; !errors.Is(err, sitemon.ErrInvalid) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -53,6 +53,8 @@ func targetKind(address string) (kind sitemon.Kind, fault string) {
 		return "", "url: " + scheme + ":// is not built yet; " + builtSchemes() + " are"
 	case slices.Contains(unbuiltSchemes, instead):
 		return "", "url: the scheme for this is " + instead + "://, and it is not built yet"
+	case instead == "icmp":
+		return "", "url: unknown scheme " + quote(scheme) + "; for echo requests, write icmp://host"
 	case instead != "":
 		return "", "url: unknown scheme " + quote(scheme) + "; to watch a port, write " + instead + "://host:port"
 	case !aliased && closest(scheme, schemeNames) != "":
