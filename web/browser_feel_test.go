@@ -51,11 +51,11 @@ func browserKeysAlone(t *testing.T, browser context.Context) {
 	row("docs")
 	b.keys("/")
 	b.wait(`document.activeElement.matches("[data-search]")`)
-	const clear = `document.querySelector("[data-search]").value = ""`
-	b.do(chromedp.Evaluate[chromedp.Void](clear)) // what drives the browser types the slash all the same
+	const empty = `document.querySelector("[data-search]").value = ""`
+	b.do(chromedp.Evaluate[chromedp.Void](empty)) // what drives the browser types the slash all the same
 	b.keys("jgi?")
 	b.want("what is typed", b.value("[data-search]"), "jgi?")
-	b.do(chromedp.Evaluate[chromedp.Void](clear), chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`))
+	b.do(chromedp.Evaluate[chromedp.Void](empty), chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`))
 	b.keys("gi")
 	b.wait(`location.pathname === "/incidents" && document.querySelector("[data-live]")?.dataset.state === "live"`)
 	b.keys("j" + kb.Enter)

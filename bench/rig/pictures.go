@@ -159,7 +159,7 @@ func take(ctx context.Context, base string, s shot, width int64, theme string, f
 		return err
 	}
 	var small bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, img); err != nil {
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, paletted(img)); err != nil {
 		return err
 	}
 	return os.WriteFile(name, small.Bytes(), 0o644)
