@@ -74,8 +74,14 @@ func serveBench() {
 // startBench starts the server and returns its URL.
 func startBench(b *testing.B) string {
 	b.Helper()
+	return "http://" + startBenchServer(b, "http") + "/s/1"
+}
+
+// startBenchServer starts the server of a kind and returns its address.
+func startBenchServer(b *testing.B, kind string) string {
+	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), benchServer+"=1")
+	cmd.Env = append(os.Environ(), benchServer+"="+kind)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -92,7 +98,7 @@ func startBench(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return "http://" + strings.TrimSpace(line) + "/s/1"
+	return strings.TrimSpace(line)
 }
 
 // measure runs fn and reports what it costs of the processor, the kernel's work

@@ -17,12 +17,23 @@ type exchange struct {
 	fields      map[string]string
 	body        []byte
 	more        bool // the body goes on
+	// fill adds what a healthy probe needs no words for; nil: it is all there.
+	fill func()
+}
+
+// complete fills in what is only made to be shown.
+func (x *exchange) complete() {
+	if x.fill != nil {
+		x.fill()
+		x.fill = nil
+	}
 }
 
 // asking takes note of what the probe asks for.
 func (a *attempt) asking(x *exchange) { a.trail().exchange = x }
 
 func (a *attempt) exchangeRequest(e *sitemon.ProbeEvidence, x *exchange) *sitemon.EvidenceRequest {
+	x.complete()
 	return &sitemon.EvidenceRequest{
 		Method: shorten(visible(x.method), evidenceName), URL: a.evidenceURL(x.url), Headers: a.exchangeFields(e, x.sent),
 	}

@@ -32,7 +32,12 @@ import (
 // TestMain lets more tests run at once than there are processors: most of them
 // wait for a hostile peer.
 func TestMain(m *testing.M) {
-	if os.Getenv(benchServer) != "" {
+	switch os.Getenv(benchServer) {
+	case "":
+	case "dns":
+		serveBenchDNS()
+		return
+	default:
 		serveBench()
 		return
 	}

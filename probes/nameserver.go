@@ -105,8 +105,13 @@ func (q *question) fill(t sitemon.DNSTarget, authenticated bool) error {
 	}
 	q.msg.RecursionDesired, q.msg.AuthenticatedData = q.request.RecursionDesired, authenticated
 	q.msg.SetEdns0(ednsSize, false)
-	q.shown.sent = map[string]string{"Question": strings.Join(strings.Fields(strings.TrimPrefix(q.msg.Question[0].String(), ";")), " ")}
+	q.shown.fill = q.describe
 	return q.pack()
+}
+
+// describe says in words what is asked.
+func (q *question) describe() {
+	q.shown.sent = map[string]string{"Question": strings.Join(strings.Fields(strings.TrimPrefix(q.msg.Question[0].String(), ";")), " ")}
 }
 
 // pack writes the message, with an id that nobody can guess.

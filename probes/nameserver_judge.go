@@ -13,16 +13,28 @@ import (
 // judgeDNS compares an answer with what the site expects. The body that
 // expressions are matched against is its answer section.
 func (a *attempt) judgeDNS(q *question, m *dns.Msg) error {
-	body, more := answerText(a.buffers().body[:0], m.Answer, a.site.Request.BodySizeLimit)
-	a.buffers().body, a.report.BodyTruncated = body, more
-	x := q.shown
-	x.status, x.body, x.more, x.fields = sitemon.Rcode(m.Rcode).String(), body, more, answerFields(m)
+	b, x := a.buffers(), q.shown
+	text := func() { // which only expressions and people read
+		if x.body == nil {
+			b.body, x.more = answerText(b.body[:0], m.Answer, a.site.Request.BodySizeLimit)
+			x.body = b.body
+		}
+	}
+	x.fill = func() {
+		q.describe()
+		text()
+		x.status, x.fields = sitemon.Rcode(m.Rcode).String(), answerFields(m)
+	}
 	return a.conclude(func(v *verdict) {
+		if e := a.site.Expect; len(e.BodyMatch)+len(e.BodyNotMatch) > 0 {
+			text()
+			a.report.BodyTruncated = x.more
+		}
 		v.rcode(q, m)
 		if a.site.Expect.Authenticated {
 			v.authenticated(m)
 		}
-		v.bodies(body)
+		v.bodies(x.body)
 	})
 }
 

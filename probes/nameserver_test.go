@@ -90,22 +90,27 @@ func answerDNS(w dns.ResponseWriter, r *dns.Msg) {
 // serveDNS serves UDP and TCP at one port of an address until the test ends.
 func serveDNS(t testing.TB, ip string, handle dns.HandlerFunc) (addr string) {
 	t.Helper()
-	for range 20 { // the port has to be free for both
-		pc, err := net.ListenPacket("udp", net.JoinHostPort(ip, "0"))
-		if err != nil {
-			t.Skipf("no address %s here: %v", ip, err)
-		}
-		l, err := net.Listen("tcp", pc.LocalAddr().String())
-		if err != nil {
-			_ = pc.Close()
-			continue
-		}
-		start(t, &dns.Server{PacketConn: pc, Handler: handle})
-		start(t, &dns.Server{Listener: l, Handler: handle})
-		return pc.LocalAddr().String()
+	pc, l, err := listenBoth(ip)
+	if err != nil {
+		t.Skipf("no address %s here: %v", ip, err)
 	}
-	t.Fatal("no port is free for UDP and TCP")
-	return ""
+	start(t, &dns.Server{PacketConn: pc, Handler: handle})
+	start(t, &dns.Server{Listener: l, Handler: handle})
+	return pc.LocalAddr().String()
+}
+
+// listenBoth listens for UDP and TCP at one port.
+func listenBoth(ip string) (pc net.PacketConn, l net.Listener, err error) {
+	for range 20 { // the port has to be free for both
+		if pc, err = net.ListenPacket("udp", net.JoinHostPort(ip, "0")); err != nil {
+			return nil, nil, err
+		}
+		if l, err = net.Listen("tcp", pc.LocalAddr().String()); err == nil {
+			return pc, l, nil
+		}
+		_ = pc.Close()
+	}
+	return nil, nil, err
 }
 
 func start(t testing.TB, s *dns.Server) {

@@ -1,0 +1,58 @@
+package probes_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sitemon"
+	"sitemon/probes"
+)
+
+// serveBenchDNS is serveBench for the kind dns.
+func serveBenchDNS() {
+	pc, l, err := listenBoth("127.0.0.1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go func() { _ = (&dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(answerDNS)}).ActivateAndServe() }()
+	go func() { _ = (&dns.Server{Listener: l, Handler: dns.HandlerFunc(answerDNS)}).ActivateAndServe() }()
+	fmt.Println(pc.LocalAddr())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// BenchmarkKinds shows what a probe of each kind costs; what answers is another
+// process, or the kernel.
+func BenchmarkKinds(b *testing.B) {
+	http, name := startBench(b), startBenchServer(b, "dns")
+	once := pings(func(r *sitemon.ICMPRequest) { r.Count = 1 })
+	for _, tt := range []struct {
+		name, url string
+		options   []option
+	}{
+		{"http", http, nil},
+		{"tcp", "tcp" + http[len("http"):len(http)-len("/s/1")], nil},
+		{"dns by udp", "dns://" + name + "/example.test", nil},
+		{"dns by tcp", "dns://" + name + "/example.test", []option{asks(func(r *sitemon.DNSRequest) { r.TCP = true })}},
+		{"icmp, one request", "icmp://127.0.0.1", []option{once}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			set := newSet(b, probes.Options{})
+			site := newSite(b, tt.url, tt.options...)
+			measure(b, func() error {
+				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+				defer cancel()
+				if r := set.Probe(ctx, site); r.Outcome != sitemon.OutcomeUp {
+					return fmt.Errorf("%s: %s", r.Outcome, r.Error)
+				}
+				return nil
+			})
+		})
+	}
+}
