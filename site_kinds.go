@@ -52,13 +52,6 @@ var rcodeNames = []string{
 // RcodeNames are the names of response codes, such as "NXDOMAIN".
 func RcodeNames() []string { return slices.Clone(rcodeNames) }
 
-// ParseRcode returns the response code of that name, as it is written in
-// sites.yaml.
-func ParseRcode(name string) (Rcode, bool) {
-	i := slices.Index(rcodeNames, name)
-	return Rcode(i), i >= 0
-}
-
 // String returns the code's name, or RCODE and its number.
 func (r Rcode) String() string {
 	if r >= 0 && int(r) < len(rcodeNames) {
