@@ -62,7 +62,7 @@ func (s *Server) stranger(w http.ResponseWriter, r *http.Request, class routeCla
 		http.Redirect(w, r, loginURL(r.URL.RequestURI()), http.StatusSeeOther)
 		return nil
 	}
-	s.Auth.Challenge(w.Header())
+	s.Auth.Challenge(r, w.Header())
 	return problemf(http.StatusUnauthorized, "%s", err)
 }
 

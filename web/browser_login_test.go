@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"sitemon/internal/testkit"
+	"sitemon/web"
+	"sitemon/web/auth"
 )
 
 func TestBrowserSignIn(t *testing.T) {
@@ -42,4 +45,30 @@ func TestBrowserSignIn(t *testing.T) {
 	b.do(chromedp.Navigate(b.server.URL + "/incidents/42"))
 	b.do(chromedp.Click(chromedp.CSS("[formaction$=acknowledge]")))
 	b.wait(`document.querySelector("[data-part=acknowledged]").innerText.includes("ann")`)
+}
+
+// The provider is another origin, to which the browser must let itself be led.
+func TestBrowserGoesToTheProvider(t *testing.T) {
+	var provider *httptest.Server
+	provider = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/.well-known/openid-configuration" {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%s/authorize","token_endpoint":"%[2]s/token","jwks_uri":"%[2]s/keys"}`, provider.URL, provider.URL)
+			return
+		}
+		fmt.Fprint(w, "<!doctype html><h1>Who are you?</h1>")
+	}))
+	t.Cleanup(provider.Close)
+	gate, err := auth.New(auth.Options{OIDC: &auth.OIDC{Issuer: provider.URL, ClientID: "sitemon", ClientSecret: "s", RolesClaim: "groups", Viewers: []string{"staff"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := newAPIStore()
+	b := newTab(t, testkit.Browser(t), store, func(http.Handler) http.Handler {
+		return newServer(t, store, func(o *web.Options) { o.Auth = gate }).Handler()
+	})
+	b.do(chromedp.Navigate(b.server.URL + "/monitors"))
+	b.wait(`location.pathname === "/login"`)
+	b.do(chromedp.Click(chromedp.CSS("[action='/login/provider'] button")))
+	b.wait(`document.querySelector("h1")?.innerText === "Who are you?" && location.pathname === "/authorize" && new URLSearchParams(location.search).get("code_challenge_method") === "S256"`)
 }

@@ -19,7 +19,7 @@ var templateFiles embed.FS
 
 // pageNames are the pages; each has its file in templates, which defines
 // "content" and the page's parts.
-var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "login", "status", "embed", "error"}
+var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "login", "leave", "status", "embed", "error"}
 
 // pages renders the HTML pages. A page is layout.html around its content; a part
 // is a piece of a page that can be fetched alone, with ?parts=a,b, to take the

@@ -82,8 +82,16 @@ func (s *Server) providerForm(w http.ResponseWriter, r *http.Request) error {
 		s.log.Error("sign-in failed", "err", err)
 		return s.askAgain(w, r, http.StatusBadGateway, loginPage{Next: next, Error: "The provider does not answer. The log says more."})
 	}
-	http.Redirect(w, r, at, http.StatusSeeOther)
-	return nil
+	// Not a redirect: the policy for forms, which browsers apply to where their answers
+	// lead, knows this server alone.
+	d := leavePage{layout: s.layoutOf(r, "login", "Sign in"), Provider: s.Auth.Provider(), URL: at}
+	return s.render(w, http.StatusOK, "leave", nil, d)
+}
+
+// leavePage leads to the provider.
+type leavePage struct {
+	layout
+	Provider, URL string
 }
 
 // providerCallback is where the provider sends people back to.

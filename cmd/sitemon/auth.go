@@ -3,14 +3,17 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,12 +24,42 @@ import (
 	"sitemon/web/auth"
 )
 
+// sessionKey is the file in the data folder with which the keys of sessions are made
+// where no database is shared.
+const sessionKey = "session.key"
+
+// sessionSecret is what the processes that share sessions have and nobody else: the
+// database's DSN, or a file in the data folder.
+func sessionSecret(s config.Settings) ([]byte, error) {
+	if dsn := s.Postgres.DSN.Reveal(); dsn != "" {
+		return []byte(dsn), nil
+	}
+	path := filepath.Join(s.DataDir, sessionKey)
+	secret, err := os.ReadFile(path)
+	if err == nil && len(secret) >= 16 {
+		return secret, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the key of sessions: %w", err)
+	}
+	secret = []byte(rand.Text() + rand.Text() + "\n")
+	if err := os.WriteFile(path, secret, 0o600); err != nil {
+		return nil, fmt.Errorf("write the key of sessions: %w", err)
+	}
+	return secret, nil
+}
+
 // newGate makes the gate of the settings; nil where nobody has to sign in.
-func newGate(s config.AuthSettings) (*auth.Gate, error) {
+func newGate(settings config.Settings) (*auth.Gate, error) {
+	s := settings.Auth
 	if !s.Required() {
 		return nil, nil //nolint:nilnil // No gate is an answer.
 	}
-	var o auth.Options
+	secret, err := sessionSecret(settings)
+	if err != nil {
+		return nil, err
+	}
+	o := auth.Options{Secret: secret}
 	for _, u := range s.Basic {
 		o.Logins = append(o.Logins, auth.Login{Name: u.Username, Hash: []byte(u.PasswordHash.Reveal()), Role: auth.Role(u.Role)})
 	}

@@ -191,7 +191,7 @@ func (d *daemon) newServer() error {
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
 	}
 	var err error
-	if o.Auth, err = newGate(s.Auth); err != nil {
+	if o.Auth, err = newGate(s); err != nil {
 		return err
 	}
 	if host, _, err := net.SplitHostPort(s.Listen); err == nil && s.Auth.Required() && s.Web.TLSCertFile == "" && host != "localhost" && !net.ParseIP(host).IsLoopback() {

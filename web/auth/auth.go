@@ -3,10 +3,11 @@
 // A [Gate] knows three kinds of credentials: user names with bcrypt hashes, bearer
 // tokens, and people that an OpenID Connect provider vouches for. A browser that
 // has signed in carries a session: a cookie that is encrypted and signed with keys
-// made from the credentials themselves. So sessions hold across restarts and in
-// every process that has the same settings, without anything being stored, and all
-// of them end when the credentials change. Each request looks up anew whether the
-// person of a session is still there, and with which role.
+// made of the credentials and a secret that is kept. So sessions hold across restarts
+// and in every process that has the same, without anything being stored, and all of
+// them end when a credential changes. Each request looks up anew whether somebody
+// with a password is still there, and with which role; who came by a provider has the
+// role of that moment.
 package auth
 
 import (
@@ -68,7 +69,10 @@ type Token struct {
 type Options struct {
 	Logins []Login
 	Tokens []Token
-	OIDC   *OIDC            // nil: there is none
+	OIDC   *OIDC // nil: there is none
+	// Secret is something that nobody knows but the processes that share sessions.
+	// Without it sessions are as safe as the worst of the credentials.
+	Secret []byte
 	Now    func() time.Time // nil: [time.Now]
 }
 
@@ -114,6 +118,7 @@ func New(o Options) (*Gate, error) {
 		g.now = time.Now
 	}
 	secret := sha256.New()
+	fmt.Fprintf(secret, "secret %q\n", o.Secret)
 	for _, l := range o.Logins {
 		g.logins[l.Name] = l
 		fmt.Fprintf(secret, "login %q %q\n", l.Name, l.Hash)
@@ -124,7 +129,8 @@ func New(o Options) (*Gate, error) {
 	}
 	if o.OIDC != nil {
 		g.oidc = &provider{OIDC: *o.OIDC}
-		fmt.Fprintf(secret, "oidc %q %q %q\n", o.OIDC.Issuer, o.OIDC.ClientID, o.OIDC.ClientSecret.Reveal())
+		fmt.Fprintf(secret, "oidc %q %q %q %q %q %q\n", o.OIDC.Issuer, o.OIDC.ClientID, o.OIDC.ClientSecret.Reveal(),
+			o.OIDC.RolesClaim, o.OIDC.Operators, o.OIDC.Viewers)
 	}
 	root := secret.Sum(nil)
 	keys, err := hkdf.Key(sha256.New, root, nil, "sitemon sessions", 64+32)
@@ -135,7 +141,8 @@ func New(o Options) (*Gate, error) {
 	g.cookies.MaxAge(0) // what is inside says until when
 	g.cookies.SetSerializer(securecookie.JSONEncoder{})
 	mac := hmac.New(sha256.New, root)
-	g.passwords = newPasswords(mac.Sum([]byte("passwords")), g.now)
+	mac.Write([]byte("passwords"))
+	g.passwords = newPasswords(mac.Sum(nil), g.now)
 	return g, nil
 }
 
@@ -173,9 +180,11 @@ func (g *Gate) Principal(r *http.Request) (Principal, error) {
 	return p, nil
 }
 
-// Challenge says in an answer which credentials would do.
-func (g *Gate) Challenge(h http.Header) {
-	if g.HasPasswords() {
+// Challenge says in the answer to a request which credentials would do. A script of a
+// page is told of no password: its browser would ask for one by itself, and send it
+// for ever.
+func (g *Gate) Challenge(r *http.Request, h http.Header) {
+	if g.HasPasswords() && r.Header.Get("Sec-Fetch-Mode") == "" {
 		h.Add("WWW-Authenticate", `Basic realm="SiteMon", charset="UTF-8"`)
 	}
 	h.Add("WWW-Authenticate", `Bearer realm="SiteMon"`)
@@ -198,7 +207,7 @@ func (g *Gate) byToken(token string) (Principal, error) {
 // byPassword takes as long for a name that is not there as for a wrong password.
 func (g *Gate) byPassword(r *http.Request, name, password string) (Principal, error) {
 	l, ok := g.logins[name]
-	if err := g.passwords.check(r.Context(), clientOf(r)+" "+name, l.Hash, name, password); err != nil {
+	if err := g.passwords.check(r.Context(), clientOf(r), l.Hash, name, password); err != nil {
 		return Principal{}, err
 	}
 	if !ok {

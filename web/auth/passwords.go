@@ -40,9 +40,11 @@ type passwords struct {
 	turn chan struct{}
 
 	mu    sync.Mutex
-	right map[[sha256.Size]byte]time.Time // until when
-	wrong map[string]guesses              // by client and name
+	right map[digest]time.Time // until when
+	wrong map[digest]guesses   // by client and name, however long those are
 }
+
+type digest = [sha256.Size]byte
 
 type guesses struct {
 	count int
@@ -52,18 +54,19 @@ type guesses struct {
 func newPasswords(key []byte, now func() time.Time) *passwords {
 	return &passwords{
 		key: key, now: now, turn: make(chan struct{}, atOnce),
-		right: map[[sha256.Size]byte]time.Time{}, wrong: map[string]guesses{},
+		right: map[digest]time.Time{}, wrong: map[digest]guesses{},
 	}
 }
 
-// check compares a password with a hash; none: it is wrong, and takes as long. who
-// is whose wrong passwords are counted together.
-func (p *passwords) check(ctx context.Context, who string, hash []byte, name, password string) error {
+// check compares a password with a hash; none: it is wrong, and takes as long. The
+// wrong passwords of a client for a name are counted together.
+func (p *passwords) check(ctx context.Context, client string, hash []byte, name, password string) error {
+	who := sha256.Sum256([]byte(client + "\x00" + name))
 	mac := hmac.New(sha256.New, p.key)
 	mac.Write(hash)
 	mac.Write([]byte{0})
 	mac.Write([]byte(name + "\x00" + password))
-	sum := [sha256.Size]byte(mac.Sum(nil))
+	sum := digest(mac.Sum(nil))
 	if ok, err := p.remember(who, sum); ok || err != nil {
 		return err
 	}
@@ -74,6 +77,10 @@ func (p *passwords) check(ctx context.Context, who string, hash []byte, name, pa
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
 		return ErrOften
+	}
+	// Others of the same client may have been wrong while this one waited.
+	if ok, err := p.remember(who, sum); ok || err != nil {
+		return err
 	}
 	against := hash
 	if against == nil {
@@ -89,19 +96,21 @@ func (p *passwords) check(ctx context.Context, who string, hash []byte, name, pa
 
 // remember reports whether the password has been right lately, or that its client has
 // been wrong too often to be asked.
-func (p *passwords) remember(who string, sum [sha256.Size]byte) (ok bool, err error) {
+func (p *passwords) remember(who, sum digest) (ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
+	if until, ok := p.right[sum]; ok && now.Before(until) {
+		return true, nil // whoever else guesses from there
+	}
 	if g, ok := p.wrong[who]; ok && g.count >= wrongAllowed && now.Sub(g.last) < forgive {
 		return false, ErrOften
 	}
-	until, ok := p.right[sum]
-	return ok && now.Before(until), nil
+	return false, nil
 }
 
 // note keeps what a comparison said.
-func (p *passwords) note(who string, sum [sha256.Size]byte, good bool) {
+func (p *passwords) note(who, sum digest, good bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
