@@ -38,14 +38,18 @@ func (a *attempt) judgeDNS(q *question, m *dns.Msg) error {
 	})
 }
 
-// answerText appends records as lines, at most limit bytes.
+// answerText appends records as lines, at most limit bytes. There is no line break
+// at the end, where $ is to match.
 func answerText(dst []byte, records []dns.RR, limit int64) (text []byte, more bool) {
 	for _, rr := range records {
 		line := strings.ReplaceAll(rr.String(), "\t", " ")
-		if int64(len(dst)+len(line)+1) > limit {
+		if len(dst) > 0 {
+			line = "\n" + line
+		}
+		if int64(len(dst)+len(line)) > limit {
 			return dst, true
 		}
-		dst = append(append(dst, line...), '\n')
+		dst = append(dst, line...)
 	}
 	return dst, false
 }
