@@ -85,6 +85,7 @@ func probeICMP(a *attempt) error {
 func (e *echo) open(addrs []netip.Addr) error {
 	var failures []error
 	for _, addr := range addrs {
+		addr = addr.Unmap() // which is whom IPv4 speaks to
 		e.report.RemoteAddr = addr.String()
 		socket, err := e.set.policy.connectEcho(addr, e.request)
 		if err == nil {

@@ -50,6 +50,7 @@ func TestICMP(t *testing.T) {
 	}{
 		{"IPv4", "icmp://127.0.0.1", nil, sitemon.OutcomeUp, "", "", "127.0.0.1"},
 		{"IPv6", "icmp://[::1]", nil, sitemon.OutcomeUp, "", "", "::1"},
+		{"IPv4 written as IPv6", "icmp://[::ffff:127.0.0.1]", nil, sitemon.OutcomeUp, "", "", "127.0.0.1"},
 		{"a name", "icmp://localhost", nil, sitemon.OutcomeUp, "", "", "127.0.0.1"},
 		{"a name by IPv6", "icmp://localhost", []option{prefer6}, sitemon.OutcomeUp, "", "", "::1"},
 		{"no address of the family", "icmp://[::1]", []option{only4}, sitemon.OutcomeDown, sitemon.ReasonDNSNotFound, "no IPv4 address", ""},
