@@ -1,5 +1,7 @@
 package web
 
+import "time"
+
 // What the tests need to see of the inside.
 
 // ParseDuration is the parser of durations in requests.
@@ -24,4 +26,10 @@ func (s *Server) APIRoutes() []APIRoute {
 		all = append(all, APIRoute{rt.method, rt.path, rt.params})
 	}
 	return all
+}
+
+// DayText says a day's 95th percentile against that of the day a week before, each
+// over so many reports.
+func DayText(now time.Duration, reports int, before time.Duration, earlier int) string {
+	return dayText(dayLatency{now, reports}, dayLatency{before, earlier})
 }
