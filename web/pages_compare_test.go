@@ -1,9 +1,11 @@
 package web_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"sitemon/availability"
 	"sitemon/web"
 )
 
@@ -29,5 +31,19 @@ func TestDayAgainstTheWeekBefore(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestSitePageShowsDays(t *testing.T) {
+	s := newServer(t, newAPIStore())
+	_, part, _ := strings.Cut(page(t, s, "/sites/shop%2Fcheckout", 200), `data-part="bars"`)
+	part, _, _ = strings.Cut(part, "</section>")
+	if !strings.HasPrefix(part, ` aria-labelledby="bars-title">`) || !barPaths.MatchString(part) {
+		t.Errorf("got the part %q, want days", part)
+	}
+	store := newAPIStore()
+	store.series = func(availability.SeriesQuery) []availability.SeriesBucket { return nil }
+	if text := page(t, newServer(t, store), "/sites/shop%2Fcheckout", 200); !strings.Contains(text, `aria-labelledby="bars-title" hidden>`) {
+		t.Error("a site of which no day is known shows a card for days")
 	}
 }

@@ -31,6 +31,7 @@ type sitePage struct {
 	State  siteSentence
 	Day    string      // "p95 182 ms in 24 h, +9 % on a week before", "" where it is unknown or not asked for
 	Shares []shareView // over 24 h, 7 d, 30 d, 90 d
+	Bars   *dayBars    // 90 days, nil where none is known or asked for
 	Ranges []rangeLink
 	Chart  chartView
 	Last   *lastReport
@@ -119,7 +120,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "chart", "incidents", "locations", "last", "reports"))
+	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "bars", "chart", "incidents", "locations", "last", "reports"))
 	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
 	d.List = newReportList(st.Name, query, reports, next)
 	if st.LastReport != nil {
@@ -144,6 +145,13 @@ func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteSt
 			return err
 		}
 		d.Shares = shareViews(figures[st.Name], len(figureNames))
+	}
+	if parts.has("bars") {
+		trends, err := s.trends.of(ctx, []string{st.Name})
+		if err != nil {
+			return err
+		}
+		d.Bars = trends[st.Name].bars
 	}
 	if parts.has("incidents") {
 		list, _, err := s.Incidents.Incidents(ctx, sitemon.IncidentQuery{Site: st.Name, Limit: siteIncidents})

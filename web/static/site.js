@@ -1,17 +1,19 @@
 // One site's page: its parts follow the reports, its chart is an interactive one.
 
+import { followBars } from "./bars.js";
 import { drawChart } from "./chart.js";
 import { fetchParts, throttled } from "./fragments.js";
 
 export function start(refresh) {
   const holder = () => document.querySelector("[data-chart]");
   let chart = drawChart(holder());
+  followBars();
 
   // The newest reports only: who reads older ones is left in peace.
   const newest = () => document.querySelector("[data-part='reports']").dataset.old === undefined;
   const follow = throttled(() => fetchParts(location.href, ["state", "locations", "last", ...(newest() ? ["reports"] : [])]), 1000);
   const sumUp = throttled(async () => {
-    await fetchParts(location.href, ["shares", "day"]);
+    await fetchParts(location.href, ["shares", "day", "bars"]);
     await chart?.load();
   }, 15_000);
 
