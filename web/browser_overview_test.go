@@ -1,9 +1,16 @@
 package web_test
 
 import (
+	"context"
+	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"sitemon"
 	"sitemon/internal/testkit"
@@ -39,6 +46,71 @@ func TestBrowserOverview(t *testing.T) {
 			c?.dispatchEvent(new MouseEvent("click", { clientX: left + 5, clientY: top + 5, bubbles: true }));
 			return location.pathname === "/sites/site-00000";
 		})()`)
+	})
+	t.Run("keys go from cell to cell", func(t *testing.T) {
+		b := open(t, browser, store, "/")
+		b.store.change(func(f *apiStore) {
+			f.sites[5].Status, f.sites[5].Reason = sitemon.StatusDown, sitemon.ReasonConnectRefused
+		})
+		defer b.store.change(func(f *apiStore) { f.sites[5].Status, f.sites[5].Reason = sitemon.StatusUp, "" })
+		b.hub.Status(sitemon.StatusChange{Site: "site-00005", Status: sitemon.StatusDown, Reason: sitemon.ReasonConnectRefused, Since: testNow})
+		b.wait(`document.querySelector("[data-part='row:site-00005'].is-down")`)
+		b.do(chromedp.Focus(chromedp.CSS(".filters select")))
+		for _, c := range []struct{ key, want string }{
+			{kb.Tab, "site-00003, Down"}, // the first of the worst
+			{kb.ArrowRight, "site-00006, Up"},
+			{kb.End, "site-00023, Up"},
+			{kb.Home, "site-00000, Paused"},
+			{kb.ArrowDown, "site-00001, Up"}, // each group is one row
+			{kb.ArrowLeft, "site-00021, Up"},
+			{kb.End, "site-00023, Up"},
+			{kb.ArrowUp, "site-00022, Up"},
+			{kb.ArrowRight, "site-00002, Up"},
+			{kb.ArrowRight, "site-00005, Down: Connection refused"},
+		} {
+			b.do(chromedp.KeyEvent(c.key))
+			b.wait(fmt.Sprintf(`document.querySelector("site-matrix [role='status']").textContent === %q`, c.want))
+		}
+		b.wait(`document.querySelector(".tip:not([hidden])").innerText === "site-00005 Down: Connection refused"`)
+		b.clean()
+		b.do(chromedp.KeyEvent(kb.Enter))
+		b.wait(`location.pathname === "/sites/site-00005"`)
+	})
+	t.Run("cells are as the server says, also when events were missed", func(t *testing.T) {
+		b := open(t, browser, store, "/")
+		drawn := `document.querySelectorAll("site-matrix canvas")[1].toDataURL()`
+		b.wait(`(window.before = ` + drawn + `) !== ""`)
+		b.hub.Status(sitemon.StatusChange{Site: "site-00007", Status: sitemon.StatusDown, Since: testNow})
+		b.wait(drawn + ` !== before`)
+		b.hub.Config(sitemon.Reload{Applied: true}) // that it is up again was missed
+		b.wait(drawn + ` === before`)
+		b.clean()
+	})
+	t.Run("rows in view are fetched where reports are too many to follow", func(t *testing.T) {
+		busy := manySites(100, nil)
+		for i := range busy.sites {
+			busy.sites[i].Interval, busy.sites[i].Enabled = time.Second, true
+		}
+		b := newTab(t, browser, busy, func(h http.Handler) http.Handler { return h })
+		b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error { // ten seconds take less
+			_, err := cdp.Call(ctx, t, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{
+				Source: `{ const every = setInterval; setInterval = (run, wait) => every(run, wait / 10); }`,
+			})
+			return err
+		}), chromedp.EmulateViewport(1200, 900), chromedp.Navigate(b.server.URL+"/"))
+		b.wait(`performance.getEntriesByType("resource").some((r) => r.name.includes("parts=banner"))`)
+		b.wait(`(window.opened = true)`)
+		b.store.change(func(f *apiStore) {
+			for i := range f.sites {
+				f.sites[i].LastReport.Duration = 777 * time.Millisecond
+			}
+		})
+		row := func(name string) string {
+			return `document.querySelector("[data-part='row:` + name + `'] [data-latency]").innerText`
+		}
+		b.wait(row("site-00000") + ` === "777 ms"`)
+		b.want("a row out of view", b.eval(row("site-00098")), "20 ms")
+		b.clean()
 	})
 	t.Run("days say how they were", func(t *testing.T) {
 		b := open(t, browser, newAPIStore(), "/")

@@ -16,6 +16,10 @@ type matrix struct {
 	// Statuses are the names of statuses, of which Cells holds the places.
 	Statuses []sitemon.Status `json:"statuses"`
 	Groups   []matrixGroup    `json:"groups"`
+	// Why are the reasons of the sites that need somebody, by name; Reasons says all
+	// reasons in words, so that later ones can be said too.
+	Why     map[string]sitemon.Reason `json:"why"`
+	Reasons map[sitemon.Reason]string `json:"reasons"`
 }
 
 // matrixGroup is the cells of a group. It keeps its place, and so do its cells, so
@@ -28,7 +32,7 @@ type matrixGroup struct {
 
 // newMatrix makes the matrix of the sites that the filter selects, statuses aside.
 func newMatrix(all []sitemon.SiteState, f siteFilter) *matrix {
-	m := &matrix{Statuses: sitemon.Statuses}
+	m := &matrix{Statuses: sitemon.Statuses, Why: map[string]sitemon.Reason{}, Reasons: reasonWords}
 	if len(all) < matrixLeast {
 		return nil
 	}
@@ -46,6 +50,9 @@ func newMatrix(all []sitemon.SiteState, f siteFilter) *matrix {
 			m.Groups = append(m.Groups, matrixGroup{Title: st.Group})
 		}
 		m.Groups[at].Sites = append(m.Groups[at].Sites, st.Name)
+		if st.Reason != "" && needsWords(st.Status) {
+			m.Why[st.Name] = st.Reason
+		}
 		cells[st.Group].WriteByte('0' + byte(rank(st.Status)))
 	}
 	for i := range m.Groups {

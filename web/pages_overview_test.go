@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"net/http/httptest"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -151,11 +152,14 @@ func TestGroupsFold(t *testing.T) {
 func TestMatrix(t *testing.T) {
 	store := manySites(14, map[int]sitemon.Status{4: sitemon.StatusDown, 6: sitemon.StatusPaused})
 	store.sites[1].Name, store.sites[2].Group = `</script><b>"`, ""
+	store.sites[4].Reason, store.sites[5].Reason = sitemon.ReasonConnectRefused, sitemon.ReasonStatus // of which one is up again
 	text := page(t, newServer(t, store), "/?status=down", 200)
 	_, rest, _ := strings.Cut(text, "data-cells>")
 	raw, _, _ := strings.Cut(rest, "</script>")
 	var got struct {
 		Statuses []sitemon.Status
+		Why      map[string]sitemon.Reason
+		Reasons  map[sitemon.Reason]string
 		Groups   []struct {
 			Title string
 			Sites []string
@@ -172,6 +176,9 @@ func TestMatrix(t *testing.T) {
 	if !slices.Equal(titles, []string{"a", "b", "c", ""}) || !slices.Equal(cells, []string{"55455", "50555", "555", "5"}) {
 		t.Errorf("got the groups %q with the cells %q of %s", titles, cells, got.Statuses)
 	}
+	if got.Why["site-00004"] != sitemon.ReasonConnectRefused || len(got.Why) != 1 || got.Reasons[sitemon.ReasonConnectRefused] != "Connection refused" {
+		t.Errorf("got the reasons %v, in words %v", got.Why, got.Reasons)
+	}
 	if got.Groups[1].Sites[0] != `</script><b>"` {
 		t.Errorf("got the names %q", got.Groups[1].Sites)
 	}
@@ -180,16 +187,44 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// A page weighs little, also with thousands of sites.
+// assetURL is what a page or one of its files loads.
+var assetURL = regexp.MustCompile(`(?:(?:href|src)="|(?:from|import\() ?")((?:/static/|\./)[^"#]+\.(?:css|js|svg))"`)
+
+// A page weighs little, with all that it loads, also with thousands of sites.
 func TestOverviewWeighsLittle(t *testing.T) {
-	for _, c := range []struct{ sites, most int }{{500, 60_000}, {5000, 100_000}} {
-		store := manySites(c.sites, map[int]sitemon.Status{1: sitemon.StatusDown, 2: sitemon.StatusDegraded, 3: sitemon.StatusDown})
-		w := ask(newServer(t, store), "GET", "/", "Accept-Encoding: gzip")
-		if got := w.Body.Len(); got > c.most || w.Header().Get("Content-Encoding") != "gzip" {
-			t.Errorf("%d sites: %d bytes, want at most %d", c.sites, got, c.most)
-		} else {
-			t.Logf("%d sites: %d bytes", c.sites, got)
+	for _, c := range []struct{ sites, page, all int }{{500, 60_000, 100_000}, {5000, 120_000, 160_000}} {
+		s := newServer(t, manySites(c.sites, map[int]sitemon.Status{1: sitemon.StatusDown, 2: sitemon.StatusDegraded, 3: sitemon.StatusDown}))
+		weigh := func(path string) int {
+			w := ask(s, "GET", path, "Accept-Encoding: gzip")
+			wantStatus(t, w, 200)
+			return w.Body.Len()
 		}
+		weight := weigh("/")
+		if w := ask(s, "GET", "/", "Accept-Encoding: gzip"); w.Header().Get("Content-Encoding") != "gzip" || weight > c.page {
+			t.Errorf("%d sites: the page takes %d bytes, want at most %d", c.sites, weight, c.page)
+		}
+		total := weight
+		seen := map[string]bool{}
+		var load func(base, text string)
+		load = func(base, text string) {
+			for _, m := range assetURL.FindAllStringSubmatch(text, -1) {
+				file := path.Join(base, m[1])
+				if strings.HasPrefix(m[1], "/") {
+					file = m[1]
+				}
+				if seen[file] {
+					continue
+				}
+				seen[file] = true
+				total += weigh(file)
+				load(path.Dir(file), body(ask(s, "GET", file)))
+			}
+		}
+		load("/", body(ask(s, "GET", "/")))
+		if len(seen) < 10 || total > c.all {
+			t.Errorf("%d sites: %d bytes with %d files, want at most %d with 10 at least", c.sites, total, len(seen), c.all)
+		}
+		t.Logf("%d sites: %d bytes, with %d files %d", c.sites, weight, len(seen), total)
 	}
 }
 

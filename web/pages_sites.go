@@ -18,8 +18,11 @@ const (
 	// sitesShown is how many sites the list shows at once; links lead to the others.
 	sitesShown = 500
 	// busyReports is how many reports a second a page follows. With more it follows
-	// the statuses alone, and asks for the rest from time to time.
+	// the statuses alone, and asks for the rows that are in view from time to time.
 	busyReports = 50
+	// figuresPoll is after how many seconds a page that follows its reports asks for
+	// the figures again.
+	figuresPoll = 60
 )
 
 // sitesPage is the page of all sites.
@@ -34,6 +37,7 @@ type sitesPage struct {
 	// Columns are the headings that sort the list, by what they sort it by.
 	Columns map[string]column
 	List    []siteGroup
+	Busy    bool   // there are more reports than a page can follow
 	Any     bool   // there are sites, whether the filter selects them or not
 	Found   string // "12 sites found", for who can't see the list change
 	Pager   *pager
@@ -101,10 +105,8 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 	parts := partsOf(r)
 	d := sitesPage{State: newSentence(all), Filter: f, Any: len(all) > 0}
 	d.layout = s.layoutOf(r, "sites", d.State.Text, "summary", "tools", "matrix", "list")
-	d.Poll = 60 // for the availability
-	if reportRate(all) > busyReports {
-		d.Poll = 10
-	} else {
+	d.Poll = figuresPoll
+	if d.Busy = reportRate(all) > busyReports; !d.Busy {
 		d.Events = "/api/v1/events"
 	}
 	if parts.has("summary") {
@@ -296,12 +298,17 @@ func (s *Server) rowsOf(ctx context.Context, sites []*sitemon.SiteState) ([]site
 		}
 		shares := shareViews(figures[st.Name], 3)
 		row.Day, row.Month = shares[0], shares[2]
-		if st.Status != sitemon.StatusUp && st.Status != sitemon.StatusPaused {
+		if needsWords(st.Status) {
 			row.Reason, row.Error = reasonText(st.Reason), st.Error
 		}
 		rows[i] = row
 	}
 	return rows, nil
+}
+
+// needsWords reports whether a status is one whose reason people want to know.
+func needsWords(st sitemon.Status) bool {
+	return st != sitemon.StatusUp && st != sitemon.StatusPaused
 }
 
 // siteURL is the address of a site's page.

@@ -349,13 +349,15 @@ func TestPartsAreFetchedAlone(t *testing.T) {
 
 // With very many reports the list follows the statuses alone.
 func TestSitesOfManyReports(t *testing.T) {
-	for interval, want := range map[time.Duration]string{time.Minute: `data-events="/api/v1/events" data-poll="60"`, time.Second: `data-events="/api/v1/events?types=status,incident,config" data-poll="10"`} {
+	for interval, want := range map[time.Duration]string{time.Minute: `data-events="/api/v1/events" `, time.Second: `data-events="/api/v1/events?types=status,incident,config" `} {
 		store := manySites(100, nil)
 		for i := range store.sites {
 			store.sites[i].Interval, store.sites[i].Enabled = interval, true
 		}
 		if text := page(t, newServer(t, store), "/", 200); !strings.Contains(text, want) {
 			t.Errorf("every %s: the page does not hold %s", interval, want)
+		} else if busy := strings.Contains(text, " data-busy"); busy != (interval == time.Second) {
+			t.Errorf("every %s: got a page that asks for its rows: %t", interval, busy)
 		}
 	}
 }

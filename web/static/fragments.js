@@ -19,6 +19,7 @@ async function fetchNow(url, names, signal) {
   const u = new URL(url, location.href);
   u.hash = "";
   u.searchParams.set("parts", names.join(","));
+  const asked = performance.now();
   const answer = await fetch(u, { signal, headers: { accept: "text/html" } });
   if (!answer.ok) throw Object.assign(new Error(`${u.pathname}: status ${answer.status}`), { status: answer.status });
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -26,7 +27,7 @@ async function fetchNow(url, names, signal) {
     const old = partOf(part.dataset.part);
     if (old) change(old, part);
   }
-  document.dispatchEvent(new Event("parts"));
+  document.dispatchEvent(new CustomEvent("parts", { detail: { names, asked } }));
 }
 
 // change makes old like fresh. What the focus is on keeps it, also where it moved.

@@ -4,28 +4,47 @@
 
 (() => {
 const manyGroups = 40; // more are drawn as one
+const calm = ["up", "paused"]; // statuses that need no reason
 const tips = import("./tip.js");
 
 class SiteMatrix extends HTMLElement {
-  #text = "";
+  #text = null; // what the server said last
+  #news = new Map(); // name → { n, at }: statuses that came since
   #sites = new Map(); // name → { group, at }
-  #groups = []; // { title, sites, cells, canvas }
+  #groups = []; // { title, sites, cells, canvas, columns }
   #statuses = [];
+  #colours = null; // by status, at last that of text
+  #reasons = {}; // words by reason
+  #why = new Map(); // name → reason
+  #said = document.createElement("span"); // where the keyboard is, for who can't see it
+  #cursor = null; // { group, at }: where the keyboard is
   #cell = 0;
   #width = 0;
   #drawing = 0;
 
   connectedCallback() {
+    this.#said.className = "hidden-text";
+    this.#said.setAttribute("role", "status");
     this.read();
-    addEventListener("themechange", () => this.#draw());
+    addEventListener("themechange", () => {
+      this.#colours = null;
+      this.#draw();
+    });
+    addEventListener("scroll", () => this.#hide(), { passive: true });
     new ResizeObserver(() => this.#layOut()).observe(this);
+    this.addEventListener("keydown", (e) => this.#key(e));
+    this.addEventListener("focus", () => this.matches(":focus-visible") && this.#go(this.#cursor ?? this.#first()));
+    this.addEventListener("blur", () => this.#hide());
   }
 
   // set shows another status of a site.
-  set(site, status) {
+  set(site, status, reason) {
     const place = this.#sites.get(site);
     const n = this.#statuses.indexOf(status);
-    if (!place || n < 0 || place.group.cells[place.at] === n) return;
+    if (!place || n < 0) return;
+    this.#why.set(site, reason);
+    this.#news.set(site, { n, at: performance.now() });
+    if (place.group.cells[place.at] === n) return;
     place.group.cells[place.at] = n;
     place.group.dirty = true;
     this.#drawing ||= requestAnimationFrame(() => {
@@ -34,22 +53,43 @@ class SiteMatrix extends HTMLElement {
     });
   }
 
-  // read takes what the server says anew.
-  read() {
+  // read takes what the server said when it was asked at that time of performance.now,
+  // and keeps what was set since.
+  read(asked = performance.now()) {
     const text = document.querySelector("[data-cells]")?.textContent ?? "";
+    for (const [site, { at }] of this.#news) {
+      if (at >= asked) continue;
+      this.#news.delete(site);
+      this.#text = null;
+    }
     if (text === this.#text) return;
     this.#text = text;
-    const { statuses, groups } = text ? JSON.parse(text) : { statuses: [], groups: [] };
+    const { statuses, reasons, why, groups } = text ? JSON.parse(text) : { statuses: [], groups: [] };
     this.#statuses = statuses;
-    this.#groups = groups.map((g) => ({ title: g.title, sites: g.sites, cells: Uint8Array.from(g.cells, Number) }));
+    this.#reasons = reasons ?? {};
+    this.#why = new Map(Object.entries(why ?? {}));
+    let fresh = groups.map((g) => ({ title: g.title, sites: g.sites, cells: Uint8Array.from(g.cells, Number) }));
     if (groups.length > manyGroups) {
-      this.#groups = [{
-        title: "", sites: this.#groups.flatMap((g) => g.sites),
-        cells: Uint8Array.from(this.#groups.flatMap((g) => [...g.cells])),
+      fresh = [{
+        title: "", sites: fresh.flatMap((g) => g.sites),
+        cells: Uint8Array.from(fresh.flatMap((g) => [...g.cells])),
       }];
     }
-    this.#sites = new Map(this.#groups.flatMap((group) => group.sites.map((name, at) => [name, { group, at }])));
-    this.replaceChildren(...this.#groups.map((group) => this.#figure(group)));
+    this.#colours = null;
+    const sites = new Map(fresh.flatMap((group) => group.sites.map((name, at) => [name, { group, at }])));
+    for (const [site, { n }] of this.#news) if (sites.has(site)) sites.get(site).group.cells[sites.get(site).at] = n;
+    if (sameSites(this.#groups, fresh)) {
+      this.#groups.forEach((g, i) => {
+        g.dirty = g.cells.some((status, at) => status !== fresh[i].cells[at]);
+        g.cells = fresh[i].cells;
+      });
+      this.#draw(true);
+      return;
+    }
+    this.#groups = fresh;
+    this.#sites = sites;
+    this.#cursor = this.#sites.get(this.#cursor?.group.sites[this.#cursor.at]) ?? null;
+    this.replaceChildren(...fresh.map((group) => this.#figure(group)), this.#said);
     this.#width = 0;
     this.#layOut();
   }
@@ -67,22 +107,104 @@ class SiteMatrix extends HTMLElement {
       const n = Math.floor((e.clientY - box.top) / this.#cell) * group.columns + Math.floor((e.clientX - box.left) / this.#cell);
       return e.clientX - box.left < group.columns * this.#cell ? n : -1;
     };
-    group.canvas.addEventListener("pointermove", async (e) => {
+    group.canvas.addEventListener("pointermove", (e) => {
       const n = at(e);
-      const { hideTip, showTip } = await tips;
-      if (group.sites[n] === undefined) hideTip();
-      else showTip(e.clientX, e.clientY, group.sites[n], this.#statuses[group.cells[n]]);
+      if (group.sites[n] === undefined) this.#hide();
+      else this.#tell(e.clientX, e.clientY, { group, at: n });
     });
-    group.canvas.addEventListener("pointerleave", async () => (await tips).hideTip());
-    group.canvas.addEventListener("click", (e) => {
-      const name = group.sites[at(e)];
-      if (name !== undefined) location.assign(`/sites/${encodeURIComponent(name)}`);
-    });
+    group.canvas.addEventListener("pointerleave", () => this.#hide());
+    group.canvas.addEventListener("click", (e) => this.#open({ group, at: at(e) }));
     figure.append(group.canvas);
     return figure;
   }
 
-  // layOut chooses the size of a cell, and how many there are beside each other.
+  // #words says how the site in a cell is.
+  #words({ group, at }) {
+    const status = this.#statuses[group.cells[at]];
+    const word = status[0].toUpperCase() + status.slice(1);
+    const reason = calm.includes(status) ? "" : this.#why.get(group.sites[at]);
+    return reason ? `${word}: ${this.#reasons[reason] ?? reason.replaceAll("_", " ")}` : word;
+  }
+
+  async #tell(x, y, cell) {
+    const { showTip } = await tips;
+    showTip(x, y, cell.group.sites[cell.at], this.#words(cell));
+  }
+
+  async #hide() {
+    (await tips).hideTip();
+  }
+
+  #open({ group, at }) {
+    const name = group.sites[at];
+    if (name !== undefined) location.assign(`/sites/${encodeURIComponent(name)}`);
+  }
+
+  // #first is the cell where the keyboard begins: that of the first site among the
+  // worst.
+  #first() {
+    const worst = Math.min(...this.#groups.map((g) => g.cells.reduce((a, b) => Math.min(a, b), this.#statuses.length)));
+    const group = this.#groups.find((g) => g.cells.includes(worst));
+    return group && { group, at: group.cells.indexOf(worst) };
+  }
+
+  #key(e) {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.shiftKey) return;
+    const here = this.#cursor ?? this.#first();
+    if (!here) return;
+    if (e.key === "Enter") {
+      this.#open(here);
+    } else if (e.key === "Escape") {
+      this.#hide();
+    } else {
+      const there = this.#beside(here, e.key);
+      if (!there) return;
+      this.#go(there);
+    }
+    e.preventDefault();
+  }
+
+  // #beside is the cell to which a key leads.
+  #beside({ group, at }, key) {
+    const { length } = group.sites;
+    const next = this.#groups[this.#groups.indexOf(group) + 1];
+    const previous = this.#groups[this.#groups.indexOf(group) - 1];
+    switch (key) {
+      case "ArrowRight":
+        if (at + 1 < length) return { group, at: at + 1 };
+        return next ? { group: next, at: 0 } : { group, at };
+      case "ArrowLeft":
+        if (at > 0) return { group, at: at - 1 };
+        return previous ? { group: previous, at: previous.sites.length - 1 } : { group, at };
+      case "ArrowDown":
+        if (at + group.columns < length) return { group, at: at + group.columns };
+        return next ? { group: next, at: 0 } : { group, at };
+      case "ArrowUp":
+        if (at >= group.columns) return { group, at: at - group.columns };
+        return previous ? { group: previous, at: previous.sites.length - 1 } : { group, at };
+      case "Home":
+        return { group: this.#groups[0], at: 0 };
+      case "End":
+        return { group: this.#groups.at(-1), at: this.#groups.at(-1).sites.length - 1 };
+    }
+    return null;
+  }
+
+  // #go moves the keyboard to a cell.
+  #go(cell) {
+    if (!cell) return;
+    const { group, at } = cell;
+    if (this.#cursor) this.#cursor.group.dirty = true;
+    group.dirty = true;
+    this.#cursor = cell;
+    this.#draw(true);
+    const box = group.canvas.getBoundingClientRect();
+    const [x, y] = [(at % group.columns) * this.#cell, Math.floor(at / group.columns) * this.#cell];
+    this.#tell(box.left + x, box.top + y, cell);
+    this.#said.textContent = [group.sites[at], this.#words(cell)].join(", ");
+  }
+
+  // #layOut chooses the size of a cell, and how many there are beside each other.
   #layOut() {
     const width = this.clientWidth;
     if (!width || width === this.#width) return;
@@ -100,19 +222,42 @@ class SiteMatrix extends HTMLElement {
 
   #draw(changedOnly = false) {
     if (!this.#cell) return;
+    this.#colours ??= this.#readColours();
+    for (const g of this.#groups) {
+      if (changedOnly && !g.dirty) continue;
+      g.dirty = false;
+      drawGroup(g, this.#cell, this.#colours, this.#statuses);
+      if (this.#cursor?.group === g) drawCursor(g, this.#cursor.at, this.#cell, this.#colours.at(-1));
+    }
+  }
+
+  // #readColours reads the theme's colours of the statuses, and that of text.
+  #readColours() {
     const probe = document.createElement("span");
     probe.hidden = true;
     this.append(probe);
-    const colours = this.#statuses.map((s) => {
-      probe.className = s;
+    const colours = [...this.#statuses, ""].map((name) => {
+      probe.className = name;
       return getComputedStyle(probe).color;
     });
     probe.remove();
-    for (const g of this.#groups) {
-      if (!changedOnly || g.dirty) drawGroup(g, this.#cell, colours, this.#statuses);
-      g.dirty = false;
-    }
+    return colours;
   }
+}
+
+function sameSites(some, others) {
+  return some.length === others.length && some.every((g, i) => {
+    const other = others[i];
+    return g.title === other.title && g.sites.length === other.sites.length && g.sites.every((name, at) => name === other.sites[at]);
+  });
+}
+
+function drawCursor(group, at, cell, colour) {
+  const c = group.canvas.getContext("2d");
+  const side = cell - (cell > 9 ? 3 : 2);
+  c.strokeStyle = colour;
+  c.lineWidth = 2;
+  c.strokeRect((at % group.columns) * cell, Math.floor(at / group.columns) * cell, side, side);
 }
 
 function drawGroup(group, cell, colours, statuses) {

@@ -5,19 +5,22 @@ import { fetchParts, throttled } from "./fragments.js";
 import { latencyText } from "./text.js";
 
 const manyRows = 50; // changed at once: the whole list is fetched instead
+const manyWait = 2000; // after that, in milliseconds: it is much to fetch
+const viewWait = 10_000; // between two fetches of the rows in view, where reports are too many to follow
 
 export function start(refresh) {
   const rows = new Rows();
   const matrix = document.querySelector("site-matrix");
-  document.addEventListener("parts", () => matrix.read());
+  document.addEventListener("parts", ({ detail: { names, asked } }) => names.includes("matrix") && matrix.read(asked));
   const changes = followChanges(rows);
   filterLive();
   followBars();
+  followView(rows);
   const sumUp = throttled(() => fetchParts(location.href, ["summary"]), 1000);
   return {
     incident: sumUp,
     status: (s) => {
-      matrix.set(s.site, s.status);
+      matrix.set(s.site, s.status, s.reason);
       changes(s.site);
     },
     report: (r) => {
@@ -46,6 +49,16 @@ class Rows {
     return this.#rows.get(site);
   }
 
+  // inView lists the sites whose rows can be seen, or will be a little later.
+  inView() {
+    return [...document.querySelectorAll("tr[data-part]")]
+      .filter((tr) => {
+        const { top, bottom } = tr.getBoundingClientRect();
+        return bottom > 0 && top < 1.5 * innerHeight;
+      })
+      .map((tr) => tr.dataset.part.slice("row:".length));
+  }
+
   latency(site, us) {
     this.#latencies.set(site, us);
     this.#timer ||= setTimeout(() => this.#draw(), 250);
@@ -62,6 +75,25 @@ class Rows {
   }
 }
 
+// fetchRows fetches rows by their names, and parts beside them.
+function fetchRows(names, parts) {
+  const u = new URL(location.href);
+  names.forEach((name) => u.searchParams.append("site", name));
+  return fetchParts(u, [...parts, "rows"]);
+}
+
+// followView fetches the rows in view from time to time, while there are more
+// reports than a page can follow one by one.
+function followView(rows) {
+  const fetchView = throttled(async () => {
+    const names = rows.inView();
+    if (names.length > 0) await fetchRows(names, []);
+  }, 0);
+  setInterval(() => {
+    if (!document.hidden && document.querySelector("[data-busy]")) fetchView();
+  }, viewWait);
+}
+
 // followChanges returns a function to call with a site whose row has changed: what
 // changed is fetched together.
 function followChanges(rows) {
@@ -71,11 +103,10 @@ function followChanges(rows) {
     changed.clear();
     if (names.length > manyRows || new URLSearchParams(location.search).get("status")) {
       await fetchParts(location.href, ["summary", "chips", "list"]);
+      await new Promise((done) => setTimeout(done, manyWait));
       return;
     }
-    const u = new URL(location.href);
-    names.forEach((name) => u.searchParams.append("site", name));
-    await fetchParts(u, ["summary", "chips", "rows"]);
+    await fetchRows(names, ["summary", "chips"]);
     for (const name of names) flash(rows.of(name));
   }, 500);
   return (site) => {
