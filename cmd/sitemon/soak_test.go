@@ -71,7 +71,7 @@ func TestSoak(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%s after a warm-up, %d edits applied; the median of the first third, and of the last:", dur, reloads)
+	t.Logf("%s after a warm-up, %d edits applied; the median of the first third, and the least of the last:", dur, reloads)
 	for _, what := range slices.Sorted(maps.Keys(held)) {
 		compareThirds(t, what, held[what])
 	}
@@ -105,11 +105,12 @@ func soakFile(url string, turn int) string {
 	return doc.String()
 }
 
-// compareThirds fails where what was held has become more.
+// compareThirds fails where what was held has become more. One look in the last third
+// that finds no more is enough: a leak does not come back, a burst does.
 func compareThirds(t *testing.T, what string, held []int) {
 	t.Helper()
 	third := max(len(held)/3, 1)
-	first, last := median(held[:third]), median(held[len(held)-third:])
+	first, last := median(held[:third]), slices.Min(held[len(held)-third:])
 	t.Logf("%s: %d, %d (%d to %d)", what, first, last, slices.Min(held), slices.Max(held))
 	if last > first+max(first/10, 6) {
 		t.Errorf("%s have become more: %v", what, held)
