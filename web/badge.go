@@ -33,7 +33,8 @@ func (s *Server) getBadge(w http.ResponseWriter, r *http.Request) error {
 		return problemf(http.StatusNotFound, "there is no such badge; possible: status.svg, uptime.svg, latency.svg")
 	}
 	name := r.PathValue("name")
-	if !s.principal(r).Role.Allows(auth.Viewer) && !s.status.isPublic(r.Context(), name) {
+	public := s.Auth == nil || s.status.isPublic(r.Context(), name)
+	if !public && !s.principal(r).Role.Allows(auth.Viewer) {
 		return errNoRoute // and does not tell whether there is such a site
 	}
 	st, err := s.Sites.Site(r.Context(), name)
@@ -48,7 +49,7 @@ func (s *Server) getBadge(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "image/svg+xml")
 	h.Set("Content-Length", strconv.Itoa(len(svg)))
-	h.Set("Cache-Control", "max-age=60")
+	h.Set("Cache-Control", cacheFor(public, "max-age=60"))
 	_, _ = w.Write([]byte(svg)) // the client may be gone; there is nobody to tell
 	return nil
 }

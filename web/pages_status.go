@@ -106,7 +106,7 @@ func (s *Server) statusEmbed(w http.ResponseWriter, _ *http.Request, m *statusMo
 		h.Del("X-Frame-Options")
 		h.Set("Content-Security-Policy", strings.Replace(contentSecurityPolicy, "frame-ancestors 'none'", "frame-ancestors *", 1))
 	}
-	d := s.newStatusPage(m, false)
+	d := s.newStatusPage(m, s.Now().Sub(m.AsOf) > 2*statusAge)
 	d.Page = "embed"
 	return s.render(w, http.StatusOK, "embed", nil, d)
 }
@@ -123,7 +123,7 @@ func statusLogo(w http.ResponseWriter, _ *http.Request, m *statusModel) error {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(image)))
-	h.Set("Cache-Control", "max-age=3600")
+	h.Set("Cache-Control", cacheFor(m.Public, "max-age=3600"))
 	_, _ = w.Write(image) // the client may be gone; there is nobody to tell
 	return nil
 }

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// answerFeed sends a feed, or says that it has not changed. old is when it was made,
-// for one that is from before.
-func answerFeed(w http.ResponseWriter, r *http.Request, contentType string, body []byte) error {
+// answerFeed sends a feed, or says that it has not changed. What is not for everybody
+// is not to be kept by anything in between.
+func answerFeed(w http.ResponseWriter, r *http.Request, public bool, contentType string, body []byte) error {
 	sum := sha256.Sum256(body)
 	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
 	h := w.Header()
 	h.Set("ETag", tag)
-	h.Set("Cache-Control", "max-age=30")
+	h.Set("Cache-Control", cacheFor(public, "max-age=30"))
 	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
@@ -29,6 +29,14 @@ func answerFeed(w http.ResponseWriter, r *http.Request, contentType string, body
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // the client may be gone; there is nobody to tell
 	return nil
+}
+
+// cacheFor is how long something may be kept, and by whom.
+func cacheFor(public bool, age string) string {
+	if public {
+		return age
+	}
+	return "private, " + age
 }
 
 // base is the address of this server as the client wrote it.
@@ -46,13 +54,21 @@ type entry struct {
 	at, changed     time.Time
 }
 
+// earlierOf is the earlier of two moments: nothing has changed in the future.
+func earlierOf(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // entries are the newest first.
 func (m *statusModel) entries() []entry {
 	all := make([]entry, 0, len(m.Maintenance)+len(m.Incidents))
 	for _, p := range m.Maintenance {
 		all = append(all, entry{
 			id: fmt.Sprintf("maintenance-%s-%d", m.Path, p.Start.Unix()), title: "Maintenance: " + p.Title,
-			text: fmt.Sprintf("%s, from %s to %s: %s", p.Title, m.clock(p.Start), m.clock(p.End), strings.Join(p.Components, ", ")), at: p.Start, changed: p.Start,
+			text: fmt.Sprintf("%s, from %s to %s: %s", p.Title, m.clock(p.Start), m.clock(p.End), strings.Join(p.Components, ", ")), at: earlierOf(p.Start, m.AsOf.Truncate(day)), changed: earlierOf(p.Start, m.AsOf.Truncate(day)),
 		})
 	}
 	for _, i := range m.Incidents {
@@ -112,7 +128,7 @@ func (s *Server) statusAtom(w http.ResponseWriter, r *http.Request, m *statusMod
 		})
 	}
 	f.Updated = newest.UTC().Format(time.RFC3339)
-	return answerXML(w, r, "application/atom+xml; charset=utf-8", f)
+	return answerXML(w, r, m.Public, "application/atom+xml; charset=utf-8", f)
 }
 
 // rssFeed is a feed as RSS 2.0 has it.
@@ -150,16 +166,16 @@ func (s *Server) statusRSS(w http.ResponseWriter, r *http.Request, m *statusMode
 		at := page + "#" + e.id
 		f.Channel.Items = append(f.Channel.Items, rssItem{e.title, at, rssGUID{false, at}, e.at.UTC().Format(time.RFC1123Z), e.text})
 	}
-	return answerXML(w, r, "application/rss+xml; charset=utf-8", f)
+	return answerXML(w, r, m.Public, "application/rss+xml; charset=utf-8", f)
 }
 
-func answerXML(w http.ResponseWriter, r *http.Request, contentType string, v any) error {
+func answerXML(w http.ResponseWriter, r *http.Request, public bool, contentType string, v any) error {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	if err := xml.NewEncoder(&b).Encode(v); err != nil { // it replaces what XML can't hold
 		return fmt.Errorf("encode a feed: %w", err)
 	}
-	return answerFeed(w, r, contentType, b.Bytes())
+	return answerFeed(w, r, public, contentType, b.Bytes())
 }
 
 // statusJSON answers with all that the page shows.
@@ -168,7 +184,7 @@ func (s *Server) statusJSON(w http.ResponseWriter, r *http.Request, m *statusMod
 	if err != nil {
 		return fmt.Errorf("encode a status page: %w", err)
 	}
-	return answerFeed(w, r, "application/json", append(body, '\n'))
+	return answerFeed(w, r, m.Public, "application/json", append(body, '\n'))
 }
 
 // statusCalendar answers with the page's maintenance as a calendar.
@@ -176,9 +192,9 @@ func (s *Server) statusCalendar(w http.ResponseWriter, r *http.Request, m *statu
 	c := newICalendar(m.Title)
 	for _, p := range m.Maintenance {
 		c.add(icalEvent{
-			uid: fmt.Sprintf("maintenance-%s-%d@%s", m.Path, p.Start.Unix(), r.Host), stamp: p.Start, start: p.Start, end: p.End,
+			uid: fmt.Sprintf("maintenance-%s-%d@%s", m.Path, p.Start.Unix(), r.Host), stamp: earlierOf(p.Start, m.AsOf.Truncate(day)), start: p.Start, end: p.End,
 			summary: p.Title, text: strings.Join(p.Components, ", "), url: base(r) + "/status/" + m.Path,
 		})
 	}
-	return answerFeed(w, r, "text/calendar; charset=utf-8", []byte(c.text()))
+	return answerFeed(w, r, m.Public, "text/calendar; charset=utf-8", []byte(c.text()))
 }

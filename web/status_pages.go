@@ -96,30 +96,26 @@ func (p *statusPages) isPublic(ctx context.Context, site string) bool {
 	return p.public[site]
 }
 
-// refresh makes the pages anew if they are too old. Many who ask at once wait for
-// one of them.
+// refresh makes the pages anew if they are too old. Of many who ask at once one makes
+// them; the others take those from before, or wait where there are none.
 func (p *statusPages) refresh(ctx context.Context) error {
+	if fresh, known, err := p.state(); fresh || known && len(p.turn) == 0 {
+		return err
+	}
 	select {
 	case <-p.turn:
 		defer func() { p.turn <- struct{}{} }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	now := p.server.Now()
-	p.mu.Lock()
-	if !p.loaded {
-		p.loaded = true
-		p.load()
-	}
-	fresh, failed := now.Sub(p.made) < statusAge, p.failed
-	p.mu.Unlock()
-	if fresh {
-		return failed
+	if fresh, _, err := p.state(); fresh {
+		return err
 	}
 	// Not the asker's context: the answer is for all who wait.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusTime)
 	defer cancel()
 	pages, err := p.make(ctx)
+	now := p.server.Now() // a database that hangs takes its time
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.made, p.failed = now, err
@@ -127,14 +123,28 @@ func (p *statusPages) refresh(ctx context.Context) error {
 		p.server.log.Error("status pages not made; those from before are served", "err", err)
 		return err
 	}
+	changed := !maps.EqualFunc(pages, p.pages, func(a, b *statusModel) bool { return a.Public == b.Public })
 	p.set(pages)
-	if p.path != "" && now.Sub(p.saved) >= statusSaved {
+	// Who may see a page must hold after a crash too.
+	if p.path != "" && (changed || now.Sub(p.saved) >= statusSaved) {
 		p.saved = now
 		if err := p.save(); err != nil {
 			p.server.log.Error("status pages not saved", "err", err)
 		}
 	}
 	return nil
+}
+
+// state reports whether the pages are fresh and whether there are any, and why they
+// could not be made the last time.
+func (p *statusPages) state() (fresh, known bool, failed error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.loaded {
+		p.loaded = true
+		p.load()
+	}
+	return p.server.Now().Sub(p.made) < statusAge, len(p.pages) > 0, p.failed
 }
 
 // make makes all pages of all documents. Of several with one path the one of the

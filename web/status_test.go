@@ -8,7 +8,9 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -211,6 +213,52 @@ func TestStatusPagesOutliveTheDatabase(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(files) != 1 {
 		t.Errorf("the folder holds %q: %v", files, err)
+	}
+}
+
+// hangingStore does not answer until it is given up.
+type hangingStore struct{ *apiStore }
+
+func (hangingStore) Documents(ctx context.Context) (map[string]sitemon.Document, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Visitors do not queue up before a database that hangs: with a page from before they
+// see that, and without one they wait together, once.
+func TestStatusPagesOfADatabaseThatHangs(t *testing.T) {
+	for name, dir := range map[string]string{"with a page from before": t.TempDir(), "without one": ""} {
+		t.Run(name, func(t *testing.T) {
+			if dir != "" {
+				page(t, newServer(t, statusStore(), func(o *web.Options) { o.DataDir = dir }), "/status/public", 200)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, statusStore(), func(o *web.Options) {
+					o.Documents, o.DataDir, o.Now = hangingStore{}, dir, time.Now
+				})
+				began := time.Now()
+				var wg sync.WaitGroup
+				for range 10 {
+					wg.Go(func() { ask(s, "GET", "/status/public") })
+				}
+				wg.Wait()
+				if took := time.Since(began); took > 6*time.Second {
+					t.Errorf("the last of ten visitors waited %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsNotForEverybodyIsKeptByNobody(t *testing.T) {
+	s := guarded(t, statusStore())
+	for target, private := range map[string]bool{
+		"/status/public.json": false, "/status/public/feed.atom": false, "/badge/docs/status.svg": false,
+		"/status/all.json": true, "/status/all/feed.rss": true, "/status/all/maintenance.ics": true, "/badge/new/status.svg": true,
+	} {
+		if got := ask(s, "GET", target, viewerToken).Header().Get("Cache-Control"); strings.HasPrefix(got, "private") != private {
+			t.Errorf("%s may be kept as %q", target, got)
+		}
 	}
 }
 
