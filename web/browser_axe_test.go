@@ -52,6 +52,8 @@ func everyPage(t *testing.T) []lookedAt {
 		{"configuration", open, "/config"},
 		{"configuration without an error", newServer(t, fine), "/config"},
 		{"monitors", open, "/monitors"},
+		{"certificates", open, "/certificates"},
+		{"no certificate", newServer(t, nothing), "/certificates"},
 		{"no monitors", newServer(t, nothing), "/monitors"},
 		{"sign-in", guarded(t, newAPIStore()), "/login"},
 		{"status page", newServer(t, statusStore()), "/status/public"},

@@ -75,7 +75,7 @@ func browserKeysAlone(t *testing.T, browser context.Context) {
 	}
 	b.keys(kb.Enter)
 	b.wait(`document.querySelector("[data-part=acknowledged]").innerText === "Acknowledged by bob"`)
-	for key, path := range map[string]string{"o": "/", "c": "/config", "m": "/monitors"} {
+	for key, path := range map[string]string{"o": "/", "c": "/config", "m": "/monitors", "e": "/certificates"} {
 		b.do(chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`))
 		b.keys("g" + key)
 		b.wait(fmt.Sprintf(`location.pathname === %q && document.querySelector("[data-live]")?.dataset.state === "live"`, path))

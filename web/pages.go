@@ -19,7 +19,7 @@ var templateFiles embed.FS
 
 // pageNames are the pages; each has its file in templates, which defines
 // "content" and the page's parts.
-var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "login", "leave", "status", "embed", "error"}
+var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "certificates", "login", "leave", "status", "embed", "error"}
 
 // pages renders the HTML pages. A page is layout.html around its content; a part
 // is a piece of a page that can be fetched alone, with ?parts=a,b, to take the
@@ -65,6 +65,9 @@ func (s *Server) pageRoutes() []route {
 		{"POST", "/incidents/{id}/comments", classPage, nil, s.commentForm},
 		{"GET", "/config", classPage, nil, s.configPage},
 		{"GET", "/monitors", classPage, nil, s.monitorsPage},
+		{"GET", "/certificates", classPage, nil, s.certificatesPage},
+		{"GET", "/certificates.ics", classAPI, nil, s.certificatesCalendar},
+		{"GET", "/certificates.csv", classAPI, nil, s.certificatesTable},
 		{"GET", "/static/{hash}/{file...}", classStatic, nil, s.pages.assets.serve},
 	}
 }

@@ -106,7 +106,7 @@ func (s *Server) statusEmbed(w http.ResponseWriter, _ *http.Request, m *statusMo
 		h.Del("X-Frame-Options")
 		h.Set("Content-Security-Policy", strings.Replace(contentSecurityPolicy, "frame-ancestors 'none'", "frame-ancestors *", 1))
 	}
-	d := s.newStatusPage(m, s.Now().Sub(m.AsOf) > 2*statusAge)
+	d := s.newStatusPage(m, s.Now().Sub(m.AsOf) > statusOld)
 	d.Page = "embed"
 	return s.render(w, http.StatusOK, "embed", nil, d)
 }

@@ -126,9 +126,11 @@ type Server struct {
 	metrics *metrics
 	figures *siteCache[[]availability.Figure]
 	trends  *siteCache[trend]
-	pages   *pages
-	status  *statusPages
-	handler http.Handler
+	// expiries are the ends of certificates.
+	expiries *siteCache[time.Time]
+	pages    *pages
+	status   *statusPages
+	handler  http.Handler
 
 	streams    context.Context // ends when event streams shall end
 	endStreams context.CancelFunc
@@ -140,12 +142,13 @@ func New(o Options) *Server {
 		o.Now = time.Now
 	}
 	s := &Server{
-		Options: o,
-		log:     o.Logger.With("component", "web"),
-		metrics: newMetrics(o.Registerer, o.Hub),
-		figures: newFigureCache(o.History, o.Now),
-		trends:  newTrendCache(o.History, o.Now),
-		pages:   newPages(),
+		Options:  o,
+		log:      o.Logger.With("component", "web"),
+		metrics:  newMetrics(o.Registerer, o.Hub),
+		figures:  newFigureCache(o.History, o.Now),
+		trends:   newTrendCache(o.History, o.Now),
+		expiries: newCertificateCache(o.Sites, o.Now),
+		pages:    newPages(),
 	}
 	s.status = newStatusPages(s, o.DataDir)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
@@ -185,6 +188,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var readers sync.WaitGroup
 	readers.Go(func() { s.figures.run(reading) })
 	readers.Go(func() { s.trends.run(reading) })
+	readers.Go(func() { s.expiries.run(reading) })
 	defer readers.Wait()
 	defer stop()
 	served := make(chan error, 1)

@@ -29,6 +29,8 @@ const (
 	statusAge = 5 * time.Second
 	// statusSaved is how often the pages are saved at most.
 	statusSaved = time.Minute
+	// statusOld is from when on a page says that it is from before.
+	statusOld = 30 * time.Second
 	// statusTime is how long making them may take.
 	statusTime = 5 * time.Second
 	// statusFile is where the pages are kept for when the database is away.
@@ -85,7 +87,7 @@ func (p *statusPages) of(r *http.Request, path string) (m *statusModel, old bool
 	case m == nil || !m.Public && !p.server.principal(r).Role.Allows(auth.Viewer):
 		return nil, false, errNoRoute // and does not tell whether there is one
 	}
-	return m, err != nil, nil
+	return m, err != nil || p.server.Now().Sub(m.AsOf) > statusOld, nil
 }
 
 // isPublic reports whether a site is on a public page.
