@@ -3,6 +3,7 @@ package probes_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"sitemon"
+	"sitemon/internal/testkit"
 	"sitemon/probes"
 )
 
@@ -36,7 +38,7 @@ func apart(t *testing.T, fn func(t *testing.T)) {
 	}()
 	<-done
 	if refused != nil {
-		t.Skipf("a network of one's own needs root: %v", refused)
+		testkit.Missing(t, fmt.Sprintf("a network of one's own needs root: %v", refused))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sitemon"
+	"sitemon/internal/testkit"
 	"sitemon/probes"
 )
 
@@ -28,7 +29,7 @@ func atMostLost(percent float64) option {
 func mayPing(t *testing.T) {
 	t.Helper()
 	if r := probe(t, probes.Options{}, newSite(t, "icmp://127.0.0.1")); r.Reason == sitemon.ReasonInternal {
-		t.Skip(r.Error)
+		testkit.Missing(t, r.Error)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sitemon"
+	"sitemon/internal/testkit"
 	"sitemon/probes"
 )
 
@@ -92,7 +93,7 @@ func serveDNS(t testing.TB, ip string, handle dns.HandlerFunc) (addr string) {
 	t.Helper()
 	pc, l, err := listenBoth(ip)
 	if err != nil {
-		t.Skipf("no address %s here: %v", ip, err)
+		testkit.Missing(t, fmt.Sprintf("no address %s here: %v", ip, err))
 	}
 	start(t, &dns.Server{PacketConn: pc, Handler: handle})
 	start(t, &dns.Server{Listener: l, Handler: handle})

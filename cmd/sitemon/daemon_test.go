@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"sitemon"
+	"sitemon/internal/testkit"
 )
 
 // siteState is what these tests read of the API's Site.
@@ -118,7 +119,7 @@ func (p *process) page(path string) string {
 
 func TestReloadBySignalAndAPI(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no SIGHUP on windows")
+		testkit.Missing(t, "no SIGHUP on windows")
 	}
 	dir, web := t.TempDir(), newTarget(t)
 	line := "sites:\n  - {name: one, url: %s/%s, interval: 1h}\n"

@@ -23,7 +23,7 @@ import (
 func TestPgBouncer(t *testing.T) {
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
-		t.Skip("no PgBouncer on this machine")
+		testkit.Missing(t, "no PgBouncer on this machine")
 	}
 	manyWriters(t, pooled(t, program, testkit.Postgres(t)))
 }
