@@ -30,7 +30,8 @@ func readBlackbox(content []byte, r *Result) error {
 	for _, j := range jobs {
 		job := asMapping(j)
 		if job == nil || fmt.Sprint(job["metrics_path"]) != "/probe" {
-			continue // it is not one of blackbox_exporter
+			r.lose("job "+job.text("job_name"), "it is none of blackbox_exporter, whose metrics_path is /probe")
+			continue
 		}
 		if err := r.blackboxJob(job, modules, used); err != nil {
 			return err
@@ -60,9 +61,14 @@ func documents(content []byte) (parts [][]byte) {
 func (r *Result) blackboxJob(job, modules mapping, used map[string]bool) error {
 	name := job.text("job_name")
 	wanted := "http_2xx" // what it is without the parameter
-	if names := job.sub("params").texts("module"); len(names) > 0 {
+	params := job.sub("params")
+	if names := params.texts("module"); len(names) > 0 {
 		wanted = names[0]
+		for _, more := range names[1:] {
+			r.lose("job "+name, "the module %s beside %s", more, wanted)
+		}
 	}
+	r.leftover("job "+name, params, "of its params is not carried over")
 	var targets []string
 	labels := map[string][]string{}
 	for _, s := range job.list("static_configs") {
@@ -102,12 +108,17 @@ func (r *Result) blackboxJob(job, modules mapping, used map[string]bool) error {
 		s.set("interval", span(interval))
 		r.add(s, target, name+" "+target)
 	}
-	for _, quiet := range []string{"metrics_path", "relabel_configs", "params", "scheme", "scrape_timeout", "honor_labels"} {
-		job.take(quiet)
+	job.take("metrics_path")
+	if rules := job.list("relabel_configs"); len(rules) > blackboxRules {
+		r.lose("job "+name, "relabel_configs has more than the %d rules that lead to the exporter; look whether they change targets", blackboxRules)
 	}
 	r.leftover("job "+name, job, "is not carried over")
 	return nil
 }
+
+// blackboxRules is how many rules a job needs for the exporter to be asked about a
+// target, as its documentation has them.
+const blackboxRules = 3
 
 // clone copies a mapping with all below it, as each site takes it apart.
 func clone(m mapping) mapping {

@@ -5,12 +5,14 @@ import (
 	"strings"
 )
 
-// gatusChannels makes channels of the providers of Gatus, named as they are there.
-func (r *Result) gatusChannels(alerting mapping) map[string]bool {
-	made := map[string]bool{}
+// gatusChannels makes channels of the providers of Gatus, named as they are there. It
+// returns what an alert over each is unless it says otherwise.
+func (r *Result) gatusChannels(alerting mapping) map[string]mapping {
+	made := map[string]mapping{}
 	for _, kind := range sortedKeys(alerting) {
 		m := asMapping(alerting[kind])
 		if m == nil {
+			r.lose("channel "+kind, "it is no mapping")
 			continue
 		}
 		where := "channel " + kind
@@ -18,15 +20,13 @@ func (r *Result) gatusChannels(alerting mapping) map[string]bool {
 		if address == "" {
 			continue
 		}
-		if d := m.sub("default-alert"); len(d) > 0 {
-			r.lose(where, "default-alert is not carried over; write it at the sites, or once under defaults")
-		}
+		usual := m.sub("default-alert")
 		if m.take("overrides") != nil {
 			r.lose(where, "overrides are not carried over; make a channel for each")
 		}
 		r.leftover(where, m, "is not carried over")
 		r.Channels = append(r.Channels, Channel{kind, address})
-		made[kind] = true
+		made[kind] = usual
 	}
 	return made
 }

@@ -48,7 +48,7 @@ func readGatus(content []byte, r *Result) error {
 	return nil
 }
 
-func (r *Result) gatusEndpoint(m mapping, channels map[string]bool) {
+func (r *Result) gatusEndpoint(m mapping, channels map[string]mapping) {
 	name, group := m.text("name"), m.text("group")
 	where := name
 	s := Site{Comment: "from endpoint " + strings.TrimPrefix(group+"/"+name, "/")}
@@ -150,39 +150,43 @@ func (r *Result) gatusClient(s *Site, where string, c mapping, http bool) {
 	r.leftover(where, c, "of the client is not carried over")
 }
 
-func (r *Result) gatusAlerts(s *Site, where string, alerts []any, channels map[string]bool) {
+func (r *Result) gatusAlerts(s *Site, where string, alerts []any, channels map[string]mapping) {
 	var all []any
-	threshold := 0.0
 	for _, a := range alerts {
 		m := asMapping(a)
 		kind := m.text("type")
+		usual, known := channels[kind]
+		if !known {
+			r.lose(where, "alerts over %s: the file has no channel for it", kind)
+			continue
+		}
+		m = over(usual, m)
 		if !m.flag("enabled", true) {
 			r.lose(where, "the alert over %s is off, and left out", kind)
 			continue
 		}
-		if !channels[kind] {
-			r.lose(where, "alerts over %s: the file has no channel for it", kind)
-			continue
-		}
-		one := map[string]any{"to": kind}
-		if m["send-on-resolved"] != nil {
-			one["send_resolved"] = m.flag("send-on-resolved", false)
+		// Where nothing is said, this is what it is there.
+		one := map[string]any{"to": kind, "send_resolved": m.flag("send-on-resolved", false), "failure_threshold": 3}
+		if n, ok := m.number("failure-threshold"); ok {
+			one["failure_threshold"] = int(n)
 		}
 		if d, ok := duration(m.text("minimum-reminder-interval")); ok && d > 0 {
 			one["reminder_interval"] = span(d)
 		}
-		if n, ok := m.number("failure-threshold"); ok {
-			threshold = max(threshold, n)
-			one["failure_threshold"] = int(n)
-		}
-		m.take("success-threshold")
-		if m.take("description") != nil {
-			r.lose(where, "the description of the alert over %s is not carried over", kind)
+		if n, ok := m.number("success-threshold"); ok && n > 1 {
+			r.lose(where, "the alert over %s ends after %g good results there; write success_threshold at the site", kind, n)
 		}
 		r.leftover(where, m, "of the alert over "+kind+" is not carried over")
 		all = append(all, one)
 	}
 	s.set("alerts", all)
+}
+
+// over is a mapping with the values of another one in front of its own.
+func over(usual, m mapping) mapping {
+	both := clone(usual)
+	maps.Copy(both, m)
+	return both
 }
 
 // gatusConditions turns conditions into expectations.
@@ -192,6 +196,9 @@ func (r *Result) gatusConditions(s *Site, where, target string, conditions []str
 		if why := e.gatus(c, target); why != "" {
 			r.lose(where, "the condition %s: %s", c, why)
 		}
+	}
+	for _, note := range e.notes {
+		r.lose(where, "%s", note)
 	}
 	s.set("expect", e.keys())
 }

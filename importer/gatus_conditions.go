@@ -16,6 +16,7 @@ type expectations struct {
 	latency, validFor   string
 	headers             []Key
 	statusWasRestricted bool
+	notes               []string // what is not quite the same
 }
 
 func (e *expectations) keys() (keys []Key) {
@@ -164,7 +165,9 @@ func (e *expectations) gatusJSON(path, op, right string) string {
 		if err != nil {
 			return "it is no number"
 		}
-		// Ours are strict, and the numbers that count here are whole ones.
+		if op == "<=" || op == ">=" { // ours are strict
+			e.notes = append(e.notes, fmt.Sprintf("%s %s %s counts for whole numbers only", path, op, right))
+		}
 		switch op {
 		case "<":
 			one["less_than"] = n

@@ -57,15 +57,11 @@ type Key struct {
 // set adds a key, unless the value is empty.
 func (s *Site) set(name string, value any) {
 	switch v := value.(type) {
-	case string:
-		if v == "" {
+	case string, []any:
+		if empty(v) {
 			return
 		}
 	case []Key:
-		if len(v) == 0 {
-			return
-		}
-	case []any:
 		if len(v) == 0 {
 			return
 		}
@@ -106,10 +102,13 @@ func (r *Result) lose(where, format string, args ...any) {
 	r.Losses = append(r.Losses, Loss{where, fmt.Sprintf(format, args...)})
 }
 
-// leftover notes what is left in a mapping that a reader has taken apart.
+// leftover notes what is left in a mapping that a reader has taken apart, unless it
+// says nothing.
 func (r *Result) leftover(where string, m mapping, why string) {
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		r.lose(where, "%s %s", key, why)
+		if !empty(m[key]) {
+			r.lose(where, "%s %s", key, why)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -46,28 +45,25 @@ func readKuma(content []byte, r *Result) error {
 			r.kumaMonitor(kind, m, groups, names)
 		}
 	}
-	for _, ours := range []string{"version", "proxyList", "statusPageList"} {
-		if v := top.list(ours); len(v) > 0 && ours != "version" {
-			r.lose(ours, "is not carried over")
-		}
-	}
+	top.take("version")
 	r.leftover("top of the file", top, "is not known to the importer")
 	return nil
 }
 
-// kumaQuiet are keys of a monitor that say nothing about what is watched, or what
-// does not apply to its type.
+// kumaQuiet are keys of a monitor that say nothing about what is watched, or that all
+// monitors have and only those of another type use.
 var kumaQuiet = []string{
-	"id", "weight", "childrenIDs", "forceInactive", "includeSensitiveData", "path", "pathName", "screenshot", "maintenance", "created_date", "user_id", "cacheBust",
-	"docker_container", "docker_host", "grpcUrl", "grpcProtobuf", "grpcMethod", "grpcServiceName", "grpcEnableTls", "grpcBody", "grpcMetadata", "mqttTopic",
-	"mqttSuccessMessage", "mqttCheckType", "mqttUsername", "mqttPassword", "databaseConnectionString", "databaseQuery", "radiusUsername", "radiusPassword", "radiusSecret",
-	"radiusCalledStationId", "radiusCallingStationId", "game", "gamedigGivenPortOnly", "httpBodyEncoding", "kafkaProducerTopic", "kafkaProducerBrokers",
-	"kafkaProducerSsl", "kafkaProducerSaslOptions", "kafkaProducerMessage", "kafkaProducerAllowAutoTopicCreation", "jsonPathOperator", "packetSize", "dns_last_result",
-	"oauth_auth_method", "authWorkstation", "authDomain", "tlsCa", "tlsCert", "tlsKey", "remote_browser", "rabbitmqNodes", "rabbitmqUsername", "rabbitmqPassword",
-	"snmpOid", "snmpVersion", "conditions", "pushToken", "expiryNotification", "dns_resolve_type", "dns_resolve_server", "keyword", "jsonPath", "expectedValue",
-	"accepted_statuscodes", "basic_auth_user", "basic_auth_pass", "authMethod", "oauth_client_id", "oauth_client_secret", "oauth_token_url", "oauth_scopes",
-	"parent", "tags", "upsideDown", "invertKeyword", "proxyId", "notificationIDList", "description", "method", "maxredirects", "resendInterval", "ignoreTls",
-	"headers", "body", "port", "hostname", "url", "retryInterval", "maxretries", "interval", "timeout", "active", "name",
+	"id", "weight", "childrenIDs", "forceInactive", "includeSensitiveData", "path", "pathName", "screenshot", "maintenance", "created_date", "user_id", "dns_last_result",
+	"docker_container", "docker_host", "grpcUrl", "grpcProtobuf", "grpcMethod", "grpcServiceName", "grpcBody", "grpcMetadata", "mqttTopic", "mqttSuccessMessage",
+	"mqttCheckType", "mqttUsername", "mqttPassword", "databaseConnectionString", "databaseQuery", "radiusUsername", "radiusPassword", "radiusSecret",
+	"radiusCalledStationId", "radiusCallingStationId", "game", "gamedigGivenPortOnly", "kafkaProducerTopic", "kafkaProducerBrokers", "kafkaProducerSaslOptions",
+	"kafkaProducerMessage", "oauth_auth_method", "remote_browser", "rabbitmqNodes", "rabbitmqUsername", "rabbitmqPassword", "snmpOid", "snmpVersion", "pushToken",
+	"port", "hostname", "url", "method", "maxredirects", "accepted_statuscodes", "authMethod",
+}
+
+// kumaUsual are values that say nothing, as monitors have them from the start.
+var kumaUsual = map[string]string{
+	"httpBodyEncoding": "json", "jsonPathOperator": "==", "packetSize": "56", "dns_resolve_type": "A", "dns_resolve_server": "1.1.1.1", "conditions": "[]", "jsonPath": "$",
 }
 
 func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string]string) {
@@ -95,9 +91,10 @@ func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string
 	if t, ok := m.number("timeout"); ok && t > 0 {
 		s.set("timeout", seconds(min(t, interval)))
 	}
+	pause, paused := m.number("retryInterval")
 	if n, ok := m.number("maxretries"); ok && n > 0 {
 		s.set("failure_threshold", int(n)+1)
-		if d, ok := m.number("retryInterval"); ok && d != interval {
+		if d := pause; paused && d != interval {
 			r.lose(name, "the interval of %s between retries: failed reports are counted at the site's own interval", seconds(d))
 		}
 	}
@@ -107,6 +104,11 @@ func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string
 	r.kumaLosses(name, m, channels)
 	for _, key := range kumaQuiet {
 		delete(m, key)
+	}
+	for key, usual := range kumaUsual {
+		if fmt.Sprint(m[key]) == usual {
+			delete(m, key)
+		}
 	}
 	r.leftover(name, m, "is not carried over")
 	r.add(s, name, groups[m.text("parent")]+" "+name)
@@ -179,9 +181,6 @@ func (r *Result) kumaRequest(s *Site, name, kind string, m mapping) {
 	var e expectations
 	for _, code := range m.texts("accepted_statuscodes") {
 		e.status = append(e.status, code)
-	}
-	if slices.Equal(e.status, []any{"200-299"}) && kind != "json-query" {
-		e.status = []any{"200-299"} // theirs; ours also takes what redirects lead to
 	}
 	if word := m.text("keyword"); kind == "keyword" && word != "" {
 		pattern := regexp.QuoteMeta(word)

@@ -72,7 +72,9 @@ func (r *Result) upptimeSite(m mapping) {
 	if m.flag("__dangerous__disable_verify_peer", false) || m.flag("__dangerous__insecure", false) {
 		s.set("tls_config", []Key{{"insecure_skip_verify", true}})
 	}
-	m.take("__dangerous__disable_verify_host")
+	if m.flag("__dangerous__disable_verify_host", false) {
+		r.lose(name, "__dangerous__disable_verify_host: a certificate is either verified with its name, or not at all (tls_config.insecure_skip_verify)")
+	}
 	if m.flag("ipv6", false) {
 		s.set("preferred_ip_protocol", "ip6")
 	}
@@ -80,9 +82,7 @@ func (r *Result) upptimeSite(m mapping) {
 		s.set("max_redirects", int(n))
 	}
 	r.upptimeExpectations(&s, name, m)
-	for _, quiet := range []string{"icon", "slug", "assignees", "tags"} {
-		m.take(quiet)
-	}
+	s.set("tags", m.texts("tags"))
 	r.leftover(name, m, "is not carried over")
 	r.add(s, name, name+" "+target)
 }

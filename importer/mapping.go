@@ -114,6 +114,27 @@ func asMapping(v any) mapping {
 	return nil
 }
 
+// empty reports whether a value says nothing.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case bool:
+		return !v
+	case int:
+		return v == 0
+	case []any:
+		return len(v) == 0
+	case mapping:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
 // span is a duration as a sites file writes it; "" for none.
 func span(d time.Duration) string {
 	switch {

@@ -101,9 +101,6 @@ func (a *app) verify(ctx context.Context, s config.Settings, sites []sitemon.Sit
 	step := max(1, (len(sites)+verified-1)/verified)
 	for i := 0; i < len(sites) && ctx.Err() == nil; i += step {
 		site := sites[i]
-		if site.Kind == sitemon.Kind("heartbeat") {
-			continue
-		}
 		report, _ := probeOnce(ctx, s, &site)
 		why := ""
 		if report.Reason != "" {
