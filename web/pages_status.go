@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -78,9 +77,9 @@ func (s *Server) statusRoutes() []route {
 	}
 	return []route{
 		{"GET", "/status/{path}", classStatus, nil, s.statusPageOrJSON},
-		{"GET", "/status/{path}/feed.atom", classStatus, nil, of(s.statusAtom)},
-		{"GET", "/status/{path}/feed.rss", classStatus, nil, of(s.statusRSS)},
-		{"GET", "/status/{path}/maintenance.ics", classStatus, nil, of(s.statusCalendar)},
+		{"GET", "/status/{path}/feed.atom", classStatus, nil, of(statusAtom)},
+		{"GET", "/status/{path}/feed.rss", classStatus, nil, of(statusRSS)},
+		{"GET", "/status/{path}/maintenance.ics", classStatus, nil, of(statusCalendar)},
 		{"GET", "/status/{path}/logo", classStatus, nil, of(statusLogo)},
 		{"GET", "/status/{path}/embed", classStatus, nil, of(s.statusEmbed)},
 	}
@@ -94,7 +93,7 @@ func (s *Server) statusPageOrJSON(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	if wantsJSON {
-		return s.statusJSON(w, r, m)
+		return answerStatusJSON(w, r, m)
 	}
 	return s.render(w, http.StatusOK, "status", partsOf(r), s.newStatusPage(m, old))
 }
@@ -145,7 +144,7 @@ func (s *Server) newStatusPage(m *statusModel, old bool) statusPage {
 	d.Groups = statusGroups(m)
 	for _, p := range m.Maintenance {
 		v := statusMaintenanceView{
-			fmt.Sprintf("maintenance-%s-%d", m.Path, p.Start.Unix()), p.Title, timesText(p.Start, p.End, zone), strings.Join(p.Components, ", "),
+			p.id(), p.Title, timesText(p.Start, p.End, zone), strings.Join(p.Components, ", "),
 		}
 		if p.Start.After(now) {
 			d.Planned = append(d.Planned, v)
@@ -154,7 +153,7 @@ func (s *Server) newStatusPage(m *statusModel, old bool) statusPage {
 		}
 	}
 	for _, i := range m.Incidents {
-		v := statusIncidentView{ID: fmt.Sprintf("incident-%d", i.ID), Component: i.Component, Reason: i.Reason, Status: statusView{"open", "Open"}}
+		v := statusIncidentView{ID: i.id(), Component: i.Component, Reason: i.Reason, Status: statusView{"open", "Open"}}
 		if i.EndedAt == nil {
 			v.Times = "since " + m.clock(i.StartedAt)
 			v.Lasted = ageText(now.Sub(i.StartedAt), true)

@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"sitemon/web/auth"
 )
 
 // answerFeed sends a feed, or says that it has not changed. What is not for everybody
@@ -41,11 +44,10 @@ func cacheFor(public bool, age string) string {
 
 // base is the address of this server as the client wrote it.
 func base(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
-		scheme = "https"
+	if auth.Secure(r) {
+		return "https://" + r.Host
 	}
-	return scheme + "://" + r.Host
+	return "http://" + r.Host
 }
 
 // entry is an entry of a feed: an incident or a maintenance.
@@ -54,25 +56,33 @@ type entry struct {
 	at, changed     time.Time
 }
 
-// earlierOf is the earlier of two moments: nothing has changed in the future.
-func earlierOf(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
+// urn names a page, or what it tells of, in whatever way it was reached.
+func (m *statusModel) urn(id string) string {
+	return strings.TrimSuffix("urn:sitemon:status:"+m.Path+":"+id, ":")
 }
+
+// id is what an incident is called in pages and feeds.
+func (i *statusIncident) id() string { return fmt.Sprintf("incident-%d", i.ID) }
+
+// id is what an occurrence of a maintenance is called in pages and feeds.
+func (p *statusMaintenance) id() string {
+	return fmt.Sprintf("maintenance-%d-%08x", p.Start.Unix(), crc32.ChecksumIEEE([]byte(p.Title)))
+}
+
+// announced is when a maintenance comes into sight, the same for ever.
+func (p *statusMaintenance) announced() time.Time { return p.Start.Add(-statusPlanDays * day) }
 
 // entries are the newest first.
 func (m *statusModel) entries() []entry {
 	all := make([]entry, 0, len(m.Maintenance)+len(m.Incidents))
 	for _, p := range m.Maintenance {
 		all = append(all, entry{
-			id: fmt.Sprintf("maintenance-%s-%d", m.Path, p.Start.Unix()), title: "Maintenance: " + p.Title,
-			text: fmt.Sprintf("%s, from %s to %s: %s", p.Title, m.clock(p.Start), m.clock(p.End), strings.Join(p.Components, ", ")), at: earlierOf(p.Start, m.AsOf.Truncate(day)), changed: earlierOf(p.Start, m.AsOf.Truncate(day)),
+			id: p.id(), title: "Maintenance: " + p.Title,
+			text: fmt.Sprintf("%s, from %s to %s: %s", p.Title, m.clock(p.Start), m.clock(p.End), strings.Join(p.Components, ", ")), at: p.announced(), changed: p.announced(),
 		})
 	}
 	for _, i := range m.Incidents {
-		e := entry{id: fmt.Sprintf("incident-%d", i.ID), title: i.Component + " is down", at: i.StartedAt, changed: i.StartedAt}
+		e := entry{id: i.id(), title: i.Component + " is down", at: i.StartedAt, changed: i.StartedAt}
 		e.text = fmt.Sprintf("%s: down since %s.", i.Reason, m.clock(i.StartedAt))
 		if i.EndedAt != nil {
 			e.title, e.changed = i.Component+" was down", *i.EndedAt
@@ -112,19 +122,19 @@ type atomEntry struct {
 }
 
 // statusAtom answers with the page's Atom feed.
-func (s *Server) statusAtom(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+func statusAtom(w http.ResponseWriter, r *http.Request, m *statusModel) error {
 	page := base(r) + "/status/" + m.Path
 	f := atomFeed{
-		ID: page, Title: m.Title, Author: m.Title, Updated: time.Unix(0, 0).UTC().Format(time.RFC3339),
+		ID: m.urn(""), Title: m.Title, Author: m.Title,
 		Links: []atomLink{{Href: page}, {Rel: "self", Href: page + "/feed.atom"}}, Entries: []atomEntry{},
 	}
 	newest := time.Unix(0, 0)
 	for _, e := range m.entries() {
-		if e.changed.After(newest) && !e.changed.After(m.AsOf) {
+		if e.changed.After(newest) {
 			newest = e.changed
 		}
 		f.Entries = append(f.Entries, atomEntry{
-			page + "#" + e.id, e.title, e.at.UTC().Format(time.RFC3339), e.changed.UTC().Format(time.RFC3339), atomLink{Href: page + "#" + e.id}, e.text,
+			m.urn(e.id), e.title, e.at.UTC().Format(time.RFC3339), e.changed.UTC().Format(time.RFC3339), atomLink{Href: page + "#" + e.id}, e.text,
 		})
 	}
 	f.Updated = newest.UTC().Format(time.RFC3339)
@@ -159,12 +169,12 @@ type rssGUID struct {
 }
 
 // statusRSS answers with the page's RSS feed.
-func (s *Server) statusRSS(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+func statusRSS(w http.ResponseWriter, r *http.Request, m *statusModel) error {
 	page := base(r) + "/status/" + m.Path
 	f := rssFeed{Version: "2.0", Channel: rssChannel{Title: m.Title, Link: page, Description: m.Title + ": incidents and maintenance"}}
 	for _, e := range m.entries() {
 		at := page + "#" + e.id
-		f.Channel.Items = append(f.Channel.Items, rssItem{e.title, at, rssGUID{false, at}, e.at.UTC().Format(time.RFC1123Z), e.text})
+		f.Channel.Items = append(f.Channel.Items, rssItem{e.title, at, rssGUID{false, m.urn(e.id)}, e.at.UTC().Format(time.RFC1123Z), e.text})
 	}
 	return answerXML(w, r, m.Public, "application/rss+xml; charset=utf-8", f)
 }
@@ -178,8 +188,8 @@ func answerXML(w http.ResponseWriter, r *http.Request, public bool, contentType 
 	return answerFeed(w, r, public, contentType, b.Bytes())
 }
 
-// statusJSON answers with all that the page shows.
-func (s *Server) statusJSON(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+// answerStatusJSON answers with all that the page shows.
+func answerStatusJSON(w http.ResponseWriter, r *http.Request, m *statusModel) error {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode a status page: %w", err)
@@ -188,11 +198,11 @@ func (s *Server) statusJSON(w http.ResponseWriter, r *http.Request, m *statusMod
 }
 
 // statusCalendar answers with the page's maintenance as a calendar.
-func (s *Server) statusCalendar(w http.ResponseWriter, r *http.Request, m *statusModel) error {
+func statusCalendar(w http.ResponseWriter, r *http.Request, m *statusModel) error {
 	c := newICalendar(m.Title)
 	for _, p := range m.Maintenance {
 		c.add(icalEvent{
-			uid: fmt.Sprintf("maintenance-%s-%d@%s", m.Path, p.Start.Unix(), r.Host), stamp: earlierOf(p.Start, m.AsOf.Truncate(day)), start: p.Start, end: p.End,
+			uid: p.id() + "@" + m.Path + ".sitemon", stamp: p.announced(), start: p.Start, end: p.End,
 			summary: p.Title, text: strings.Join(p.Components, ", "), url: base(r) + "/status/" + m.Path,
 		})
 	}

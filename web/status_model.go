@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,8 +18,9 @@ const (
 	statusIncidentDays = 14
 	// statusPlanDays is how far ahead it lists maintenance.
 	statusPlanDays = 30
-	// statusIncidents is how many incidents it lists at most.
-	statusIncidents = 200
+	// statusIncidents is of how many incidents of all sites, the newest, each page lists
+	// its own.
+	statusIncidents = 2000
 )
 
 // statusModel is all that a status page shows, and nothing that strangers are not to
@@ -86,22 +88,31 @@ func (m *statusModel) zone() *time.Location {
 	return time.UTC
 }
 
-// readStatusModel reads what a page shows now.
-func (s *Server) readStatusModel(ctx context.Context, doc sitemon.Document, p sitemon.StatusPage) (*statusModel, error) {
+// statusRead is what all status pages are made of, read once for all of them.
+type statusRead struct {
+	sites     []sitemon.SiteState
+	incidents []sitemon.Incident // the newest first
+}
+
+// readStatus reads the sites, and the incidents that a page may list.
+func (s *Server) readStatus(ctx context.Context) (all statusRead, err error) {
+	if all.sites, err = s.Sites.Sites(ctx, sitemon.SiteQuery{Brief: true}); err != nil {
+		return all, err
+	}
+	now := s.Now()
+	all.incidents, _, err = s.Incidents.Incidents(ctx, sitemon.IncidentQuery{From: now.Add(-statusIncidentDays * day), To: now.Add(time.Second), Limit: statusIncidents})
+	return all, err
+}
+
+// newStatusModel makes what a page shows now.
+func (s *Server) newStatusModel(ctx context.Context, doc sitemon.Document, p sitemon.StatusPage, all statusRead) (*statusModel, error) {
 	now := s.Now().UTC()
 	m := &statusModel{
-		Path: p.Path, Title: p.Title, Description: p.Description, Timezone: p.Timezone, AsOf: now.Truncate(time.Second), Public: p.Public, Logo: p.Logo,
+		Path: p.Path, Title: p.Title, Description: p.Description, Timezone: cmp.Or(p.Timezone, "UTC"), AsOf: now.Truncate(time.Second), Public: p.Public, Logo: p.Logo,
 		Components: []statusComponent{}, Incidents: []statusIncident{}, Maintenance: []statusMaintenance{},
 	}
-	if m.Timezone == "" {
-		m.Timezone = "UTC"
-	}
-	all, err := s.Sites.Sites(ctx, sitemon.SiteQuery{Brief: true})
-	if err != nil {
-		return nil, err
-	}
 	var shown []sitemon.SiteState
-	for _, st := range all {
+	for _, st := range all.sites {
 		if st.Source == doc.Source && p.Shows(st.Name, st.Group, st.Tags) {
 			shown = append(shown, st)
 		}
@@ -109,9 +120,7 @@ func (s *Server) readStatusModel(ctx context.Context, doc sitemon.Document, p si
 	if err := s.addComponents(ctx, m, shown, now); err != nil {
 		return nil, err
 	}
-	if err := s.addIncidents(ctx, m, now); err != nil {
-		return nil, err
-	}
+	m.addIncidents(all.incidents)
 	m.addMaintenance(doc.Maintenance, shown, now)
 	m.Status, m.Summary = statusSummary(shown)
 	return m, nil
@@ -160,30 +169,23 @@ func (s *Server) addComponents(ctx context.Context, m *statusModel, shown []site
 	return nil
 }
 
-// addIncidents adds what goes on, and what was lately.
-func (s *Server) addIncidents(ctx context.Context, m *statusModel, now time.Time) error {
-	cursor := ""
-	for len(m.Incidents) < statusIncidents {
-		page, next, err := s.Incidents.Incidents(ctx, sitemon.IncidentQuery{From: now.Add(-statusIncidentDays * day), To: now.Add(time.Second), Cursor: cursor, Limit: defaultLimit})
-		if err != nil {
-			return err
-		}
-		for i := range page {
-			in := &page[i]
-			if in.Withdrawn || len(m.Incidents) == statusIncidents || !slices.ContainsFunc(m.Components, func(c statusComponent) bool { return c.Name == in.Site }) {
-				continue
-			}
-			one := statusIncident{ID: in.ID, Component: in.Site, Reason: reasonText(in.Reason), StartedAt: in.StartedAt}
-			if !in.EndedAt.IsZero() {
-				one.EndedAt = &in.EndedAt
-			}
-			m.Incidents = append(m.Incidents, one)
-		}
-		if cursor = next; next == "" {
-			return nil
-		}
+// addIncidents adds those of its components.
+func (m *statusModel) addIncidents(all []sitemon.Incident) {
+	mine := make(map[string]bool, len(m.Components))
+	for _, c := range m.Components {
+		mine[c.Name] = true
 	}
-	return nil
+	for i := range all {
+		in := &all[i]
+		if in.Withdrawn || !mine[in.Site] {
+			continue
+		}
+		one := statusIncident{ID: in.ID, Component: in.Site, Reason: reasonText(in.Reason), StartedAt: in.StartedAt}
+		if !in.EndedAt.IsZero() {
+			one.EndedAt = &in.EndedAt
+		}
+		m.Incidents = append(m.Incidents, one)
+	}
 }
 
 // addMaintenance adds what goes on and what is planned for components.

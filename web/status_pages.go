@@ -156,6 +156,10 @@ func (p *statusPages) make(ctx context.Context) (map[string]*statusModel, error)
 	if err != nil {
 		return nil, fmt.Errorf("read the documents: %w", err)
 	}
+	all, err := p.server.readStatus(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read what the status pages show: %w", err)
+	}
 	pages := map[string]*statusModel{}
 	for _, source := range slices.Sorted(maps.Keys(docs)) {
 		doc := docs[source]
@@ -163,7 +167,7 @@ func (p *statusPages) make(ctx context.Context) (map[string]*statusModel, error)
 			if pages[one.Path] != nil {
 				continue
 			}
-			if pages[one.Path], err = p.server.readStatusModel(ctx, doc, one); err != nil {
+			if pages[one.Path], err = p.server.newStatusModel(ctx, doc, one, all); err != nil {
 				return nil, fmt.Errorf("make the status page %s: %w", one.Path, err)
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +148,17 @@ func TestStatusFeeds(t *testing.T) {
 			t.Errorf("%s has %d entries, want 2 incidents and 2 maintenances", target, entries)
 		}
 		wantStatus(t, ask(s, "GET", target, "If-None-Match: "+w.Header().Get("ETag")), 304)
+		later := newServer(t, store, func(o *web.Options) { o.Now = func() time.Time { return testNow.Add(20 * time.Hour) } })
+		for name, s := range map[string]*web.Server{"a day later": later, "under another name": s} {
+			entries := regexp.MustCompile(`<(id|guid[^>]*|updated|pubDate)>[^<]*`)
+			again := ask(s, "GET", target, "Host: 127.0.0.1:99")
+			had := entries.FindAllString(raw, -1)
+			for _, got := range entries.FindAllString(body(again), -1) { // the first maintenance is over by then
+				if !slices.Contains(had, got) {
+					t.Errorf("%s %s has %s, which is not among %q", target, name, got, had)
+				}
+			}
+		}
 		wantStatus(t, ask(s, "GET", target, `If-None-Match: "other"`), 200)
 	}
 	text := page(t, s, "/status/public", 200)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/gorilla/securecookie"
+	"golang.org/x/crypto/bcrypt"
 
 	"sitemon"
 )
@@ -142,8 +143,20 @@ func New(o Options) (*Gate, error) {
 	g.cookies.SetSerializer(securecookie.JSONEncoder{})
 	mac := hmac.New(sha256.New, root)
 	mac.Write([]byte("passwords"))
-	g.passwords = newPasswords(mac.Sum(nil), g.now)
+	g.passwords = newPasswords(mac.Sum(nil), costliest(o.Logins), g.now)
 	return g, nil
+}
+
+// costliest is the hash that takes longest to compare: a name that is not there must
+// not be told by its time from one that is.
+func costliest(logins []Login) (hash []byte) {
+	most := 0
+	for _, l := range logins {
+		if cost, err := bcrypt.Cost(l.Hash); err == nil && cost > most {
+			hash, most = l.Hash, cost
+		}
+	}
+	return hash
 }
 
 // HasPasswords reports whether anybody can sign in with a password.

@@ -29,15 +29,12 @@ const (
 	longest = 72
 )
 
-// nobody is the hash that is compared for a name that is not there: as costly as
-// those that people make.
-var nobody = []byte("$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
-
 // passwords compares passwords, and slows down who guesses.
 type passwords struct {
-	key  []byte
-	now  func() time.Time
-	turn chan struct{}
+	key    []byte
+	nobody []byte // the hash that is compared for a name that is not there
+	now    func() time.Time
+	turn   chan struct{}
 
 	mu    sync.Mutex
 	right map[digest]time.Time // until when
@@ -51,9 +48,9 @@ type guesses struct {
 	last  time.Time
 }
 
-func newPasswords(key []byte, now func() time.Time) *passwords {
+func newPasswords(key, nobody []byte, now func() time.Time) *passwords {
 	return &passwords{
-		key: key, now: now, turn: make(chan struct{}, atOnce),
+		key: key, nobody: nobody, now: now, turn: make(chan struct{}, atOnce),
 		right: map[digest]time.Time{}, wrong: map[digest]guesses{},
 	}
 }
@@ -84,7 +81,7 @@ func (p *passwords) check(ctx context.Context, client string, hash []byte, name,
 	}
 	against := hash
 	if against == nil {
-		against = nobody
+		against = p.nobody
 	}
 	good := bcrypt.CompareHashAndPassword(against, []byte(password)) == nil && hash != nil && len(password) <= longest
 	p.note(who, sum, good)
@@ -122,8 +119,8 @@ func (p *passwords) note(who, sum digest, good bool) {
 		p.right[sum] = now.Add(known)
 		return
 	}
-	g := p.wrong[who]
-	if _, there := p.wrong[who]; !there && len(p.wrong) >= remembered {
+	g, there := p.wrong[who]
+	if !there && len(p.wrong) >= remembered {
 		p.forget(now)
 	}
 	p.wrong[who] = guesses{g.count + 1, now}
