@@ -131,7 +131,7 @@ func readEvidence(raw string) string {
 	return b.String()
 }
 
-// readEscape returns how long the \uXXXX at the start of valid JSON is, and how it
+// readEscape returns how long the \u escape at the start of valid JSON is, and how it
 // is written; 0 where it is NUL or half of a character.
 func readEscape(s string) (n int, text string) {
 	r, whole := hex4(s[2:])

@@ -49,7 +49,7 @@ func (l *loader) isSet(key string) bool { return l.origins[key].where != "" }
 // check finds what is wrong with the settings taken together.
 func (l *loader) check(s *Settings) {
 	l.checkRole(s)
-	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !s.InsecureNoAuth && !s.Auth.Required() && !isLoopback(host) {
+	if s.BeyondLoopback() && !s.InsecureNoAuth && !s.Auth.Required() {
 		l.fail(l.where("listen"), "%s can be reached from beyond this machine, and nobody has to sign in; say in %s under auth who may, "+
 			"keep to 127.0.0.1 and put a proxy that asks for a password before it, or allow it with --insecure-no-auth", s.Listen, cmp.Or(s.Config, "sitemon.yaml"))
 	}
@@ -108,6 +108,12 @@ func (l *loader) checkRole(s *Settings) {
 	if s.Sites == "" && !postgres {
 		l.fail(l.where("sites"), "without a sites file the sites come from Postgres alone, and %s is not set", dsn)
 	}
+}
+
+// BeyondLoopback reports whether page and API are reached from other machines.
+func (s *Settings) BeyondLoopback() bool {
+	host, _, err := net.SplitHostPort(s.Listen)
+	return err == nil && !isLoopback(host)
 }
 
 // isLoopback reports whether a listener on host is reached from this machine

@@ -26,15 +26,15 @@ func openEcho(target netip.Addr, r sitemon.ICMPRequest) (*echoSocket, error) {
 	if r.DontFragment {
 		return nil, fmt.Errorf("dont_fragment is for monitors on Linux: %w", errors.ErrUnsupported)
 	}
-	datagram, raw, any := "udp4", "ip4:icmp", "0.0.0.0"
+	datagram, raw, local := "udp4", "ip4:icmp", "0.0.0.0"
 	if target.Is6() {
-		datagram, raw, any = "udp6", "ip6:ipv6-icmp", "::"
+		datagram, raw, local = "udp6", "ip6:ipv6-icmp", "::"
 	}
 	s := &echoSocket{target: target}
 	var err error
-	if s.PacketConn, err = icmp.ListenPacket(datagram, any); err != nil {
+	if s.PacketConn, err = icmp.ListenPacket(datagram, local); err != nil {
 		s.raw = true
-		s.PacketConn, err = icmp.ListenPacket(raw, any)
+		s.PacketConn, err = icmp.ListenPacket(raw, local)
 	}
 	switch {
 	case errors.Is(err, os.ErrPermission):
@@ -46,7 +46,10 @@ func openEcho(target netip.Addr, r sitemon.ICMPRequest) (*echoSocket, error) {
 	case r.TTL > 0:
 		err = s.IPv4PacketConn().SetTTL(r.TTL)
 	}
-	return s, err
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // Write sends a message.

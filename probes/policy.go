@@ -17,9 +17,9 @@ type blockedError struct{ addr netip.Addr }
 
 func (e *blockedError) Error() string { return "address " + e.addr.String() + " is not allowed" }
 
-// connect connects to one address, if the policy allows it. It and those
-// beside it are the only ways out of this package, and what it judges is the very address that it connects
-// to; so redirects, and names that change their address between two look-ups,
+// connect connects to one address, if the policy allows it. It and those beside it
+// are the only ways out of this package, and what they judge is the very address
+// that they connect to; so redirects, and names that change their address between two look-ups,
 // can't get around it.
 func (p policy) connect(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
 	if addr := plain(target.Addr()); p.denies(addr) {

@@ -28,7 +28,7 @@ const (
 // just become too old is shown once more and read in the background.
 type siteCache[T any] struct {
 	read func(ctx context.Context, names []string) (map[string]T, error)
-	keep func(T) bool // a value that is not kept is read again the next time
+	keep func(T) bool // a value that is not kept is read again the next time; nil: all are kept
 	age  time.Duration
 	now  func() time.Time
 
@@ -125,7 +125,7 @@ func (c *siteCache[T]) fill(ctx context.Context, names []string) (map[string]T, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for n, v := range fresh {
-		if c.keep(v) {
+		if c.keep == nil || c.keep(v) {
 			c.entries[n] = cached[T]{now, v}
 		}
 	}

@@ -33,25 +33,12 @@ type pages struct {
 // newPages parses what is embedded, which the tests have seen to be valid.
 func newPages() *pages {
 	p := &pages{assets: newAssets(), sets: map[string]*template.Template{}}
-	common := template.Must(template.New("").Funcs(template.FuncMap{"dict": dict}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/help.html"))
+	common := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/help.html"))
 	for _, name := range pageNames {
 		set := template.Must(common.Clone())
 		p.sets[name] = template.Must(set.ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return p
-}
-
-// dict makes of names and values the data of a template that takes several.
-func dict(pairs ...any) (map[string]any, error) {
-	d := map[string]any{}
-	for pair := range slices.Chunk(pairs, 2) {
-		name, ok := pair[0].(string)
-		if !ok || len(pair) < 2 {
-			return nil, fmt.Errorf("dict takes names and values, got %v", pair)
-		}
-		d[name] = pair[1]
-	}
-	return d, nil
 }
 
 // pageRoutes are the routes of the pages and of what they load.

@@ -48,7 +48,7 @@ type certificate struct {
 // newCertificateCache keeps the ends of certificates, which hardly ever change; the
 // zero time: there is none.
 func newCertificateCache(sites Sites, now func() time.Time) *siteCache[time.Time] {
-	return newSiteCache(trendAge, now, func(time.Time) bool { return true }, func(ctx context.Context, names []string) (map[string]time.Time, error) {
+	return newSiteCache(trendAge, now, nil, func(ctx context.Context, names []string) (map[string]time.Time, error) {
 		whole, err := sites.Sites(ctx, sitemon.SiteQuery{Names: names})
 		ends := make(map[string]time.Time, len(whole))
 		for i := range whole {

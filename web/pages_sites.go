@@ -28,14 +28,13 @@ const (
 // sitesPage is the page of all sites.
 type sitesPage struct {
 	layout
-	State  sentence
-	Open   string // "2 open incidents", "" for none
-	Chips  []chip
-	Filter siteFilter
-	Groups []groupOption // to choose from
-	Matrix *matrix       // nil: of a few sites the list says it all
-	// Columns are the headings that sort the list, by what they sort it by.
-	Columns map[string]column
+	State   sentence
+	Open    string // "2 open incidents", "" for none
+	Chips   []chip
+	Filter  siteFilter
+	Groups  []groupOption // to choose from
+	Matrix  *matrix       // nil: of a few sites the list says it all
+	Columns []column
 	List    []siteGroup
 	Busy    bool   // there are more reports than a page can follow
 	Any     bool   // there are sites, whether the filter selects them or not
@@ -84,12 +83,15 @@ type siteRow struct {
 	Fresh   bool // it has no report yet
 }
 
-// column is a heading of the list that sorts it.
+// column is a heading of the list.
 type column struct {
 	Title string
 	Long  string // what an abbreviation stands for
-	URL   string
+	URL   string // of the list that it sorts; "": it sorts none
 	Sort  string // as aria-sort has it; "" where the list is sorted otherwise
+	Class string
+
+	key string // of the order
 }
 
 // sitesPage answers with the list of sites.
@@ -207,24 +209,27 @@ func namesOf(sites []*sitemon.SiteState) []string {
 	return names
 }
 
-// columns are the headings of the list.
-func (f siteFilter) columns() map[string]column {
-	columns := map[string]column{"status": {Title: "Status", URL: f.sortedBy("").url()}}
-	if f.Sort == "" {
-		columns["status"] = column{Title: "Status", URL: f.url(), Sort: "descending"}
+// columns are the headings of the list, as they stand beside each other.
+func (f siteFilter) columns() []column {
+	columns := []column{
+		{Title: "Status", Class: "c-status"},
+		{Title: "Site", key: "name", Class: "c-site"},
+		{Title: "90 days", Class: "c-bars"},
+		{Title: "Latency", key: "latency", Class: "c-latency num"},
+		{Title: "24 h", Long: "Availability over the last 24 hours", key: "24h", Class: "c-share num"},
+		{Title: "30 d", Long: "Availability over the last 30 days", key: "30d", Class: "c-share c-month num"},
+		{Title: "Since", key: "since", Class: "c-since num"},
 	}
-	for key, title := range map[string][2]string{
-		"name": {"Site"}, "latency": {"Latency"}, "since": {"Since"},
-		"24h": {"24 h", "Availability over the last 24 hours"}, "30d": {"30 d", "Availability over the last 30 days"},
-	} {
-		c := column{Title: title[0], Long: title[1], URL: f.sortedBy(key).url()}
-		switch f.Sort {
-		case key:
-			c.Sort = "ascending"
-		case "-" + key:
-			c.Sort = "descending"
+	for i := range columns {
+		c := &columns[i]
+		switch {
+		case c.Class == "c-bars": // nothing to sort by
+		case c.key == "" && f.Sort == "": // as they need somebody
+			c.URL, c.Sort = f.url(), "descending"
+		default:
+			c.URL = f.sortedBy(c.key).url()
+			c.Sort = map[string]string{c.key: "ascending", "-" + c.key: "descending"}[f.Sort]
 		}
-		columns[key] = c
 	}
 	return columns
 }

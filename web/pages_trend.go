@@ -15,8 +15,7 @@ type trend struct {
 
 // newTrendCache keeps the trends of sites: days of UTC, and hours.
 func newTrendCache(h History, now func() time.Time) *siteCache[trend] {
-	keep := func(trend) bool { return true }
-	return newSiteCache(trendAge, now, keep, func(ctx context.Context, names []string) (map[string]trend, error) {
+	return newSiteCache(trendAge, now, nil, func(ctx context.Context, names []string) (map[string]trend, error) {
 		to := now()
 		days, err := h.Series(ctx, availability.SeriesQuery{
 			Names: names, From: to.UTC().Truncate(day).Add(-(barDays - 1) * day), To: to, Step: day,

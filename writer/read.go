@@ -126,7 +126,7 @@ func halfCharacter(b []byte) bool {
 	}
 }
 
-// escapedUnit reads \uXXXX at the start of b.
+// escapedUnit reads a \u escape at the start of b.
 func escapedUnit(b []byte) (unit int, ok bool) {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return 0, false

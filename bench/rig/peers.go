@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +34,7 @@ func setUp(o options) (*scene, error) {
 	}
 	o.base = t.base
 	s := &scene{options: o, dir: dir, target: t}
-	if s.daemon, err = daemonIn(dir, o); err != nil {
+	if s.daemon, err = daemonIn(dir, sitemonFile(o)); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -152,17 +151,17 @@ func bareLoop(o options) (measured, error) {
 }
 
 // daemonIn prepares the daemon with its sites and data in dir.
-func daemonIn(dir string, o options) (measured, error) {
+func daemonIn(dir string, file []byte) (measured, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return measured{}, err
 	}
 	sites := filepath.Join(dir, "sites.yaml")
-	if err := os.WriteFile(sites, sitemonFile(o), 0o644); err != nil {
+	if err := os.WriteFile(sites, file, 0o644); err != nil {
 		return measured{}, fmt.Errorf("write the sites: %w", err)
 	}
 	return measured{name: "sitemon", slots: true, metrics: "http://" + addr + "/metrics", command: []string{
-		cmp.Or(os.Getenv("SITEMON"), "bin/sitemon"), "--sites", sites, "--data-dir", filepath.Join(dir, "data"), "--listen", addr,
+		binary(), "--sites", sites, "--data-dir", filepath.Join(dir, "data"), "--listen", addr,
 	}}, nil
 }
 

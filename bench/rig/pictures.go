@@ -52,14 +52,13 @@ func pictures(ctx context.Context, o options) (err error) {
 		return fmt.Errorf("make the past: %w", err)
 	}
 	fmt.Fprintf(os.Stderr, "rig: %d days of %d sites were made in %s\n", o.days, len(fleet), time.Since(began).Round(time.Second))
-	file := filepath.Join(dir, "sites.yaml")
-	if err := os.WriteFile(file, demoFile(fleet, web.URL, o.interval), 0o600); err != nil {
+	daemon, err := daemonIn(dir, demoFile(fleet, web.URL, o.interval))
+	if err != nil {
 		return err
 	}
-	const base = "http://127.0.0.1:8099"
-	d, err := start(measured{name: "sitemon", command: []string{
-		binary(), "--sites", file, "--data-dir", data, "--listen", "127.0.0.1:8099", "--instance", "host-1",
-	}}, o.log)
+	base := strings.TrimSuffix(daemon.metrics, "/metrics")
+	daemon.command = append(daemon.command, "--instance", "host-1")
+	d, err := start(daemon, o.log)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +18,6 @@ import (
 const (
 	uiRounds = 30 // how often the overview is asked for
 	uiGroups = 25 // of the fleet
-	uiAddr   = "127.0.0.1:8098"
 )
 
 // watched is what a page noted of itself while it was open.
@@ -48,13 +46,12 @@ func uiRun(ctx context.Context, o options) (err error) {
 	for i := range o.sites {
 		fmt.Fprintf(&doc, "  - { name: %s, group: Group %d, url: %q }\n", siteName(i), i%uiGroups, fmt.Sprintf("%s/s/%d", t.base, i))
 	}
-	file := filepath.Join(dir, "sites.yaml")
-	if err := os.WriteFile(file, []byte(doc.String()), 0o600); err != nil {
+	daemon, err := daemonIn(dir, []byte(doc.String()))
+	if err != nil {
 		return err
 	}
-	d, err := start(measured{name: "sitemon", command: []string{
-		binary(), "--sites", file, "--data-dir", filepath.Join(dir, "data"), "--listen", uiAddr,
-	}}, o.log)
+	base := strings.TrimSuffix(daemon.metrics, "/metrics")
+	d, err := start(daemon, o.log)
 	if err != nil {
 		return err
 	}
@@ -64,19 +61,19 @@ func uiRun(ctx context.Context, o options) (err error) {
 	}
 	fmt.Printf("%d sites every %s, %.0f reports/s\n", o.sites, o.interval, float64(o.sites)/o.interval.Seconds())
 	for _, path := range []string{"/", "/?open=Group+1&open=Group+2", "/?parts=summary,chips,matrix", "/sites/" + siteName(1)} {
-		if err := askOften(ctx, path); err != nil {
+		if err := askOften(ctx, base, path); err != nil {
 			return err
 		}
 	}
-	return watchPage(ctx, o)
+	return watchPage(ctx, base, o)
 }
 
 // askOften measures the answers to one request.
-func askOften(ctx context.Context, path string) error {
+func askOften(ctx context.Context, base, path string) error {
 	var took []time.Duration
 	var weight int64
 	for range uiRounds {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+uiAddr+path, nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 		if err != nil {
 			return err
 		}
@@ -101,14 +98,14 @@ func askOften(ctx context.Context, path string) error {
 }
 
 // watchPage leaves the overview open in a browser.
-func watchPage(ctx context.Context, o options) error {
+func watchPage(ctx context.Context, base string, o options) error {
 	ctx, stop := newBrowser(ctx)
 	defer stop()
 	const observe = `window.seen = { tasks: 0, longest: 0, shift: 0 };
 new PerformanceObserver((list) => { for (const e of list.getEntries()) { seen.tasks++; seen.longest = Math.max(seen.longest, e.duration); } }).observe({ type: "longtask" });
 new PerformanceObserver((list) => { for (const e of list.getEntries()) seen.shift += e.value; }).observe({ type: "layout-shift", buffered: true });
 true`
-	err := chromedp.Do(ctx, chromedp.EmulateViewport(1440, 1000), chromedp.Navigate("http://"+uiAddr+"/"), chromedp.Sleep(3*time.Second))
+	err := chromedp.Do(ctx, chromedp.EmulateViewport(1440, 1000), chromedp.Navigate(base+"/"), chromedp.Sleep(3*time.Second))
 	if err != nil {
 		return fmt.Errorf("open the overview: %w", err)
 	}

@@ -194,7 +194,7 @@ func (d *daemon) newServer() error {
 	if o.Auth, err = newGate(s); err != nil {
 		return err
 	}
-	if host, _, err := net.SplitHostPort(s.Listen); err == nil && s.Auth.Required() && s.Web.TLSCertFile == "" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+	if s.BeyondLoopback() && s.Auth.Required() && s.Web.TLSCertFile == "" {
 		log.Warn("passwords and tokens come in plain http; set web.tls_cert_file, or put a proxy with TLS in front", "listen", s.Listen)
 	}
 	if s.Web.TLSCertFile != "" {
