@@ -74,4 +74,7 @@ type Latency struct {
 	Mean, P50, P95, P99, Max time.Duration
 	// Phases are the means of the phases, over the same reports.
 	Phases sitemon.Phases
+	// Durations counts the same reports; none, or fewer, where sums are from before
+	// there were histograms.
+	Durations Histogram
 }

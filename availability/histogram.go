@@ -3,6 +3,7 @@ package availability
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"time"
@@ -52,18 +53,22 @@ func binOf(d time.Duration) int {
 	return exactBins + (octave-exactBits)*perOctave + int((us-1<<octave)*perOctave>>octave)
 }
 
+// least returns the first µs of a bin.
+func least(index int) time.Duration {
+	if index < exactBins {
+		return time.Duration(index) * time.Microsecond
+	}
+	octave, part := exactBits+(index-exactBins)/perOctave, (index-exactBins)%perOctave
+	return time.Duration(uint64(1)<<octave+(uint64(part)<<octave+perOctave-1)/perOctave) * time.Microsecond
+}
+
 // middle returns the duration that is relatively the nearest to all of a bin, in
 // whole µs.
 func middle(index int) time.Duration {
 	if index < exactBins {
 		return time.Duration(index) * time.Microsecond
 	}
-	octave := exactBits + (index-exactBins)/perOctave
-	least := func(part int) uint64 { // the first µs of a part of the octave
-		return 1<<octave + (uint64(part)<<octave+perOctave-1)/perOctave
-	}
-	part := (index - exactBins) % perOctave
-	first, last := float64(least(part)), float64(least(part+1)-1)
+	first, last := float64(least(index).Microseconds()), float64(least(index+1).Microseconds()-1)
 	return time.Duration(2*first*last/(first+last)+0.5) * time.Microsecond
 }
 
@@ -156,6 +161,25 @@ func (h Histogram) Merge(o Histogram) Histogram {
 		}
 	}
 	return Histogram{string(merged.packed)}
+}
+
+// Bin is one bin of a [Histogram] that is not empty: how many durations it counts
+// that are at least From and less than To.
+type Bin struct {
+	From, To time.Duration
+	Count    int
+}
+
+// Bins returns the bins that are not empty, in ascending order. Up to 64 µs each
+// whole µs is one, from there on each octave is divided into ten.
+func (h Histogram) Bins() iter.Seq[Bin] {
+	return func(yield func(Bin) bool) {
+		for r := h.bins(); r.next(); {
+			if !yield(Bin{least(r.index), least(r.index + 1), int(r.count)}) {
+				return
+			}
+		}
+	}
 }
 
 // Percentile returns a percentile by nearest rank, at most 5 % off; zero where

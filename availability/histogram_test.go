@@ -64,6 +64,32 @@ func TestHistogramPercentiles(t *testing.T) {
 }
 
 // However it is cut and put together, and stored in between, it is the same.
+// Each duration is in the one bin that has it between its bounds; the bins follow each
+// other without a hole where nothing is empty.
+func TestHistogramBins(t *testing.T) {
+	for us := int64(0); us < 1<<20; us += 1 + us/50 {
+		d := time.Duration(us) * time.Microsecond
+		bins := slices.Collect(availability.HistogramOf(d, d).Bins())
+		if len(bins) != 1 || bins[0].Count != 2 || d < bins[0].From || d >= bins[0].To {
+			t.Fatalf("%s is in the bins %v", d, bins)
+		}
+	}
+	var all []time.Duration
+	for us := range 5000 {
+		all = append(all, time.Duration(us)*time.Microsecond)
+	}
+	next := time.Duration(0)
+	for b := range availability.HistogramOf(all...).Bins() {
+		if b.From != next || b.To <= b.From {
+			t.Fatalf("the bin after %s is %v", next, b)
+		}
+		next = b.To
+	}
+	for range availability.HistogramOf(time.Second, time.Minute).Bins() {
+		break // ends the bins
+	}
+}
+
 func TestHistogramMerge(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for range 200 {

@@ -138,7 +138,7 @@ func (p Span) Bucket() Bucket {
 		return b
 	}
 	n := time.Duration(s.Timed)
-	b.Latency = &Latency{Mean: s.Total / n, P50: p.P50, P95: p.P95, P99: p.P99, Max: s.Max, Phases: sitemon.Phases{
+	b.Latency = &Latency{Mean: s.Total / n, P50: p.P50, P95: p.P95, P99: p.P99, Max: s.Max, Durations: s.Durations, Phases: sitemon.Phases{
 		Resolve: s.Phases.Resolve / n, Connect: s.Phases.Connect / n, TLS: s.Phases.TLS / n,
 		Processing: s.Phases.Processing / n, Transfer: s.Phases.Transfer / n,
 	}}

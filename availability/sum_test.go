@@ -97,7 +97,7 @@ func TestSummarize(t *testing.T) {
 		t.Fatalf("%d buckets", len(res.Buckets))
 	}
 	first, second := res.Buckets[0], res.Buckets[1]
-	if got, want := *first.Latency, (availability.Latency{Mean: 15 * m, P50: 10 * m, P95: 20 * m, P99: 20 * m, Max: 20 * m}); got != want {
+	if got, want := *first.Latency, (availability.Latency{Mean: 15 * m, P50: 10 * m, P95: 20 * m, P99: 20 * m, Max: 20 * m, Durations: spans[0].Sum.Durations}); got != want {
 		t.Errorf("latency %+v, want %+v", got, want)
 	}
 	if *first.Availability != 1 || first.Up != h || first.Reports != 2 || !first.Start.Equal(start) {

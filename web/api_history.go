@@ -41,7 +41,7 @@ func (s *Server) getReports(w http.ResponseWriter, r *http.Request) error {
 // getAvailability sums up a site over a window.
 func (s *Server) getAvailability(w http.ResponseWriter, r *http.Request) error {
 	p := s.params(r)
-	q := p.window()
+	q, histogram := p.window(), p.flag("histogram")
 	q.Site = r.PathValue("name")
 	if p.err != nil {
 		return p.err
@@ -53,7 +53,7 @@ func (s *Server) getAvailability(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answerJSON(w, newWindowJSON(result))
+	return answerJSON(w, newWindowJSON(result, histogram))
 }
 
 const (

@@ -120,7 +120,7 @@ func newReportSum(b availability.Bucket, incidents int) reportSumJSON {
 		UnknownS: b.Unknown.Seconds(), MaintenanceS: b.Maintenance.Seconds(), Reports: b.Reports, Incidents: incidents,
 	}
 	if b.Latency != nil {
-		j.LatencyUS = newLatencyJSON(b.Latency)
+		j.LatencyUS = newLatencyJSON(b.Latency, false)
 	}
 	return j
 }

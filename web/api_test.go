@@ -56,6 +56,8 @@ var apiCases = []struct {
 	{name: "availability", target: "/api/v1/sites/docs/availability?from=-2h&step=1h", route: "/api/v1/sites/{name}/availability", status: 200},
 	{name: "availability_bad_step", target: "/api/v1/sites/docs/availability?step=30", route: "/api/v1/sites/{name}/availability", status: 400},
 	{name: "availability_missing", target: "/api/v1/sites/nothing/availability", route: "/api/v1/sites/{name}/availability", status: 404},
+	{name: "availability_histogram", target: "/api/v1/sites/docs/availability?from=-2h&step=1h&histogram=true", route: "/api/v1/sites/{name}/availability", status: 200},
+	{name: "availability_bad_histogram", target: "/api/v1/sites/docs/availability?histogram=yes", route: "/api/v1/sites/{name}/availability", status: 400},
 	{name: "report", target: "/api/v1/report?month=2026-11&tz=Europe%2FBerlin", route: "/api/v1/report", status: 200},
 	{name: "report_window", target: "/api/v1/report?from=-7d&maintenance=include", route: "/api/v1/report", status: 200},
 	{name: "report_bad_month", target: "/api/v1/report?month=11", route: "/api/v1/report", status: 400},

@@ -111,6 +111,8 @@ func (f *apiStore) Availability(_ context.Context, q availability.Query) (availa
 	f.window = q
 	full, latency := availability.Figure{Availability: new(0.75), Coverage: 1}, &availability.Latency{
 		Mean: 20 * time.Millisecond, P50: 18 * time.Millisecond, P95: 40 * time.Millisecond, P99: 41500 * time.Microsecond, Max: time.Second,
+		Phases:    sitemon.Phases{Resolve: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 4 * time.Millisecond, Processing: 12 * time.Millisecond, Transfer: time.Millisecond},
+		Durations: availability.HistogramOf(18*time.Millisecond, 18*time.Millisecond, 40*time.Millisecond),
 	}
 	sum := availability.Sum{
 		Up: 44 * time.Minute, Degraded: time.Minute, Down: 15 * time.Minute, Unknown: q.To.Sub(q.From) - time.Hour, Reports: 120,

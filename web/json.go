@@ -125,6 +125,8 @@ type latencyJSON struct {
 	Max  int64  `json:"max"`
 	// Phases are the means of the phases.
 	Phases phasesJSON `json:"phases"`
+	// Histogram has pairs of a bin's least µs and its count, where it is asked for.
+	Histogram [][2]int64 `json:"histogram,omitempty"`
 }
 
 type phasesJSON struct {
@@ -135,7 +137,7 @@ type phasesJSON struct {
 	Transfer   int64 `json:"transfer"`
 }
 
-func newWindowJSON(r availability.Result) windowJSON {
+func newWindowJSON(r availability.Result, histogram bool) windowJSON {
 	j := windowJSON{From: r.From.UTC(), To: r.To.UTC(), Figure: r.Figure, Buckets: make([]bucketJSON, len(r.Buckets))}
 	for i, b := range r.Buckets {
 		j.Buckets[i] = bucketJSON{
@@ -144,13 +146,13 @@ func newWindowJSON(r availability.Result) windowJSON {
 			UnknownS: b.Unknown.Seconds(), MaintenanceS: b.Maintenance.Seconds(), Reports: b.Reports,
 		}
 		if l := b.Latency; l != nil {
-			j.Buckets[i].LatencyUS = newLatencyJSON(l)
+			j.Buckets[i].LatencyUS = newLatencyJSON(l, histogram)
 		}
 	}
 	return j
 }
 
-func newLatencyJSON(l *availability.Latency) *latencyJSON {
+func newLatencyJSON(l *availability.Latency, histogram bool) *latencyJSON {
 	p := l.Phases
 	j := &latencyJSON{Mean: l.Mean.Microseconds(), Max: l.Max.Microseconds(), Phases: phasesJSON{
 		p.Resolve.Microseconds(), p.Connect.Microseconds(), p.TLS.Microseconds(), p.Processing.Microseconds(), p.Transfer.Microseconds(),
@@ -158,6 +160,11 @@ func newLatencyJSON(l *availability.Latency) *latencyJSON {
 	if l.P50 > 0 || l.P95 > 0 || l.P99 > 0 {
 		p50, p95, p99 := l.P50.Microseconds(), l.P95.Microseconds(), l.P99.Microseconds()
 		j.P50, j.P95, j.P99 = &p50, &p95, &p99
+	}
+	if histogram {
+		for b := range l.Durations.Bins() {
+			j.Histogram = append(j.Histogram, [2]int64{b.From.Microseconds(), int64(b.Count)})
+		}
 	}
 	return j
 }
