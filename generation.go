@@ -21,6 +21,10 @@ type Document struct {
 	Alerting    Alerting
 	Maintenance []Maintenance
 	StatusPages []StatusPage
+
+	// Places says where the values of its sites are written, in the form of package
+	// config; nil: not known.
+	Places []byte
 }
 
 // Generation is a document as it was applied.
@@ -42,6 +46,10 @@ type Problem struct {
 	Line    int    `json:"line"`   // from 1; 0: the file as a whole
 	Column  int    `json:"column"` // from 1, in characters
 	Message string `json:"message"`
+	// Excerpt is the line, or the part of it around the position, which is its Caret-th
+	// character, from 1; "": it is not known. It holds no credentials.
+	Excerpt string `json:"excerpt,omitempty"`
+	Caret   int    `json:"caret,omitempty"`
 	Warning bool   `json:"-"`
 }
 
@@ -81,6 +89,9 @@ type Reload struct {
 	Unchanged  int       `json:"unchanged"`
 	DurationMS float64   `json:"duration_ms"`
 	Errors     []Problem `json:"errors"`
+	// Difference is what it changed, as far as there is room; nil: nothing, or an older
+	// version did it.
+	Difference *Difference `json:"difference,omitempty"`
 }
 
 // Plan is the difference between two sets of sites: what a reload does.
@@ -110,6 +121,8 @@ type Change struct {
 	Name string `json:"name"`
 	// Keys are the top-level keys of the definition that differ, sorted.
 	Keys []string `json:"keys"`
+	// Values are what became of each of them.
+	Values []KeyChange `json:"values,omitempty"`
 	// Rescheduled: the site gets another rhythm or another target, and so one
 	// extra slot at once.
 	Rescheduled bool `json:"rescheduled"`
@@ -136,7 +149,8 @@ func Diff(before, after []Site) Plan {
 		case bytes.Equal(o.Definition, s.Definition):
 			p.Unchanged++
 		default:
-			p.Changed = append(p.Changed, Change{s.Name, changedKeys(o.Definition, s.Definition), Rescheduled(o, s)})
+			keys := changedKeys(o.Definition, s.Definition)
+			p.Changed = append(p.Changed, Change{s.Name, keys, keyChanges(o.Definition, s.Definition, keys), Rescheduled(o, s)})
 		}
 	}
 	p.Removed = append(p.Removed, slices.Collect(maps.Keys(old))...)

@@ -42,7 +42,10 @@ func TestDiff(t *testing.T) {
 			sites{site("z", `,"interval":"20s"`), site("same", ""), site("new", ""), site("changed", `,"group":"y"`)},
 			sitemon.Plan{
 				Added: []string{"new"}, Removed: []string{"gone"}, Unchanged: 1,
-				Changed: []sitemon.Change{{Name: "changed", Keys: []string{"group"}}, {Name: "z", Keys: []string{"interval"}, Rescheduled: true}},
+				Changed: []sitemon.Change{
+					{Name: "changed", Keys: []string{"group"}, Values: []sitemon.KeyChange{{Key: "group", Before: "x", After: "y"}}},
+					{Name: "z", Keys: []string{"interval"}, Values: []sitemon.KeyChange{{Key: "interval", Before: "10s", After: "20s"}}, Rescheduled: true},
+				},
 			},
 		},
 	}

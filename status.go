@@ -105,15 +105,38 @@ type Gap struct {
 	Reason   string // a Gap… constant, or "" where nobody knows
 }
 
-// Monitor is a process that is alive, as it last said of itself.
+// Monitor is a process that probes or records, as it last said of itself.
 type Monitor struct {
 	ID          string
 	Role        string
 	Location    string
 	Version     string
+	StartedAt   time.Time // zero: an older version, which does not say so
 	LastSeen    time.Time
+	Stopped     bool // it said that it stops
 	Sites       int
 	LatenessP50 time.Duration // of the probes of the last minute
 	LatenessP99 time.Duration
-	Spool       int // reports waiting to be recorded
+	Spool       int           // reports waiting to be recorded
+	SpoolOldest time.Duration // how long the oldest of them waits
+	// Shards is how many of ShardsOf shards of the sites it probes; ShardsOf 0: they
+	// are not shared out.
+	Shards, ShardsOf int
+	ClockAhead       time.Duration // of its clock, against the store's
+	Lag              int64         // messages that a writer has yet to record
+	Results          Results
+	// Problems are what keeps it from its work, in words.
+	Problems []string
 }
+
+// Results counts the reports that a process dealt with to record them, since it
+// started.
+type Results struct {
+	Recorded  int64 `json:"recorded"`
+	Duplicate int64 `json:"duplicate"`
+	Expired   int64 `json:"expired"`
+	Dead      int64 `json:"dead"`
+}
+
+// MonitorAliveFor is how long after its last word a monitor counts as alive.
+const MonitorAliveFor = time.Minute

@@ -226,7 +226,7 @@ func (r *Reloader) reload(ctx context.Context, asked bool) (sitemon.Plan, error)
 	rl := sitemon.Reload{
 		Generation: gen.Number, At: began.UTC(), Source: doc.Source, Hash: doc.Hash, Applied: true,
 		Added: len(plan.Added), Changed: len(plan.Changed), Removed: len(plan.Removed), Unchanged: plan.Unchanged,
-		DurationMS: milliseconds(time.Since(began)), Errors: r.refused(plan),
+		DurationMS: milliseconds(time.Since(began)), Errors: r.refused(plan), Difference: sitemon.NewDifference(plan),
 	}
 	r.setBad(rl)
 	r.done(ctx, rl)

@@ -31,6 +31,7 @@ type apiStore struct {
 	reports      []sitemon.Report    // newest first
 	incidents    []sitemon.Incident  // newest first
 	monitors     []sitemon.Monitor
+	gone         []sitemon.Monitor
 	reloads      []sitemon.Reload
 	running      sitemon.Generation
 	plan         sitemon.Plan
@@ -234,6 +235,12 @@ func (f *apiStore) Reloads(_ context.Context, limit int) ([]sitemon.Reload, erro
 
 func (f *apiStore) Monitors(context.Context, time.Time) ([]sitemon.Monitor, error) {
 	return f.monitors, f.err
+}
+
+func (f *apiStore) MonitorsSince(_ context.Context, since time.Time) ([]sitemon.Monitor, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Concat(f.monitors, f.gone), func(m sitemon.Monitor) bool { return !m.LastSeen.After(since) }), f.err
 }
 
 func (f *apiStore) Running() (sitemon.Generation, *sitemon.Reload) {

@@ -61,6 +61,8 @@ type Operations interface {
 	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
 	// Monitors lists the processes that are alive.
 	Monitors(ctx context.Context, now time.Time) ([]sitemon.Monitor, error)
+	// MonitorsSince lists those that were alive after a moment, also what has stopped.
+	MonitorsSince(ctx context.Context, since time.Time) ([]sitemon.Monitor, error)
 }
 
 // Reloader applies the sites file.

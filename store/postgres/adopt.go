@@ -112,6 +112,7 @@ func (a *adoption) run(ctx context.Context, parse func(HandRow) (sitemon.Site, e
 	r := sitemon.Reload{
 		Generation: a.plan.Generation, At: a.now, Applied: true, Added: len(a.plan.Added), Changed: len(a.plan.Changed),
 		Removed: len(a.plan.Removed), Unchanged: a.plan.Unchanged, DurationMS: float64(time.Since(began).Microseconds()) / 1000,
+		Difference: sitemon.NewDifference(a.plan),
 	}
 	for _, p := range a.problems {
 		r.Errors = append(r.Errors, sitemon.Problem{File: "sites", Message: "site " + p.name + ": " + p.text})

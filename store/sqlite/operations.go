@@ -10,12 +10,8 @@ import (
 	"sitemon/store/internal/history"
 )
 
-const (
-	// keptReloads is how many attempts to apply a document are remembered.
-	keptReloads = 1000
-	// aliveFor is how long after its last word a monitor counts as alive.
-	aliveFor = time.Minute
-)
+// keptReloads is how many attempts to apply a document are remembered.
+const keptReloads = 1000
 
 // AddReload remembers an attempt to apply a document. The newest 1,000 are kept.
 func (db *DB) AddReload(ctx context.Context, r sitemon.Reload) (err error) {
@@ -28,11 +24,15 @@ func (db *DB) AddReload(ctx context.Context, r sitemon.Reload) (err error) {
 	if err != nil {
 		return err
 	}
+	difference, err := history.PackDifference(r.Difference)
+	if err != nil {
+		return err
+	}
 	return db.write(ctx, func(ctx context.Context) error {
 		err := db.exec(ctx, `INSERT INTO config_reloads (generation, at, source, hash, applied, added, changed, removed, unchanged,
- duration_us, errors) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+ duration_us, errors, difference) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			r.Generation, micros(r.At), r.Source, r.Hash, r.Applied, r.Added, r.Changed, r.Removed, r.Unchanged,
-			int64(r.DurationMS*1000), string(list))
+			int64(r.DurationMS*1000), string(list), difference)
 		if err != nil {
 			return err
 		}
@@ -49,13 +49,17 @@ func (db *DB) Reloads(ctx context.Context, limit int) (reloads []sitemon.Reload,
 	if limit <= 0 {
 		limit = keptReloads
 	}
-	err = each(ctx, db.read, `SELECT generation, at, source, hash, applied, added, changed, removed, unchanged, duration_us, errors
+	err = each(ctx, db.read, `SELECT generation, at, source, hash, applied, added, changed, removed, unchanged, duration_us, errors, difference
 FROM config_reloads ORDER BY id DESC LIMIT ?`, []any{limit}, func(row scanner) error {
 		var r sitemon.Reload
 		var at, us int64
 		var problems []byte
-		err := row.Scan(&r.Generation, &at, &r.Source, &r.Hash, &r.Applied, &r.Added, &r.Changed, &r.Removed, &r.Unchanged, &us, &problems)
+		var difference string
+		err := row.Scan(&r.Generation, &at, &r.Source, &r.Hash, &r.Applied, &r.Added, &r.Changed, &r.Removed, &r.Unchanged, &us, &problems, &difference)
 		if err != nil {
+			return err
+		}
+		if r.Difference, err = history.UnpackDifference(difference); err != nil {
 			return err
 		}
 		r.At, r.DurationMS = moment(at), float64(us)/1000
@@ -69,38 +73,6 @@ FROM config_reloads ORDER BY id DESC LIMIT ?`, []any{limit}, func(row scanner) e
 		return nil
 	})
 	return reloads, err
-}
-
-// Heartbeat stores what a monitor says of itself.
-func (db *DB) Heartbeat(ctx context.Context, m sitemon.Monitor) (err error) {
-	defer wrap(&err, "record the heartbeat of %s", m.ID)
-	return db.write(ctx, func(ctx context.Context) error {
-		return db.exec(ctx, `INSERT INTO monitors (instance, role, location, version, last_seen, sites, lateness_p50_us, lateness_p99_us, spool_reports)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (instance) DO UPDATE SET role = excluded.role, location = excluded.location,
- version = excluded.version, last_seen = excluded.last_seen, sites = excluded.sites, lateness_p50_us = excluded.lateness_p50_us,
- lateness_p99_us = excluded.lateness_p99_us, spool_reports = excluded.spool_reports`,
-			m.ID, m.Role, m.Location, m.Version, micros(m.LastSeen), m.Sites,
-			m.LatenessP50.Microseconds(), m.LatenessP99.Microseconds(), m.Spool)
-	})
-}
-
-// Monitors lists the monitors that gave a sign of life in the minute before now,
-// by their ids.
-func (db *DB) Monitors(ctx context.Context, now time.Time) (monitors []sitemon.Monitor, err error) {
-	defer wrap(&err, "list monitors")
-	ctx, cancel := reading(ctx)
-	defer cancel()
-	err = each(ctx, db.read, `SELECT instance, role, location, version, last_seen, sites, lateness_p50_us, lateness_p99_us, spool_reports
-FROM monitors WHERE last_seen > ? ORDER BY instance`, []any{micros(now.Add(-aliveFor))}, func(row scanner) error {
-		var m sitemon.Monitor
-		var seen, p50, p99 int64
-		err := row.Scan(&m.ID, &m.Role, &m.Location, &m.Version, &seen, &m.Sites, &p50, &p99, &m.Spool)
-		m.LastSeen = moment(seen)
-		m.LatenessP50, m.LatenessP99 = time.Duration(p50)*time.Microsecond, time.Duration(p99)*time.Microsecond
-		monitors = append(monitors, m)
-		return err
-	})
-	return monitors, err
 }
 
 // siteID returns the number of a name that the store has heard of. The error

@@ -36,42 +36,23 @@ func testReloads(h *harness) {
 	h.equal("no reloads", len(none), 0)
 	good := sitemon.Reload{
 		Generation: 7, At: epoch, Source: "sites.yaml", Hash: "abc", Applied: true,
-		Added: 1, Changed: 2, Removed: 3, Unchanged: 4, DurationMS: 12.345,
+		Added: 1, Changed: 1, Removed: 3, Unchanged: 4, DurationMS: 12.345,
+		Difference: &sitemon.Difference{
+			Added: []string{"a\x00"}, Omitted: 3,
+			Changed: []sitemon.Change{{Name: "b", Keys: []string{"interval"}, Values: []sitemon.KeyChange{{Key: "interval", Before: "30s", After: "60s"}}, Rescheduled: true}},
+		},
 	}
 	bad := sitemon.Reload{
 		Generation: 7, At: epoch.Add(time.Minute), Source: "sites.yaml", Hash: "def", DurationMS: 1,
-		Errors: []sitemon.Problem{{File: "sites.yaml", Line: 3, Column: 5, Message: `unknown key "intervall"`}},
+		Errors: []sitemon.Problem{{File: "sites.yaml", Line: 3, Column: 5, Message: `unknown key "intervall"`, Excerpt: "  intervall: 30s", Caret: 3}},
 	}
 	h.check(h.AddReload(h.ctx, good))
 	h.check(h.AddReload(h.ctx, bad))
 	all, err := h.Reloads(h.ctx, 0)
 	h.check(err)
+	good.Difference.Added[0] = "a\ufffd" // what Postgres can't keep
 	h.equal("reloads", all, []sitemon.Reload{bad, good})
 	newest, err := h.Reloads(h.ctx, 1)
 	h.check(err)
 	h.equal("the newest reload", newest, []sitemon.Reload{bad})
-}
-
-func testMonitors(h *harness) {
-	m := sitemon.Monitor{
-		ID: "host-1", Role: "all", Location: "default", Version: "1.0", LastSeen: epoch, Sites: 10,
-		LatenessP50: 600 * time.Microsecond, LatenessP99: 1700 * time.Microsecond, Spool: 3,
-	}
-	other := sitemon.Monitor{ID: "host-0", LastSeen: epoch.Add(30 * time.Second)}
-	h.check(h.Heartbeat(h.ctx, m))
-	m.Sites = 11
-	h.check(h.Heartbeat(h.ctx, m))
-	h.check(h.Heartbeat(h.ctx, other))
-	// A monitor that is known from its reports alone said nothing of itself.
-	r := report("a", epoch, sitemon.OutcomeUp)
-	r.Monitor = "host-2"
-	h.record(r)
-	// One that said so before its first report is the same monitor.
-	h.record(report("a", epoch.Add(10*time.Second), sitemon.OutcomeUp))
-	got, err := h.Monitors(h.ctx, epoch.Add(45*time.Second))
-	h.check(err)
-	h.equal("monitors", got, []sitemon.Monitor{other, m})
-	got, err = h.Monitors(h.ctx, epoch.Add(75*time.Second))
-	h.check(err)
-	h.equal("monitors alive", got, []sitemon.Monitor{other})
 }

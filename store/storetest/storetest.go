@@ -37,6 +37,7 @@ type Store interface {
 	Series(ctx context.Context, q availability.SeriesQuery) (map[string][]availability.SeriesBucket, error)
 	Gaps(ctx context.Context, site string, from, to time.Time) ([]sitemon.Gap, error)
 	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
+	MonitorsSince(ctx context.Context, since time.Time) ([]sitemon.Monitor, error)
 	AddReload(ctx context.Context, r sitemon.Reload) error
 	Heartbeat(ctx context.Context, m sitemon.Monitor) error
 	Monitors(ctx context.Context, now time.Time) ([]sitemon.Monitor, error)

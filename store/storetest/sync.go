@@ -37,7 +37,7 @@ func testSyncDifferences(h *harness) {
 	h.equal("generation", []any{g.Number, g.LoadedAt, g.Sites}, []any{int64(2), epoch.Add(time.Hour), 3})
 	h.equal("plan", p, sitemon.Plan{
 		Generation: 2, Added: []string{"d"}, Removed: []string{"a"}, Unchanged: 1,
-		Changed: []sitemon.Change{{Name: "b", Keys: []string{"interval"}, Rescheduled: true}},
+		Changed: []sitemon.Change{{Name: "b", Keys: []string{"interval"}, Values: []sitemon.KeyChange{{Key: "interval", Before: "1m0s", After: "30s"}}, Rescheduled: true}},
 	})
 	s, err := h.Site(h.ctx, "b")
 	h.check(err)
@@ -49,7 +49,7 @@ func testSyncDifferences(h *harness) {
 		h.Fatalf("an unknown site: %v, want ErrNotFound", err)
 	}
 	_, p = h.sync(site("c", time.Minute, group("x")), site("b", 30*time.Second), site("d", time.Minute))
-	h.equal("a change of group only", p.Changed, []sitemon.Change{{Name: "c", Keys: []string{"group"}}})
+	h.equal("a change of group only", p.Changed, []sitemon.Change{{Name: "c", Keys: []string{"group"}, Values: []sitemon.KeyChange{{Key: "group", After: "x"}}}})
 }
 
 func group(name string) func(*sitemon.Site) { return func(s *sitemon.Site) { s.Group = name } }
