@@ -95,6 +95,10 @@ func redactQuery(raw, masked string) string {
 	return b.String()
 }
 
+// RedactCredential returns a credential as everybody may see it: [Redacted], unless
+// it is one ${…} reference, which is shown without the default that it may have.
+func RedactCredential(v string) string { return redactValue(v) }
+
 // redactValue hides a credential, unless it is one reference: that is shown, but
 // not the default that it may have.
 func redactValue(v string) string {

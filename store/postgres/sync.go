@@ -94,6 +94,9 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	if err := y.noteReloads(ctx, y.plan.Changed); err != nil {
 		return g, y.plan, err
 	}
+	if err := y.putPlaces(ctx); err != nil {
+		return g, y.plan, err
+	}
 	order := make([]int64, 0, len(y.doc.Sites))
 	for i := range y.doc.Sites {
 		if name := y.doc.Sites[i].Name; !y.refused[name] {

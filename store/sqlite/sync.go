@@ -65,6 +65,9 @@ func (y *syncing) run(ctx context.Context) (sitemon.Generation, sitemon.Plan, er
 	if err := y.apply(ctx, plan); err != nil {
 		return g, plan, err
 	}
+	if err := y.putPlaces(ctx); err != nil {
+		return g, plan, err
+	}
 	g.Number, g.Source, g.Hash, g.Sites = y.gen, y.doc.Source, y.doc.Hash, len(y.doc.Sites)
 	order := packOrder(y.order)
 	if g == st.generation && bytes.Equal(order, st.order) { // so doc is what it was

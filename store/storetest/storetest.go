@@ -34,6 +34,7 @@ type Store interface {
 	Availability(ctx context.Context, q availability.Query) (availability.Result, error)
 	Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (map[string][]availability.Figure, error)
 	Documents(ctx context.Context) (map[string]sitemon.Document, error)
+	Definition(ctx context.Context, name string) (sitemon.StoredDefinition, error)
 	Series(ctx context.Context, q availability.SeriesQuery) (map[string][]availability.SeriesBucket, error)
 	Gaps(ctx context.Context, site string, from, to time.Time) ([]sitemon.Gap, error)
 	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
@@ -78,6 +79,7 @@ func stateful() []test {
 		{"sync/thresholds", testSyncThresholds},
 		{"sync/quorum and locations", testSyncTerms},
 		{"sync/alerting and maintenance", testSyncDocument},
+		{"sync/definition", testDefinition},
 		{"record/identity", testIdentity},
 		{"record/waiting for a definition", testUndefined},
 		{"record/late", testLate},
