@@ -185,6 +185,7 @@ func (w *walker) site(n *yaml.Node) sitemon.Site {
 	d := &w.draft
 	before := w.faults
 	d.site.Kind = w.kind
+	w.places.begin()
 	siteObject.read(w, field{value: n, base: w.base.node}, d)
 	if d.site.Name != "" {
 		w.unique(d.name, d.site.Name)
@@ -199,6 +200,7 @@ func (w *walker) site(n *yaml.Node) sitemon.Site {
 	s.Request, s.Expect = w.shared(d)
 	s.Rules = w.sharedRules(d)
 	s.Definition = bytes.Clone(w.out)
+	w.places.end(&s)
 	return s
 }
 

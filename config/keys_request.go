@@ -197,6 +197,7 @@ func (w *walker) table(name string, f field, fault func(name string) string, eac
 		if f.inherited {
 			back = w.inDefaults()
 		}
+		w.places.entry(w, f)
 		if message := fault(f.key.Value); message != "" {
 			w.fail(f.key, "%s: %s", name, message)
 		} else {

@@ -222,9 +222,12 @@ func (o *object[T]) readKey(w *walker, k *key[T], f field, into *T) {
 	if f.inherited {
 		defer w.inDefaults()()
 	}
+	mark := w.places.enter(w, &k.keyInfo, f)
 	k.read(w, f, into)
+	w.places.leave(mark)
 	if len(w.out) == value || f.inherited && string(w.out[value:]) == "{}" { // it says nothing, or nothing of it applies here
 		w.out = w.out[:before]
+		w.places.forget(mark)
 		return
 	}
 	if k.part != partSite {

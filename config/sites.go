@@ -97,11 +97,13 @@ func folderFiles(dir string) ([]string, error) {
 // else. The warnings are returned in either case.
 func Parse(files []File, opts ParseOptions) (sitemon.Document, []sitemon.Problem, error) {
 	w := newWalker(opts)
+	w.places = newPlacer(files)
 	doc := sitemon.Document{Source: opts.Source, Hash: Hash(files), Sites: w.document(files)}
 	doc.Alerting, doc.Maintenance, doc.StatusPages = w.alerting, w.maintenance, w.pages
 	problems := sorted(w.problems, files)
 	warnings := slices.DeleteFunc(slices.Clone(problems), func(p sitemon.Problem) bool { return !p.Warning })
 	if w.faults == 0 {
+		doc.Places = w.places.pack()
 		return doc, warnings, nil
 	}
 	problems = slices.DeleteFunc(problems, func(p sitemon.Problem) bool { return p.Warning })

@@ -41,6 +41,8 @@ type walker struct {
 	sending  bool // a channel is being walked: the writer expands its texts
 	refers   bool // a ${…} was seen in the site
 
+	places *placer // nil: where values are written is not noted
+
 	draft  draft
 	meant  []string // keys that were suggested in the mappings being read
 	fields []field  // a stack of scratch space
@@ -156,6 +158,8 @@ type field struct {
 	base *yaml.Node
 	// inherited: value itself comes from defaults.
 	inherited bool
+	// merged: it is in the mapping through <<.
+	merged bool
 }
 
 // deref follows an alias to the node that it stands for.
@@ -197,7 +201,7 @@ func (w *walker) merged(n *yaml.Node, dst []field, from, depth int) []field {
 			continue
 		}
 		if indexField(dst[from:own], k.Value) < 0 {
-			dst = append(dst, field{key: k, value: v})
+			dst = append(dst, field{key: k, value: v, merged: depth > 0})
 		}
 	}
 	for i := 0; merges && i+1 < len(n.Content); i += 2 {
