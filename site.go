@@ -17,6 +17,8 @@ const (
 	KindTLS  Kind = "tls"  // tls://host:port
 	KindDNS  Kind = "dns"  // dns://server/name?type=A, see [ParseDNSURL]
 	KindICMP Kind = "icmp" // icmp://host
+	KindGRPC Kind = "grpc" // grpc://host:port/service and grpcs://: its health by grpc.health.v1
+	KindWS   Kind = "ws"   // ws:// and wss://
 )
 
 // Site is one thing that is watched. A Site and all it points to is immutable
@@ -101,12 +103,22 @@ type Request struct {
 	// BodySizeLimit is how many decoded bytes of the body are read and judged.
 	BodySizeLimit int64 // default 1 MiB
 	EnableHTTP2   bool  // default true
+	// EnableH2C speaks HTTP/2 without TLS to http:// addresses, by prior knowledge.
+	EnableH2C bool
+	// EnableHTTP3 speaks HTTP/3 to https:// addresses, and nothing else.
+	EnableHTTP3 bool
 	// KeepAlive keeps the connection for the next probe. Default false: a fresh
 	// connection is what a visitor meets.
 	KeepAlive bool
 
 	DNS  *DNSRequest  // nil: as [DefaultDNSRequest]
 	ICMP *ICMPRequest // nil: as [DefaultICMPRequest]
+	// QueryResponse is what is said on the connection of a tcp or tls site; nil:
+	// nothing.
+	QueryResponse []DialogueStep
+	WS            *WSRequest // nil: nothing is sent and no subprotocol offered
+	// Heartbeat is never nil for a site that calls us, and nil for all others.
+	Heartbeat *HeartbeatRequest
 }
 
 // Header is one header field of a request. Its value may be a credential.
@@ -162,6 +174,7 @@ type Expect struct {
 	// Status lists the status codes that are good; nil means 200-399, judged
 	// after redirects.
 	Status       []StatusRange
+	HTTPVersions []string  // such as "HTTP/2.0"; nil: any
 	BodyMatch    []Pattern // all must match
 	BodyNotMatch []Pattern // none may match
 	Headers      []HeaderPattern

@@ -259,9 +259,11 @@ func (w *walker) together(n *yaml.Node, d *draft) {
 		w.warn(d.body, "body is sent with GET; most often method: POST is meant")
 	}
 	w.oneCredential(n, d)
+	w.oneVersion(n, d)
 	w.reachable(n, d)
 	w.ofKind(n, d)
-	if f := d.latency; f.value != nil && !f.inherited && e.Latency >= d.site.Timeout {
+	w.calling(n, d)
+	if f := d.latency; f.value != nil && !f.inherited && w.kind != sitemon.KindHeartbeat && e.Latency >= d.site.Timeout {
 		w.warn(f.value, "latency %s is never exceeded, as the timeout %s comes first", FormatDuration(e.Latency), FormatDuration(d.site.Timeout))
 	}
 }

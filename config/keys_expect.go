@@ -56,24 +56,25 @@ func newExpectObject() *object[sitemon.Expect] {
 			},
 			read: func(w *walker, f field, e *sitemon.Expect) { e.Status = w.status(f.value) },
 		},
+		httpVersionKey(),
 		{
 			keyInfo: keyInfo{
 				name: "body", value: typeMapping(bodyObject.info), kinds: kindsWithBody(), example: `{ match: "(?i)welcome", not_match: "(?i)fatal error" }`,
-				doc: "What the body holds and does not hold. The body of a DNS answer is its records, see [kinds.md](kinds.md).",
+				doc: "What the body holds and does not hold. The body of a DNS answer is its records, that of a WebSocket what it sends, see [kinds.md](kinds.md).",
 			},
 			read: func(w *walker, f field, e *sitemon.Expect) { bodyObject.read(w, f.alone(), e) },
 		},
 		{
 			keyInfo: keyInfo{
-				name: "headers", value: typeHeaders, kinds: kindsHTTP(), example: `{ content-type: "text/html" }`,
-				doc: "Header fields that the answer has to have, each with a regular expression for its value.",
+				name: "headers", value: typeHeaders, kinds: kindsWithHeaders(), example: `{ content-type: "text/html" }`,
+				doc: "Header fields that the answer has to have, each with a regular expression for its value; of gRPC its metadata, with trailers.",
 			},
 			read: func(w *walker, f field, e *sitemon.Expect) { e.Headers = w.headerPatterns(f) },
 		},
 		{
 			keyInfo: keyInfo{
-				name: "json", value: typeList(jsonObject.info), kinds: kindsHTTP(), example: `[{ path: status, equals: ok }]`,
-				doc: "Conditions on values of a JSON body. All have to hold.",
+				name: "json", value: typeList(jsonObject.info), kinds: kindsWithProxy(), example: `[{ path: status, equals: ok }]`,
+				doc: "Conditions on values of a JSON body, or of a message of a WebSocket. All have to hold.",
 			},
 			read: func(w *walker, f field, e *sitemon.Expect) {
 				w.items("json", f.value, func(n *yaml.Node) { e.JSON = append(e.JSON, w.jsonExpectation(n)) })
@@ -101,6 +102,7 @@ func newExpectObject() *object[sitemon.Expect] {
 		},
 	}...), nil)
 	o.aliases = map[string]string{
+		"httpversions": "http_version", "validhttpversions": "http_version", "protocol": "http_version",
 		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
 		"match": "body.match", "bodymatch": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",
 		"responsetime": "latency", "maxlatency": "latency", "duration": "latency", "time": "latency", "header": "headers", "jsonpath": "json",

@@ -20,10 +20,10 @@ const (
 func kindsHTTP() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP} }
 
 // kindsWithBody are those whose answer has a text.
-func kindsWithBody() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindDNS} }
+func kindsWithBody() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindDNS, sitemon.KindWS} }
 
 func kindsWithTLS() []sitemon.Kind {
-	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTLS, sitemon.KindDNS}
+	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindGRPC, sitemon.KindWS}
 }
 
 // defaultRequest is what is sent where nothing else is asked for.
@@ -56,9 +56,11 @@ func requestKeys() []key[draft] {
 			doc: "The method of the request.",
 		}, func(w *walker, f field, d *draft) { d.method = f; d.request.Method = w.method(f.value) }),
 		request(keyInfo{
-			name: "headers", value: typeHeaders, example: `{ Accept: application/json, X-Api-Key: "${API_KEY}" }`,
-			doc: "Header fields of the request. Those of `defaults` are added to a site's own.",
-		}, func(w *walker, f field, d *draft) { d.request.Headers = w.headers("headers", f, headerFault) }),
+			name: "headers", value: typeHeaders, kinds: kindsWithHeaders(), example: `{ Accept: application/json, X-Api-Key: "${API_KEY}" }`,
+			doc: "Header fields of the request; the metadata of gRPC. Those of `defaults` are added to a site's own.",
+		}, func(w *walker, f field, d *draft) {
+			d.headers, d.request.Headers = f, w.headers("headers", f, headerFault)
+		}),
 		request(keyInfo{
 			name: "body", value: typeText, example: `'{"ping": true}'`,
 			doc: "The body of the request. It needs a `method` such as POST.",
@@ -84,7 +86,7 @@ func requestKeys() []key[draft] {
 func connectionKeys() []key[draft] {
 	return []key[draft]{
 		request(keyInfo{
-			name: "proxy_url", value: typeText, example: "http://proxy.example.org:3128",
+			name: "proxy_url", value: typeText, kinds: kindsWithProxy(), example: "http://proxy.example.org:3128",
 			doc: "The proxy through which the request goes: http, https or socks5. The environment's HTTP_PROXY is not used by probes.",
 		}, func(w *walker, f field, d *draft) { d.request.ProxyURL = w.proxy(f.value) }),
 		request(keyInfo{
@@ -102,13 +104,15 @@ func connectionKeys() []key[draft] {
 			doc:   "Whether the other family is used where the preferred one has no address.",
 		}, func(r *sitemon.Request) *bool { return &r.IPProtocolFallback }),
 		request(keyInfo{
-			name: "body_size_limit", value: typeSize, def: "1MiB", example: "512KiB",
+			name: "body_size_limit", value: typeSize, kinds: kindsWithProxy(), def: "1MiB", example: "512KiB",
 			doc: "How much of the decoded body is read and judged, from 1B to 64MiB. Of a longer body the first part is judged, and the report says `body_truncated`.",
 		}, func(w *walker, f field, d *draft) { d.request.BodySizeLimit = w.size("body_size_limit", f.value) }),
 		requestBool(keyInfo{
 			name: "enable_http2", def: "true", example: "false",
 			doc: "Whether HTTP/2 is spoken with servers that know it.",
 		}, func(r *sitemon.Request) *bool { return &r.EnableHTTP2 }),
+		h2cKey(),
+		http3Key(),
 		requestBool(keyInfo{
 			name: "keep_alive", def: "false", example: "true",
 			doc: "Whether the connection is kept for the next probe. By default each probe makes a new one, which is what a visitor meets.",
@@ -119,7 +123,7 @@ func connectionKeys() []key[draft] {
 var ipProtocols = []string{"ip4", "ip6"}
 
 func everyKind() []sitemon.Kind {
-	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindICMP}
+	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindICMP, sitemon.KindGRPC, sitemon.KindWS}
 }
 
 func (w *walker) method(n *yaml.Node) string {

@@ -28,7 +28,11 @@ type draft struct {
 	name, body             *yaml.Node
 	method, auth, latency  field
 	dns, tls, icmp         field
+	headers                field
+	beat                   beatAt
+	startTLS               bool // query_response begins TLS
 	validity               field
+	h2c, http3             field
 	retry, quorum, parents field
 
 	rules sitemon.Rules
@@ -38,7 +42,7 @@ type draft struct {
 var siteObject = newSiteObject()
 
 func newSiteObject() *object[draft] {
-	keys := slices.Concat(identityKeys(), rhythmKeys(), retryKeys(), ruleKeys(), requestKeys(), connectionKeys(), authKeys(), kindKeys())
+	keys := slices.Concat(identityKeys(), rhythmKeys(), retryKeys(), ruleKeys(), requestKeys(), connectionKeys(), authKeys(), kindKeys(), []key[draft]{heartbeatKey()})
 	o := newObject("a site", append(keys, expectKey(), regexKey()), nil)
 	o.aliases = siteAliases
 	return o
@@ -67,13 +71,13 @@ var siteAliases = map[string]string{
 	"insecure": "tls_config.insecure_skip_verify", "insecureskipverify": "tls_config.insecure_skip_verify", "ignoretls": "tls_config.insecure_skip_verify",
 	"verify": "tls_config.insecure_skip_verify", "verifyssl": "tls_config.insecure_skip_verify", "sslverify": "tls_config.insecure_skip_verify",
 	"servername": "tls_config.server_name", "sni": "tls_config.server_name",
-	"ipprotocol": "preferred_ip_protocol", "ipversion": "preferred_ip_protocol", "http2": "enable_http2", "maxbodysize": "body_size_limit",
+	"ipprotocol": "preferred_ip_protocol", "ipversion": "preferred_ip_protocol", "http2": "enable_http2", "http3": "enable_http3", "quic": "enable_http3", "h2c": "enable_h2c", "validhttpversions": "expect.http_version", "httpversion": "expect.http_version", "maxbodysize": "body_size_limit",
 	"active": "enabled", "disabled": "enabled", "disable": "enabled", "enable": "enabled", "paused": "enabled",
 	"labels": "tags", "tag": "tags", "category": "group", "folder": "group", "groups": "group",
 	"threshold": "failure_threshold", "failures": "failure_threshold", "maxfailures": "failure_threshold", "successes": "success_threshold",
 	"retry": "retries", "maxretries": "retries", "attempts": "retries", "retrydelay": "retry_interval", "location": "locations", "regions": "locations",
 	"alert": "alerts", "notify": "alerts", "notification": "alerts", "notifications": "alerts", "channels": "alerts", "objective": "slo",
-	"querytype": "url", "queryname": "url", "transportprotocol": "dns.transport_protocol", "dnsovertls": "dns.dns_over_tls", "dot": "dns.dns_over_tls", "ping": "icmp", "payloadsize": "icmp.payload_size",
+	"querytype": "url", "queryname": "url", "transportprotocol": "dns.transport_protocol", "dnsovertls": "dns.dns_over_tls", "dot": "dns.dns_over_tls", "ping": "icmp", "websocket": "ws", "subprotocol": "ws.subprotocols", "metadata": "headers", "service": "url", "payloadsize": "icmp.payload_size",
 	"dependencies": "depends_on", "dependency": "depends_on", "parent": "depends_on", "parents": "depends_on", "requires": "depends_on",
 }
 
@@ -90,7 +94,7 @@ func identityKeys() []key[draft] {
 		{
 			keyInfo: keyInfo{
 				name: "url", value: typeURL, must: true, own: true, example: "https://docs.example.org/",
-				doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate, `dns://server/name` asks a name server, `icmp://host` sends echo requests; see [kinds.md](kinds.md). An address that begins with a `${…}` reference is probed by HTTP.",
+				doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate, `dns://server/name` asks a name server, `icmp://host` sends echo requests, `grpc://host:port/service` and `grpcs://` ask for the health of a gRPC service, `ws://` and `wss://` open a WebSocket, and with `heartbeat://` the site calls us; see [kinds.md](kinds.md). An address that begins with a `${…}` reference is probed by HTTP.",
 			},
 			read: func(w *walker, f field, d *draft) { d.site.URL = w.url(f.value) },
 		},
@@ -129,7 +133,7 @@ func rhythmKeys() []key[draft] {
 		{
 			keyInfo: keyInfo{
 				name: "interval", value: typeDuration, def: "`SCAN_INTERVAL`, which is 60s unless set", example: "30s",
-				doc: "The time from one probe to the next, from 1s to 24h.",
+				doc: "The time from one probe to the next, from 1s to 24h; for `heartbeat://` to 24d.",
 			},
 			always: true,
 			read:   func(w *walker, f field, d *draft) { d.site.Interval = w.interval(f) },
@@ -203,7 +207,11 @@ func (w *walker) tags(n *yaml.Node) []string {
 
 func (w *walker) interval(f field) time.Duration {
 	if f.value != nil {
-		d, ok := w.duration("interval", f.value, minInterval, maxInterval)
+		most := maxInterval
+		if w.kind == sitemon.KindHeartbeat {
+			most = maxBeatInterval
+		}
+		d, ok := w.duration("interval", f.value, minInterval, most)
 		if !ok {
 			return 0
 		}

@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -44,34 +45,36 @@ func (a *attempt) connectTo(addrs []netip.Addr, port uint16) (net.Conn, error) {
 
 // dial connects to the first address that answers.
 func (a *attempt) dial(addrs []netip.Addr, port uint16) (net.Conn, error) {
-	if len(addrs) == 1 {
-		return a.dialOne(netip.AddrPortFrom(addrs[0], port))
+	return dialAny(a, addrs, port, a.set.policy.connect, a.dialFailure)
+}
+
+// dialAny makes a connection of any kind with the first address that answers;
+// failure puts into words why one could not be made.
+func dialAny[C io.Closer](a *attempt, addrs []netip.Addr, port uint16, connect connector[C], failure func(netip.AddrPort, error) *failure) (C, error) {
+	if len(addrs) > 1 && !addrs[0].IsLoopback() { // which answers or refuses at once
+		return race(a, addrs, port, connect, failure)
 	}
-	if !addrs[0].IsLoopback() { // which answers or refuses at once
-		return a.race(addrs, port)
-	}
-	var failures []error
+	var (
+		failures []error
+		none     C
+	)
 	for _, addr := range addrs {
-		conn, err := a.dialOne(netip.AddrPortFrom(addr, port))
+		target := netip.AddrPortFrom(addr, port)
+		a.report.RemoteAddr = target.String()
+		conn, err := connect(a.ctx, target)
 		if err == nil {
 			return conn, nil
 		}
-		failures = append(failures, err)
+		failures = append(failures, failure(target, err))
 	}
-	return nil, worst(failures)
+	return none, worst(failures)
 }
 
-func (a *attempt) dialOne(target netip.AddrPort) (net.Conn, error) {
-	a.report.RemoteAddr = target.String()
-	conn, err := a.set.policy.connect(a.ctx, target)
-	if err != nil {
-		return nil, a.dialFailure(target, err)
-	}
-	return conn, nil
-}
+// connector makes a connection to one address.
+type connector[C io.Closer] func(context.Context, netip.AddrPort) (C, error)
 
-type dialed struct {
-	conn   net.Conn
+type dialed[C io.Closer] struct {
+	conn   C
 	target netip.AddrPort
 	err    error
 }
@@ -79,30 +82,33 @@ type dialed struct {
 // race tries the addresses one after the other, the next one after a failure or
 // [attemptDelay], and takes the first connection that is made. All attempts have
 // ended when it returns.
-func (a *attempt) race(addrs []netip.Addr, port uint16) (net.Conn, error) {
+func race[C io.Closer](a *attempt, addrs []netip.Addr, port uint16, connect connector[C], failure func(netip.AddrPort, error) *failure) (C, error) {
 	ctx, cancel := context.WithCancel(a.ctx)
-	results := make(chan dialed, len(addrs))
+	results := make(chan dialed[C], len(addrs))
 	started, ended := 0, 0
 	next := func() {
 		target := netip.AddrPortFrom(addrs[started], port)
 		started++
 		go func() {
-			conn, err := a.set.policy.connect(ctx, target)
-			results <- dialed{conn, target, err}
+			conn, err := connect(ctx, target)
+			results <- dialed[C]{conn, target, err}
 		}()
 	}
 	defer func() {
 		cancel()
 		for ; ended < started; ended++ {
 			if late := <-results; late.err == nil {
-				late.conn.Close()
+				_ = late.conn.Close()
 			}
 		}
 	}()
 	next()
 	timer := time.NewTimer(attemptDelay)
 	defer timer.Stop()
-	var failures []error
+	var (
+		failures []error
+		none     C
+	)
 	for {
 		select {
 		case r := <-results:
@@ -111,9 +117,9 @@ func (a *attempt) race(addrs []netip.Addr, port uint16) (net.Conn, error) {
 			if r.err == nil {
 				return r.conn, nil
 			}
-			failures = append(failures, a.dialFailure(r.target, r.err))
+			failures = append(failures, failure(r.target, r.err))
 			if ended == len(addrs) {
-				return nil, worst(failures)
+				return none, worst(failures)
 			}
 			if started < len(addrs) {
 				next()

@@ -114,14 +114,13 @@ func (a *attempt) evidenceRequest(e *sitemon.ProbeEvidence, t *trail) *sitemon.E
 	if r.hasLength() {
 		fields.Set("Content-Length", strconv.Itoa(len(r.body)))
 	}
-	http2 := t.conn != nil && t.conn.h2 != nil
-	if http2 {
+	if t.conn != nil && t.conn.multiplexed() {
 		fields.Del("Connection")
 	} else if fields.Get("Connection") == "" && !a.site.Request.KeepAlive {
 		fields.Set("Connection", "close")
 	}
 	return &sitemon.EvidenceRequest{
-		Method: shorten(visible(r.method), evidenceName), URL: a.evidenceURL(r.url.String()), Headers: a.evidenceHeaders(e, fields),
+		Method: shorten(visible(r.method), evidenceName), URL: a.evidenceURL(r.address().String()), Headers: a.evidenceHeaders(e, fields),
 	}
 }
 
@@ -162,7 +161,9 @@ func (a *attempt) headerText(name string, values []string) string {
 func (t *trail) evidenceTLS(e *sitemon.ProbeEvidence) {
 	state := t.tls
 	if t.conn != nil && len(state.PeerCertificates) == 0 {
-		if tc, ok := t.conn.Conn.(*tls.Conn); ok {
+		if t.conn.h3 != nil {
+			state = t.conn.h3.state
+		} else if tc, ok := t.conn.Conn.(*tls.Conn); ok {
 			state = tc.ConnectionState()
 		}
 	}

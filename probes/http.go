@@ -38,7 +38,7 @@ func probeHTTP(a *attempt) error {
 		if r.oauth && ans.resp.StatusCode == http.StatusUnauthorized {
 			a.set.tokens.drop(r.authorization)
 		}
-		return a.judge(&judged{ans.resp.StatusCode, ans.resp.Header, body})
+		return a.judge(&judged{ans.resp.Proto, ans.resp.StatusCode, ans.resp.Header, body})
 	}
 }
 
@@ -92,10 +92,14 @@ func (a *attempt) exchange(c *httpConn, r *request) (*answer, error) {
 	)
 	start := time.Now()
 	first := start
-	if c.h2 != nil {
-		resp, err = a.roundTrip2(c, r) //nolint:bodyclose // Its body ends with the connection, which answer.done sees to.
+	switch {
+	case c.h3 != nil:
+		resp, err = a.roundTrip3(c, r) //nolint:bodyclose // Its body ends with the connection, which answer.done sees to.
 		first = time.Now()
-	} else {
+	case c.h2 != nil:
+		resp, err = a.roundTrip2(c, r) //nolint:bodyclose // As above.
+		first = time.Now()
+	default:
 		resp, first, err = a.roundTrip1(c, r) //nolint:bodyclose // As above.
 	}
 	a.report.Phases.Processing += first.Sub(start)

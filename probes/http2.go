@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -19,13 +18,15 @@ const http2Buffer = 256 << 10
 // newHTTP2Transport makes a transport that speaks HTTP/2 on connections that
 // were opened elsewhere: it never dials.
 func newHTTP2Transport() *http.Transport {
+	given := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if conn, ok := ctx.Value(openedKey{}).(net.Conn); ok {
+			return conn, nil
+		}
+		return nil, errors.New("no connection was given")
+	}
 	t := &http.Transport{
-		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			if conn, ok := ctx.Value(openedKey{}).(net.Conn); ok {
-				return conn, nil
-			}
-			return nil, errors.New("no connection was given")
-		},
+		DialContext:            given,
+		DialTLSContext:         given,
 		Protocols:              new(http.Protocols),
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeader,
@@ -36,16 +37,18 @@ func newHTTP2Transport() *http.Transport {
 		},
 	}
 	t.Protocols.SetHTTP2(true)
+	t.Protocols.SetUnencryptedHTTP2(true)
 	return t
 }
 
 // openedKey carries the connection to use in a context.
 type openedKey struct{}
 
-// startHTTP2 begins HTTP/2 on a connection on which it was agreed.
-func (a *attempt) startHTTP2(conn *tls.Conn) (*http.ClientConn, error) {
-	ctx := context.WithValue(a.ctx, openedKey{}, net.Conn(conn))
-	h2, err := a.set.h2.NewClientConn(ctx, "https", "opened.invalid:443")
+// startHTTP2 begins HTTP/2 on a connection of TLS ("https") on which it was agreed,
+// or of TCP ("http") where it is known that the server speaks it.
+func (a *attempt) startHTTP2(scheme string, conn net.Conn) (*http.ClientConn, error) {
+	ctx := context.WithValue(a.ctx, openedKey{}, conn)
+	h2, err := a.set.h2.NewClientConn(ctx, scheme, "opened.invalid:443")
 	switch {
 	case err == nil:
 		return h2, nil
@@ -62,6 +65,27 @@ func (a *attempt) roundTrip2(c *httpConn, r *request) (*http.Response, error) {
 	if err := c.arm(a); err != nil {
 		return nil, err
 	}
+	resp, err := c.h2.RoundTrip(a.httpRequest(r))
+	if err == nil {
+		return resp, nil
+	}
+	switch {
+	case timedOut(err) || a.ctx.Err() != nil:
+		return nil, a.waiting(false, err)
+	case c.kept:
+		c.stale = true
+		fallthrough
+	case connectionLost(err):
+		return nil, failf(sitemon.ReasonTransferError, err, "%s before an answer came", words(err))
+	}
+	if lost := c.ended(); lost != nil {
+		return nil, failf(sitemon.ReasonTransferError, lost, "%s before an answer came", words(lost))
+	}
+	return nil, failf(sitemon.ReasonProtocol, err, "HTTP/2: %s", strings.TrimPrefix(words(err), "http2: "))
+}
+
+// httpRequest is r as the libraries of HTTP/2 and HTTP/3 take it.
+func (a *attempt) httpRequest(r *request) *http.Request {
 	req := &http.Request{
 		Method: r.method, URL: r.url, Host: r.host, Header: http.Header{},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -89,23 +113,7 @@ func (a *attempt) roundTrip2(c *httpConn, r *request) (*http.Response, error) {
 			req.Body = http.NoBody
 		}
 	}
-	resp, err := c.h2.RoundTrip(req.WithContext(a.ctx))
-	if err == nil {
-		return resp, nil
-	}
-	switch {
-	case timedOut(err) || a.ctx.Err() != nil:
-		return nil, a.waiting(false, err)
-	case c.kept:
-		c.stale = true
-		fallthrough
-	case connectionLost(err):
-		return nil, failf(sitemon.ReasonTransferError, err, "%s before an answer came", words(err))
-	}
-	if lost := c.ended(); lost != nil {
-		return nil, failf(sitemon.ReasonTransferError, lost, "%s before an answer came", words(lost))
-	}
-	return nil, failf(sitemon.ReasonProtocol, err, "HTTP/2: %s", strings.TrimPrefix(words(err), "http2: "))
+	return req.WithContext(a.ctx)
 }
 
 // ended returns the error that ended a connection of HTTP/2, which the library

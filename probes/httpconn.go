@@ -12,7 +12,8 @@ import (
 // httpConn is a connection to a web server, or to a proxy on the way to it.
 type httpConn struct {
 	net.Conn
-	h2      *http.ClientConn // nil: HTTP/1.1
+	h2      *http.ClientConn
+	h3      *quicConn // HTTP/3; Conn is nil then. Neither: HTTP/1.1
 	remote  string
 	origin  string
 	expires time.Time // of the certificate
@@ -25,11 +26,23 @@ type httpConn struct {
 	stop      func() bool
 }
 
-// alpnHTTP2 and alpnHTTP1 are the protocols offered.
+// The protocols offered.
 var (
 	alpnHTTP2 = []string{"h2", "http/1.1"}
 	alpnHTTP1 = []string{"http/1.1"}
+	alpnGRPC  = []string{"h2"}
 )
+
+// alpn are the protocols that the site's probe can speak.
+func (a *attempt) alpn() []string {
+	switch {
+	case a.site.Kind == sitemon.KindGRPC:
+		return alpnGRPC
+	case a.site.Kind == sitemon.KindWS, !a.site.Request.EnableHTTP2:
+		return alpnHTTP1
+	}
+	return alpnHTTP2
+}
 
 // connect opens the connection that r needs: dialled, through the proxy, TLS.
 func (a *attempt) connect(r *request) (*httpConn, error) {
@@ -47,8 +60,15 @@ func (a *attempt) connect(r *request) (*httpConn, error) {
 		return nil, err
 	}
 	c := &httpConn{origin: r.origin()}
+	if secure && a.site.Request.EnableHTTP3 {
+		if err := a.connectHTTP3(c, host, port); err != nil {
+			return nil, err
+		}
+		c.remote = a.report.RemoteAddr
+		return c, nil
+	}
 	if a.site.Request.ProxyURL != "" {
-		err = a.openProxy(c, host, port, secure)
+		err = a.openProxy(c, host, port, secure || a.site.Kind == sitemon.KindWS)
 	} else if c.Conn, err = a.open(host, port); err == nil {
 		c.stop = a.onCancel(c.Conn)
 	}
@@ -61,17 +81,18 @@ func (a *attempt) connect(r *request) (*httpConn, error) {
 			c.close()
 			return nil, err
 		}
+	} else if a.site.Request.EnableH2C && !c.absolute {
+		if c.h2, err = a.startHTTP2("http", c.Conn); err != nil {
+			c.close()
+			return nil, err
+		}
 	}
 	return c, nil
 }
 
 // secure speaks TLS on c, and HTTP/2 where the server chooses it.
 func (a *attempt) secure(c *httpConn, host string) error {
-	alpn := alpnHTTP1
-	if a.site.Request.EnableHTTP2 {
-		alpn = alpnHTTP2
-	}
-	tc, err := a.handshake(c.Conn, host, alpn)
+	tc, err := a.handshake(c.Conn, host, a.alpn())
 	if err != nil {
 		return err
 	}
@@ -79,14 +100,18 @@ func (a *attempt) secure(c *httpConn, host string) error {
 	if tc.ConnectionState().NegotiatedProtocol != "h2" {
 		return nil
 	}
-	c.h2, err = a.startHTTP2(tc)
+	c.h2, err = a.startHTTP2("https", tc)
 	return err
 }
 
+// multiplexed reports whether requests are streams on c, and have no Connection
+// header.
+func (c *httpConn) multiplexed() bool { return c.h2 != nil || c.h3 != nil }
+
 // arm gives a kept connection the deadline of the probe that uses it now.
 func (c *httpConn) arm(a *attempt) error {
-	if !c.kept {
-		return nil // it has it
+	if !c.kept || c.h3 != nil {
+		return nil // it has it, or each request does
 	}
 	if err := c.SetDeadline(a.deadline); err != nil {
 		c.stale = true // HTTP/2 closes a connection by itself
@@ -99,6 +124,9 @@ func (c *httpConn) arm(a *attempt) error {
 // idle makes c ready to wait for the next probe; false where it can't be used
 // again.
 func (c *httpConn) idle(b *buffers) bool {
+	if c.h3 != nil {
+		return c.h3.usable()
+	}
 	if !c.stop() || c.SetDeadline(time.Time{}) != nil {
 		return false // the probe's context has just ended
 	}
@@ -112,6 +140,8 @@ func (c *httpConn) idle(b *buffers) bool {
 // end closes c after a good answer, and says good-bye where TLS has a word for it.
 func (c *httpConn) end() {
 	switch {
+	case c.h3 != nil:
+		_ = c.h3.Close()
 	case c.h2 != nil:
 		_ = c.h2.Close()
 	default:
@@ -126,6 +156,10 @@ func (c *httpConn) end() {
 func (c *httpConn) close() {
 	if c.stop != nil {
 		c.stop()
+	}
+	if c.h3 != nil {
+		_ = c.h3.Close()
+		return
 	}
 	if tc, ok := c.Conn.(*tls.Conn); ok {
 		_ = tc.NetConn().Close()

@@ -3,6 +3,7 @@ package probes
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 // judged is the answer that expectations are about.
 type judged struct {
+	proto  string // such as "HTTP/2.0"
 	status int
 	header http.Header
 	body   []byte
@@ -31,6 +33,7 @@ type verdict struct {
 func (a *attempt) judge(ans *judged) error {
 	return a.conclude(func(v *verdict) {
 		if ans != nil {
+			v.httpVersion(ans.proto)
 			v.status(ans.status)
 			v.headers(ans.header)
 			v.bodies(ans.body)
@@ -115,6 +118,17 @@ func (v *verdict) status(code int) {
 	expected := strings.Join(names, ", ")
 	v.note(ok, sitemon.OutcomeDown, sitemon.ReasonStatus, Check{Name: "status", Expected: expected, Seen: strconv.Itoa(code)},
 		fmt.Sprintf("status %d, expected %s", code, expected))
+}
+
+func (v *verdict) httpVersion(proto string) {
+	want := v.attempt.site.Expect.HTTPVersions
+	ok := len(want) == 0 || slices.Contains(want, proto)
+	if len(want) == 0 || v.quiet(ok) {
+		return
+	}
+	expected := strings.Join(want, ", ")
+	v.note(ok, sitemon.OutcomeDown, sitemon.ReasonProtocol, Check{Name: "http_version", Expected: expected, Seen: proto},
+		fmt.Sprintf("%s, expected %s", proto, expected))
 }
 
 func (v *verdict) headers(h http.Header) {

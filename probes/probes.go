@@ -13,6 +13,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+
 	"sitemon"
 )
 
@@ -53,6 +56,8 @@ type Set struct {
 	kinds      map[sitemon.Kind]func(*attempt) error
 	policy     policy
 	h2         *http.Transport
+	h3         *http3.Transport // makes no connections of its own
+	quic       *quic.Config
 	kept       keeper
 	files      fileCache
 	pools      memo[*x509.CertPool]
@@ -79,13 +84,16 @@ func New(opts Options) *Set {
 	if s.resolvConf == "" {
 		s.resolvConf = "/etc/resolv.conf"
 	}
-	s.h2 = newHTTP2Transport()
+	s.h2, s.quic = newHTTP2Transport(), newQUICConfig()
+	s.h3 = &http3.Transport{DisableCompression: true, MaxResponseHeaderBytes: maxHeader}
 	s.kinds = map[sitemon.Kind]func(*attempt) error{
 		sitemon.KindHTTP: probeHTTP,
 		sitemon.KindTCP:  probeTCP,
 		sitemon.KindTLS:  probeTLS,
 		sitemon.KindDNS:  probeDNS,
 		sitemon.KindICMP: probeICMP,
+		sitemon.KindGRPC: probeGRPC,
+		sitemon.KindWS:   probeWS,
 	}
 	return s
 }
