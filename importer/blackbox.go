@@ -209,7 +209,18 @@ func (r *Result) blackboxHTTP(s *Site, target string, o mapping) {
 	if token := o.text("bearer_token"); token != "" {
 		s.set("authorization", []Key{{"credentials", token}})
 	}
+	if http3 := o.flag("enable_http3", false); http3 && strings.HasPrefix(target, "https://") {
+		s.set("enable_http3", true)
+	} else if http3 {
+		r.lose(target, "enable_http3 is for https:// alone")
+	}
 	var e expectations
+	for _, version := range o.texts("valid_http_versions") {
+		if version == "HTTP/2" || version == "HTTP/3" {
+			version += ".0"
+		}
+		e.versions = append(e.versions, version)
+	}
 	e.status = append(e.status, o.list("valid_status_codes")...)
 	if e.status == nil {
 		e.status = []any{"200-299"}

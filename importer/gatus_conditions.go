@@ -11,6 +11,7 @@ import (
 // expectations are those of a site, as they are found one by one.
 type expectations struct {
 	status              []any
+	versions            []string // of HTTP
 	match, notMatch     []string
 	json                []any
 	latency, validFor   string
@@ -22,6 +23,9 @@ type expectations struct {
 func (e *expectations) keys() (keys []Key) {
 	if e.status != nil {
 		keys = append(keys, Key{"status", e.status})
+	}
+	if e.versions != nil {
+		keys = append(keys, Key{"http_version", e.versions})
 	}
 	var body []Key
 	if e.match != nil {
