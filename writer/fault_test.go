@@ -287,11 +287,26 @@ func TestBrokerTrouble(t *testing.T) {
 	has(t, store, 1000)
 	ready(t, w)
 
+	for i := range 3 { // while the readers of a new writer begin, and when they read
+		w, stop := k.start(newMemory())
+		ready(t, w)
+		time.Sleep(time.Duration(i) * 4 * time.Millisecond)
+		server.Freeze()
+		stopInTime(t, stop)
+		server.Thaw()
+	}
 	server.Freeze()
+	stopInTime(t, stop)
+	server.Thaw()
+}
+
+// stopInTime stops a writer whose broker is frozen. The program has 10 seconds for
+// all of its stop.
+func stopInTime(t *testing.T, stop func()) {
+	t.Helper()
 	begun := time.Now()
 	stop()
 	if d := time.Since(begun); d > 8*time.Second {
 		t.Errorf("the stop took %s with a frozen broker", d)
 	}
-	server.Thaw()
 }

@@ -88,7 +88,7 @@ func (g *generation) run(ctx context.Context) {
 	defer wg.Wait()
 	defer cancel()
 	for _, a := range g.assigns {
-		r := g.reader(a)
+		r := g.reader(ctx, a)
 		wg.Go(func() {
 			defer func() { _ = r.Close() }() // always nil
 			g.read(ctx, cancel, r, a)
@@ -99,11 +99,11 @@ func (g *generation) run(ctx context.Context) {
 	g.record(ctx)
 }
 
-// reader returns what reads a partition.
-func (g *generation) reader(a kafka.PartitionAssignment) *kafka.Reader {
+// reader returns what reads a partition until ctx ends.
+func (g *generation) reader(ctx context.Context, a kafka.PartitionAssignment) *kafka.Reader {
 	b := g.w.opts.Broker
 	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: b.Addresses(), Dialer: b.Dialer(), Topic: g.w.opts.Topic, Partition: a.ID,
+		Brokers: b.Addresses(), Dialer: dialerUntil(ctx, b.Dialer()), Topic: g.w.opts.Topic, Partition: a.ID,
 		QueueCapacity: 20, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond,
 		ReadLagInterval: -1, OffsetOutOfRangeError: true, ErrorLogger: b.ErrorLogger(),
 	})

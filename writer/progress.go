@@ -113,7 +113,7 @@ func (p *deadPartition) read(ctx context.Context, b *broker.Broker, dead string,
 		return nil
 	}
 	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: b.Addresses(), Dialer: b.Dialer(), Topic: dead, Partition: p.id,
+		Brokers: b.Addresses(), Dialer: dialerUntil(ctx, b.Dialer()), Topic: dead, Partition: p.id,
 		MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond, ReadLagInterval: -1, OffsetOutOfRangeError: true,
 		ErrorLogger: b.ErrorLogger(),
 	})
