@@ -74,11 +74,17 @@ func TestExamples(t *testing.T) {
 // addressFor is an address of a kind that a key is for.
 func addressFor(kinds []sitemon.Kind, text string) string {
 	switch {
+	case strings.Contains(text, " query_response: "):
+		return "tcp://a:1"
 	case slices.Contains(kinds, sitemon.KindHTTP):
 	case slices.Contains(kinds, sitemon.KindDNS), strings.Contains(text, " dns: "):
 		return "dns://a/b"
 	case slices.Contains(kinds, sitemon.KindICMP), strings.Contains(text, " icmp: "):
 		return "icmp://a"
+	case slices.Contains(kinds, sitemon.KindWS), strings.Contains(text, " ws: "):
+		return "wss://a"
+	case slices.Contains(kinds, sitemon.KindHeartbeat), strings.Contains(text, " heartbeat: "):
+		return "heartbeat://"
 	}
 	return "https://a"
 }

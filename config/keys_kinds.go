@@ -40,6 +40,8 @@ func kindKeys() []key[draft] {
 			icmpObject.read(w, f.alone(), &r)
 			d.icmp, d.request.ICMP = f, &r
 		}),
+		wsKey(),
+		dialogueKey(),
 	}
 }
 
@@ -194,6 +196,7 @@ func (w *walker) loss(name string, n *yaml.Node) *float64 {
 
 // ofKind notes what is wrong with keys of one kind beside each other.
 func (w *walker) ofKind(n *yaml.Node, d *draft) {
+	w.plainOrSecure(d)
 	r := &d.request
 	overTLS := r.DNS != nil && r.DNS.OverTLS
 	switch { // what defaults brings may do nothing here, and is in stored definitions
@@ -201,6 +204,10 @@ func (w *walker) ofKind(n *yaml.Node, d *draft) {
 		w.warn(d.tls.key, "tls_config does nothing here without dns: { dns_over_tls: true }")
 	case w.kind == sitemon.KindDNS && !overTLS && d.validity.value != nil && !d.validity.inherited:
 		w.warn(d.validity.key, "certificate_valid_for does nothing here without dns: { dns_over_tls: true }")
+	case w.kind == sitemon.KindTCP && !d.startTLS && d.tls.value != nil && !d.tls.inherited:
+		w.warn(d.tls.key, "tls_config does nothing here without starttls: true in query_response; to speak TLS from the start, write tls://")
+	case w.kind == sitemon.KindTCP && !d.startTLS && d.validity.value != nil && !d.validity.inherited:
+		w.warn(d.validity.key, "certificate_valid_for does nothing here without starttls: true in query_response; to speak TLS from the start, write tls://")
 	case r.DNS != nil && (r.DNS.TCP || overTLS) && r.DNS.UDPRetries != sitemon.DefaultDNSRequest().UDPRetries:
 		w.fail(d.dns.value, "udp_retries does nothing where the question does not travel by UDP")
 	case r.ICMP != nil && time.Duration(r.ICMP.Count-1)*r.ICMP.Interval >= d.site.Timeout:

@@ -8,14 +8,19 @@ import (
 	"sitemon"
 )
 
-// probeTCP connects, and that is all.
+// probeTCP connects, and says what there is to say.
 func probeTCP(a *attempt) error {
-	conn, _, err := a.openTarget()
+	conn, host, err := a.openTarget()
 	if err != nil {
 		return err
 	}
-	conn.Close()
-	return a.judge(nil)
+	if a.site.Request.QueryResponse == nil {
+		conn.Close()
+		return a.judge(nil)
+	}
+	defer conn.Close()
+	defer a.onCancel(conn)()
+	return a.converse(conn, host, "TCP")
 }
 
 // openTarget connects to the host and port that the site's URL names.
@@ -40,7 +45,11 @@ func probeTLS(a *attempt) error {
 	if err != nil {
 		return err
 	}
-	err = a.judge(nil)
+	if a.site.Request.QueryResponse != nil {
+		err = a.converse(tc, host, "TLS")
+	} else {
+		err = a.judge(nil)
+	}
 	_ = tc.Close() // says good-bye
 	return err
 }
