@@ -297,9 +297,9 @@ func browserSite(t *testing.T, browser context.Context) {
 	}
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-range]")[2].click()`))
 	b.wait(`location.search === "?range=7d"`)
-	b.wait(`document.querySelector("[data-chart] canvas") && document.querySelector("[data-chart]").dataset.chart.includes("from=-7d")`)
+	b.wait(`document.querySelector("[data-chart] canvas") && document.querySelector("[data-charts]").dataset.charts.includes("from=-7d")`)
 	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
-	b.wait(`document.querySelector("[data-chart] canvas") && document.querySelector("[data-chart]").dataset.chart.includes("from=-24h")`)
+	b.wait(`document.querySelector("[data-chart] canvas") && document.querySelector("[data-charts]").dataset.charts.includes("from=-24h")`)
 	b.clean()
 }
 

@@ -13,6 +13,9 @@ import (
 // figureWindows are the windows over which lists show availability.
 var figureWindows = []time.Duration{24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour}
 
+// siteWindows are those over which the page of one site shows it.
+var siteWindows = append(figureWindows[:len(figureWindows):len(figureWindows)], 365*24*time.Hour)
+
 const (
 	// figureAge is how old an availability figure may be when it is shown.
 	figureAge = 30 * time.Second
@@ -56,12 +59,12 @@ func newSiteCache[T any](age time.Duration, now func() time.Time, keep func(T) b
 	return c
 }
 
-// newFigureCache keeps availability figures over [figureWindows], in that order. The
-// first figure of a site is not made to wait.
-func newFigureCache(h History, now func() time.Time) *siteCache[[]availability.Figure] {
+// newFigureCache keeps availability figures over windows, in that order. The first
+// figure of a site is not made to wait.
+func newFigureCache(h History, now func() time.Time, windows []time.Duration) *siteCache[[]availability.Figure] {
 	keep := func(f []availability.Figure) bool { return len(f) > 0 && f[0].Availability != nil }
 	return newSiteCache(figureAge, now, keep, func(ctx context.Context, names []string) (map[string][]availability.Figure, error) {
-		return h.Availabilities(ctx, names, now(), figureWindows)
+		return h.Availabilities(ctx, names, now(), windows)
 	})
 }
 

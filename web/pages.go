@@ -21,6 +21,9 @@ var templateFiles embed.FS
 // "content" and the page's parts.
 var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "certificates", "login", "leave", "status", "embed", "error"}
 
+// pagePieces are the further files of pages whose parts are many.
+var pagePieces = map[string][]string{"site": {"charts", "day"}}
+
 // pages renders the HTML pages. A page is layout.html around its content; a part
 // is a piece of a page that can be fetched alone, with ?parts=a,b, to take the
 // place of the one that a browser shows. Parts are the templates named "part-…",
@@ -36,7 +39,10 @@ func newPages() *pages {
 	common := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/help.html"))
 	for _, name := range pageNames {
 		set := template.Must(common.Clone())
-		p.sets[name] = template.Must(set.ParseFS(templateFiles, "templates/"+name+".html"))
+		for _, file := range append([]string{name}, pagePieces[name]...) {
+			set = template.Must(set.ParseFS(templateFiles, "templates/"+file+".html"))
+		}
+		p.sets[name] = set
 	}
 	return p
 }

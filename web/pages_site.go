@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sitemon"
-	"sitemon/availability"
 )
 
 const (
@@ -30,9 +29,10 @@ type sitePage struct {
 	Rhythm string // "http, every 30 s, timeout 5 s"
 	State  siteSentence
 	Day    string      // "p95 182 ms in 24 h, +9 % on a week before", "" where it is unknown or not asked for
-	Shares []shareView // over 24 h, 7 d, 30 d, 90 d
+	Shares []shareView // over 24 h, 7 d, 30 d, 90 d, 1 y
 	Bars   *dayBars    // 90 days, nil where none is known or asked for
-	Ranges []rangeLink
+	Days   []dayLink   // one for each of the bars
+	Opened *dayView    // the day that is opened, nil for none
 	Chart  chartView
 	Last   *lastReport
 	// Locations are those that see it, where they are several.
@@ -50,13 +50,6 @@ type siteSentence struct {
 	Error  string
 	// Certificate is "certificate ends in 41 d".
 	Certificate string
-}
-
-// rangeLink is a time over which the chart can be shown.
-type rangeLink struct {
-	Name    string // "24 h"
-	URL     string
-	Current bool
 }
 
 // lastReport is the newest report in full.
@@ -89,22 +82,6 @@ type reportRow struct {
 	Strip   phaseStrip
 }
 
-// chartRange is one of the times to choose from, with its step.
-type chartRange struct {
-	key, name    string
-	window, step time.Duration
-}
-
-var chartRanges = []chartRange{
-	{"1h", "1 h", time.Hour, time.Minute},
-	{"24h", "24 h", day, 15 * time.Minute},
-	{"7d", "7 d", 7 * day, 2 * time.Hour},
-	{"30d", "30 d", 30 * day, 8 * time.Hour},
-}
-
-// standardRange is the chart's range unless the address names another.
-const standardRange = "24h"
-
 // sitePage answers with one site's page.
 func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	ctx, query, parts := r.Context(), r.URL.Query(), partsOf(r)
@@ -112,15 +89,17 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shown, err := rangeOf(query.Get("range"))
-	if err != nil {
-		return err
+	p := s.params(r)
+	shown := p.chartWindow()
+	opened, isOpen := p.day()
+	if p.err != nil {
+		return p.err
 	}
 	reports, next, err := s.History.Reports(ctx, sitemon.ReportQuery{Site: st.Name, Before: query.Get("before"), Limit: reportsShown})
 	if err != nil {
 		return err
 	}
-	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "bars", "chart", "incidents", "locations", "last", "reports"))
+	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "bars", "minutes", "chart", "incidents", "locations", "last", "reports"))
 	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
 	d.List = newReportList(st.Name, query, reports, next)
 	if st.LastReport != nil {
@@ -131,27 +110,28 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if d.State.Status.Name == string(sitemon.StatusDown) {
 		d.Icon = "favicon-down.svg"
 	}
-	if err := s.fillFigures(ctx, &d, st, shown, query, parts); err != nil {
+	if err := s.fillFigures(ctx, &d, st, parts); err != nil {
 		return err
+	}
+	if err := s.fillCharts(ctx, &d, st.Name, shown, query, parts); err != nil {
+		return err
+	}
+	if isOpen && parts.has("minutes") {
+		if d.Opened, err = s.openDay(ctx, st.Name, query, opened); err != nil {
+			return err
+		}
 	}
 	return s.render(w, http.StatusOK, "site", parts, d)
 }
 
 // fillFigures fills in what sums up the site's history, as far as it is asked for.
-func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteState, shown chartRange, query url.Values, parts partSet) error {
+func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteState, parts partSet) error {
 	if parts.has("shares") {
-		figures, err := s.figures.of(ctx, []string{st.Name})
+		figures, err := s.years.of(ctx, []string{st.Name})
 		if err != nil {
 			return err
 		}
 		d.Shares = shareViews(figures[st.Name], len(figureNames))
-	}
-	if parts.has("bars") {
-		trends, err := s.trends.of(ctx, []string{st.Name})
-		if err != nil {
-			return err
-		}
-		d.Bars = trends[st.Name].bars
 	}
 	if parts.has("incidents") {
 		list, _, err := s.Incidents.Incidents(ctx, sitemon.IncidentQuery{Site: st.Name, Limit: siteIncidents})
@@ -162,15 +142,6 @@ func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteSt
 		if len(list) > 0 {
 			d.AllIncidents = incidentFilter{Site: st.Name}.url()
 		}
-	}
-	if parts.has("chart") {
-		now := s.Now()
-		result, err := s.History.Availability(ctx, availability.Query{Site: st.Name, From: now.Add(-shown.window), To: now, Step: shown.step})
-		if err != nil {
-			return err
-		}
-		d.Ranges = rangeLinks(st.Name, query, shown)
-		d.Chart = newChartView(st.Name, shown, result)
 	}
 	if parts.has("day") {
 		now, before, err := s.dayAndWeekBefore(ctx, st.Name)
@@ -250,52 +221,16 @@ func endsText(t, now time.Time) string {
 	return "ended " + ageText(now.Sub(t), false) + " ago"
 }
 
-func rangeOf(key string) (chartRange, error) {
-	if key == "" {
-		key = standardRange
-	}
-	for _, c := range chartRanges {
-		if c.key == key {
-			return c, nil
-		}
-	}
-	return chartRange{}, badParameter("range", "%q is none of 1h, 24h, 7d, 30d", key)
-}
-
-func rangeLinks(site string, query url.Values, shown chartRange) []rangeLink {
-	links := make([]rangeLink, len(chartRanges))
-	for i, c := range chartRanges {
-		links[i] = rangeLink{c.name, siteLink(site, c.key, query.Get("before")), c.key == shown.key}
-	}
-	return links
-}
-
-// siteLink is the address of a site's page with a chart's range and a cursor into
-// its reports; what is as usual is left out.
-func siteLink(site, rangeKey, before string) string {
-	q := url.Values{}
-	if rangeKey != "" && rangeKey != standardRange {
-		q.Set("range", rangeKey)
-	}
-	if before != "" {
-		q.Set("before", before)
-	}
-	if len(q) == 0 {
-		return siteURL(site)
-	}
-	return siteURL(site) + "?" + q.Encode()
-}
-
 func newReportList(site string, query url.Values, reports []sitemon.Report, next string) reportList {
 	var l reportList
 	for _, r := range reports {
 		l.Rows = append(l.Rows, newReportRow(r))
 	}
 	if next != "" {
-		l.Older = siteLink(site, query.Get("range"), next) + "#reports"
+		l.Older = siteAddress(site, query, "before", next) + "#reports"
 	}
 	if query.Get("before") != "" {
-		l.Newest = siteLink(site, query.Get("range"), "") + "#reports"
+		l.Newest = siteAddress(site, query, "before", "") + "#reports"
 	}
 	return l
 }

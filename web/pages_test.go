@@ -218,7 +218,7 @@ func TestSitePage(t *testing.T) {
 	text := words(page(t, s, "/sites/shop%2Fcheckout", 200))
 	for _, want := range []string{
 		"Down for 22 s : Unexpected status code", "p95 40 ms in 24 h", "certificate ends in 39 d", "status 503, expected 200-299",
-		"http, every 30 s, timeout 5 s", "Availability, 24 h 99.98 % 100 % known", "Availability, 90 d 99.98 % 25 % known",
+		"http, every 30 s, timeout 5 s", "Availability, 24 h 99.98 % 100 % known", "Availability, 90 d 99.98 % 25 % known", "Availability, 1 y 99.98 % 20 % known",
 		"resolve 0.3 ms", "processing 15 ms", "192.0.2.7:443", "2026-11-24 09:59:37 UTC",
 	} {
 		if !strings.Contains(text, want) {
@@ -227,9 +227,9 @@ func TestSitePage(t *testing.T) {
 	}
 	raw := page(t, s, "/sites/shop%2Fcheckout?range=7d", 200)
 	for _, want := range []string{
-		`<path class="line line-p95" d="M0.0 `, `class="band-down"`, `aria-label="Latency over 7 d: p95 at most 40 ms; down in 1 of 2 steps."`,
-		`href="/sites/shop%2Fcheckout?range=7d" data-range aria-current="true"`, `href="/sites/shop%2Fcheckout" data-range>`,
-		`data-chart="/api/v1/sites/shop%2Fcheckout/availability?from=-7d&amp;step=120m"`,
+		`<path class="line line-p95" d="M`, `class="band-down"`, `aria-label="Latency over 7 d: p95 at most 40 ms, p99 at most 42 ms; down in 1 of 2 steps."`,
+		`href="/sites/shop%2Fcheckout?range=7d" data-window data-range aria-current="true"`, `href="/sites/shop%2Fcheckout" data-window data-range>`,
+		`data-charts="/api/v1/sites/shop%2Fcheckout/availability?from=-7d&amp;histogram=true&amp;step=120m"`,
 	} {
 		if !strings.Contains(raw, want) {
 			t.Errorf("the page does not hold %s", want)

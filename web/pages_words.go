@@ -164,8 +164,8 @@ func newShareView(window string, f availability.Figure) shareView {
 	return v
 }
 
-// figureNames are the windows of [figureWindows] as shown.
-var figureNames = []string{"24 h", "7 d", "30 d", "90 d"}
+// figureNames are the windows of [siteWindows] as shown.
+var figureNames = []string{"24 h", "7 d", "30 d", "90 d", "1 y"}
 
 // shareViews are the first n windows' figures; a site without figures has "–".
 func shareViews(figures []availability.Figure, n int) []shareView {

@@ -73,6 +73,8 @@ type Reloader interface {
 	// Reload reads the sites file now and applies it. A file with faults gives an
 	// error that is a [sitemon.Problems]; a process that reads none, [ErrNoFile].
 	Reload(ctx context.Context) (sitemon.Plan, error)
+	// ReadsFile reports whether this process has a sites file to reload.
+	ReadsFile() bool
 }
 
 // ErrNoFile is what a [Reloader] answers in a process that reads no sites file:
@@ -127,10 +129,12 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 	figures *siteCache[[]availability.Figure]
+	years   *siteCache[[]availability.Figure] // over [siteWindows]
 	trends  *siteCache[trend]
 	// expiries are the ends of certificates.
 	expiries *siteCache[time.Time]
 	pages    *pages
+	notices  *noticeBoard
 	status   *statusPages
 	handler  http.Handler
 
@@ -147,11 +151,13 @@ func New(o Options) *Server {
 		Options:  o,
 		log:      o.Logger.With("component", "web"),
 		metrics:  newMetrics(o.Registerer, o.Hub),
-		figures:  newFigureCache(o.History, o.Now),
+		figures:  newFigureCache(o.History, o.Now, figureWindows),
+		years:    newFigureCache(o.History, o.Now, siteWindows),
 		trends:   newTrendCache(o.History, o.Now),
 		expiries: newCertificateCache(o.Sites, o.Now),
 		pages:    newPages(),
 	}
+	s.notices = &noticeBoard{Server: s, started: s.Now()}
 	s.status = newStatusPages(s, o.DataDir)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	s.handler = s.routes()
@@ -189,8 +195,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	reading, stop := context.WithCancel(ctx)
 	var readers sync.WaitGroup
 	readers.Go(func() { s.figures.run(reading) })
+	readers.Go(func() { s.years.run(reading) })
 	readers.Go(func() { s.trends.run(reading) })
 	readers.Go(func() { s.expiries.run(reading) })
+	readers.Go(func() { s.notices.run(reading) })
 	defer readers.Wait()
 	defer stop()
 	served := make(chan error, 1)
