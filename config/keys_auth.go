@@ -18,7 +18,7 @@ const groupAuth = "auth"
 func authKeys() []key[draft] {
 	return []key[draft]{
 		request(keyInfo{
-			name: "basic_auth", value: typeMapping(basicAuthObject.info), oneOf: groupAuth,
+			name: "basic_auth", value: typeMapping(basicAuthObject.info), kinds: kindsWithHeaders(), oneOf: groupAuth,
 			example: `{ username: monitor, password: "${PASSWORD}" }`,
 			doc:     "HTTP basic authentication.",
 		}, func(w *walker, f field, d *draft) {
@@ -26,7 +26,7 @@ func authKeys() []key[draft] {
 			basicAuthObject.read(w, f.alone(), d.request.BasicAuth)
 		}),
 		request(keyInfo{
-			name: "authorization", value: typeMapping(authorizationObject.info), oneOf: groupAuth,
+			name: "authorization", value: typeMapping(authorizationObject.info), kinds: kindsWithHeaders(), oneOf: groupAuth,
 			example: `{ credentials: "${TOKEN}" }`,
 			doc:     "An Authorization header, by default with a bearer token.",
 		}, func(w *walker, f field, d *draft) {
@@ -34,7 +34,7 @@ func authKeys() []key[draft] {
 			authorizationObject.read(w, f.alone(), d.request.Authorization)
 		}),
 		request(keyInfo{
-			name: "oauth2", value: typeMapping(oauth2Object.info), oneOf: groupAuth,
+			name: "oauth2", value: typeMapping(oauth2Object.info), kinds: kindsWithHeaders(), oneOf: groupAuth,
 			example: `{ client_id: monitor, client_secret: "${SECRET}", token_url: "https://sso.example.org/token" }`,
 			doc:     "A bearer token that is fetched by the client credentials grant of OAuth 2.",
 		}, func(w *walker, f field, d *draft) {

@@ -142,11 +142,16 @@ func kindWords(kinds []sitemon.Kind) string {
 	words := make([]string, len(kinds))
 	for i, k := range kinds {
 		words[i] = string(k) + "://"
-		if k == sitemon.KindHTTP {
-			words[i] = "http:// and https://"
+		switch k {
+		case sitemon.KindHTTP, sitemon.KindGRPC, sitemon.KindWS:
+			words[i] = string(k) + "(s)://"
 		}
 	}
-	return strings.Join(words, " and ")
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // yamlValue is the value of a short YAML text, and false for an empty one.

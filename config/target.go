@@ -15,12 +15,13 @@ import (
 var schemes = map[string]sitemon.Kind{
 	"http": sitemon.KindHTTP, "https": sitemon.KindHTTP, "tcp": sitemon.KindTCP, "tls": sitemon.KindTLS,
 	"dns": sitemon.KindDNS, "icmp": sitemon.KindICMP,
+	"grpc": sitemon.KindGRPC, "grpcs": sitemon.KindGRPC, "ws": sitemon.KindWS, "wss": sitemon.KindWS,
 }
 
-var schemeNames = []string{"http", "https", "tcp", "tls", "dns", "icmp"}
+var schemeNames = []string{"http", "https", "tcp", "tls", "dns", "icmp", "grpc", "grpcs", "ws", "wss"}
 
 // unbuiltSchemes are understood and refused.
-var unbuiltSchemes = []string{"grpc", "grpcs", "ws", "wss", "heartbeat"}
+var unbuiltSchemes = []string{"heartbeat"}
 
 // schemeAliases say what to write instead of schemes that people try.
 var schemeAliases = map[string]string{
@@ -112,12 +113,14 @@ func targetFault(address string, kind sitemon.Kind) string {
 		return "url has no host; write for example " + u.Scheme + "://example.org"
 	case u.Port() != "" && (portErr != nil || port < 1 || port > 65535):
 		return "url has the port " + u.Port() + "; a port is between 1 and 65535"
-	case kind == sitemon.KindHTTP:
+	case kind == sitemon.KindHTTP, kind == sitemon.KindWS:
 		return ""
 	case kind == sitemon.KindICMP:
 		return echoFault(u)
 	case u.Port() == "":
 		return "url has no port; write " + u.Scheme + "://" + u.Host + portHint(kind)
+	case kind == sitemon.KindGRPC:
+		return grpcFault(u)
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return "url: " + u.Scheme + ":// takes a host and a port only, as in " + u.Scheme + "://" + u.Host
 	}
@@ -131,6 +134,15 @@ func echoFault(u *url.URL) string {
 		return "url: icmp:// takes no port; write icmp://" + u.Hostname() + ", or tcp://" + u.Host + " to watch the port"
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return "url: icmp:// takes a host only, as in icmp://" + u.Host
+	}
+	return ""
+}
+
+// grpcFault says what an address for gRPC has beside its host, port and service, or
+// "".
+func grpcFault(u *url.URL) string {
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "url: " + u.Scheme + ":// takes a host, a port and a service, as in " + u.Scheme + "://" + u.Host + "/package.Service"
 	}
 	return ""
 }

@@ -83,5 +83,5 @@ func (d *Detail) recordHop(a *attempt, r *request, resp *http.Response) {
 			headers.Add(visible(name), shorten(visible(a.headerText(name, []string{value})), maxSeen))
 		}
 	}
-	d.Hops = append(d.Hops, Hop{r.method, visible(a.cleanURL(r.url)), a.report.RemoteAddr, resp.Proto, resp.StatusCode, headers})
+	d.Hops = append(d.Hops, Hop{r.method, visible(a.cleanURL(r.address())), a.report.RemoteAddr, resp.Proto, resp.StatusCode, headers})
 }

@@ -1,7 +1,7 @@
 // Package probes reaches sites and says what it found.
 //
 // [Set.Probe] looks up the site's kind in a map of small functions (http, tcp,
-// tls, dns, icmp) and always returns a report: a dead site is data, not an error. Each
+// tls, dns, icmp, grpc, ws) and always returns a report: a dead site is data, not an error. Each
 // probe goes through the same steps, one file each: resolve, dial (where the
 // address policy is enforced), TLS, request, body, judging; a step that fails
 // ends the probe with the step's own reason.

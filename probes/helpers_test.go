@@ -59,8 +59,9 @@ func newSite(t testing.TB, target string, options ...option) *sitemon.Site {
 		t.Fatal(err)
 	}
 	kind := sitemon.Kind(u.Scheme)
-	if kind == "https" {
-		kind = sitemon.KindHTTP
+	switch kind {
+	case "https", "grpcs", "wss":
+		kind = kind[:len(kind)-1]
 	}
 	s := &sitemon.Site{
 		Name: t.Name(), URL: target, Kind: kind, Enabled: true, Interval: 10 * time.Second, Timeout: 10 * time.Second,

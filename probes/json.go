@@ -43,6 +43,23 @@ func (v *verdict) json(body []byte) {
 	}
 }
 
+// jsonHolds reports whether a body is as the JSON expectations want it.
+func (v *verdict) jsonHolds(body []byte) bool {
+	want := v.attempt.site.Expect.JSON
+	if len(want) == 0 {
+		return true
+	}
+	if !json.Valid(body) {
+		return false
+	}
+	for i := range want {
+		if !v.meets(&want[i], gjson.GetBytes(body, want[i].Path)) {
+			return false
+		}
+	}
+	return true
+}
+
 // meets reports whether a value of a JSON body is as expected. A value that is
 // absent meets nothing but not_equals and exists: false.
 func (v *verdict) meets(e *sitemon.JSONExpectation, found gjson.Result) bool {

@@ -21,6 +21,8 @@ type request struct {
 	// host is the Host header where the site sets one; it goes with the first
 	// host only.
 	host string
+	// scheme is the site's where the wire has another one; "": that of url.
+	scheme string
 	// authorization is the value of the header, "" for none.
 	authorization string
 	fields        []field
@@ -45,6 +47,13 @@ func (a *attempt) prepare() (*request, error) {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, failf(sitemon.ReasonInternal, nil, "an HTTP probe can't reach a URL with the scheme %q", u.Scheme)
 	}
+	return a.prepareTo(u)
+}
+
+// prepareTo makes a request to u as the site's keys have it.
+func (a *attempt) prepareTo(u *url.URL) (*request, error) {
+	var err error
+	site := a.site.Request
 	r := &request{method: site.Method, url: u}
 	if r.method == "" {
 		r.method = "GET"
@@ -162,6 +171,16 @@ func (r *request) field(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// address is the URL as the site has it.
+func (r *request) address() *url.URL {
+	if r.scheme == "" {
+		return r.url
+	}
+	u := *r.url
+	u.Scheme = r.scheme
+	return &u
 }
 
 // origin is what a kept connection serves.
