@@ -39,7 +39,6 @@ type field struct {
 
 // prepare makes the first request of a probe.
 func (a *attempt) prepare() (*request, error) {
-	site := a.site.Request
 	u, err := a.target()
 	if err != nil {
 		return nil, err
