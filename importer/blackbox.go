@@ -156,7 +156,8 @@ func (r *Result) blackboxSite(s *Site, target string, m mapping) error {
 			scheme = "tls://"
 		}
 		s.set("url", scheme+target)
-		r.copyKeys(s, o, "preferred_ip_protocol", "ip_protocol_fallback", "tls_config", "query_response")
+		r.copyKeys(s, o, "preferred_ip_protocol", "ip_protocol_fallback", "tls_config")
+		r.blackboxDialogue(s, target, o.list("query_response"))
 	case "icmp":
 		s.set("url", "icmp://"+target)
 		r.copyKeys(s, o, "preferred_ip_protocol", "ip_protocol_fallback")

@@ -61,8 +61,12 @@ func (r *Result) gatusEndpoint(m mapping, channels map[string]mapping) {
 		r.lose(where, "signing in by ssh is not carried over; the site only looks whether the port answers")
 	}
 	target = strings.Replace(target, "ssh://", "tcp://", 1)
+	mail := strings.HasPrefix(target, "starttls://")
 	target = strings.Replace(target, "starttls://", "tcp://", 1)
 	s.set("url", target)
+	if mail {
+		s.set("query_response", smtpDialogue())
+	}
 	s.set("group", group)
 	if !m.flag("enabled", true) {
 		s.set("enabled", false)
@@ -89,7 +93,7 @@ func (r *Result) gatusEndpoint(m mapping, channels map[string]mapping) {
 	} else if body != "" {
 		r.lose(where, "body is for http alone")
 	}
-	r.gatusClient(&s, where, m.sub("client"), strings.HasPrefix(target, "http"))
+	r.gatusClient(&s, where, m.sub("client"), strings.HasPrefix(target, "http"), mail || strings.HasPrefix(target, "tls://"))
 	r.gatusConditions(&s, where, target, m.texts("conditions"))
 	r.gatusAlerts(&s, where, m.list("alerts"), channels)
 	for _, quiet := range []string{"ui", "extra-labels", "always-run", "store"} {
@@ -111,7 +115,7 @@ func gatusDNS(server string, dns mapping) string {
 	return u.String()
 }
 
-func (r *Result) gatusClient(s *Site, where string, c mapping, http bool) {
+func (r *Result) gatusClient(s *Site, where string, c mapping, http, tls bool) {
 	if d, ok := duration(c.text("timeout")); ok {
 		s.set("timeout", span(d))
 	} else {
@@ -119,7 +123,9 @@ func (r *Result) gatusClient(s *Site, where string, c mapping, http bool) {
 	}
 	if !http { // what there is of it would not count
 		delete(c, "ignore-redirect")
-		delete(c, "insecure")
+		if c.flag("insecure", false) && tls {
+			s.set("tls_config", []Key{{"insecure_skip_verify", true}})
+		}
 		r.leftover(where, c, "of the client is not carried over")
 		return
 	}
@@ -127,18 +133,18 @@ func (r *Result) gatusClient(s *Site, where string, c mapping, http bool) {
 		s.set("follow_redirects", false)
 	}
 	s.set("proxy_url", c.text("proxy-url"))
-	var tls []Key
+	var config []Key
 	if c.flag("insecure", false) {
-		tls = append(tls, Key{"insecure_skip_verify", true})
+		config = append(config, Key{"insecure_skip_verify", true})
 	}
 	t := c.sub("tls")
 	for theirs, ours := range map[string]string{"certificate-file": "cert_file", "private-key-file": "key_file"} {
 		if file := t.text(theirs); file != "" {
-			tls = append(tls, Key{ours, file})
+			config = append(config, Key{ours, file})
 		}
 	}
-	slices.SortFunc(tls, func(a, b Key) int { return strings.Compare(a.Name, b.Name) })
-	s.set("tls_config", tls)
+	slices.SortFunc(config, func(a, b Key) int { return strings.Compare(a.Name, b.Name) })
+	s.set("tls_config", config)
 	if o := c.sub("oauth2"); len(o) > 0 {
 		keys := []Key{{"client_id", o.text("client-id")}, {"client_secret", o.text("client-secret")}, {"token_url", o.text("token-url")}}
 		if scopes := o.texts("scopes"); scopes != nil {
