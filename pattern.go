@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -71,6 +72,33 @@ func (p Pattern) MatchUntil(b []byte, stop func() bool) (match, complete bool) {
 	r := &stoppable{b: b, stop: stop}
 	match = p.re.MatchReader(r)
 	return match, !r.stopped
+}
+
+// Captures reports whether the expression has groups with names, as in
+// (?P<queue>\d+).
+func (p Pattern) Captures() bool {
+	return p.re != nil && slices.ContainsFunc(p.re.SubexpNames(), func(name string) bool { return name != "" })
+}
+
+// Capture is [Pattern.MatchUntil] that also calls found for each group with a name
+// that took part in the first match, with what it matched.
+func (p Pattern) Capture(b []byte, stop func() bool, found func(name string, text []byte)) (match, complete bool) {
+	if p.re == nil {
+		return false, true
+	}
+	var at []int
+	r := &stoppable{b: b, stop: stop}
+	if p.steps*len(b) <= quickSteps {
+		at = p.re.FindSubmatchIndex(b)
+	} else {
+		at = p.re.FindReaderSubmatchIndex(r)
+	}
+	for i, name := range p.re.SubexpNames() {
+		if name != "" && !r.stopped && at != nil && at[2*i] >= 0 {
+			found(name, b[at[2*i]:at[2*i+1]])
+		}
+	}
+	return at != nil, !r.stopped
 }
 
 // stoppable reads runes until it is told to stop.

@@ -43,6 +43,8 @@ type Report struct {
 	// Evidence is what a probe that was not up asked and saw, as a JSON object of at
 	// most 4 KiB, secrets redacted; "" for none. See [MaxEvidence].
 	Evidence string
+	// Values are numbers that the probe read off the answer.
+	Values Values
 	// Gap says why this monitor sent nothing for the site's slots before this
 	// one: a Gap… constant, or "" where it did or does not know.
 	Gap string
@@ -95,8 +97,9 @@ type reportMessage struct {
 	Generation           int64     `json:"generation,omitempty"`
 	Attempts             int       `json:"attempts,omitempty"`
 	Gap                  string    `json:"gap,omitempty"`
-	// Evidence is put in by hand when writing: encoding/json would check and copy it
-	// once more.
+	// Values and Evidence are put in by hand when writing: encoding/json would check and
+	// copy them once more.
+	Values   json.RawMessage `json:"values,omitempty"`
 	Evidence json.RawMessage `json:"evidence,omitempty"`
 }
 
@@ -125,8 +128,8 @@ func (p *phasesUS) valid() bool {
 }
 
 // MarshalJSON returns the report as the JSON object, version 1, that the Kafka
-// topic and the API carry. Keys that do not apply are absent, as is evidence that
-// is not what [Report.Evidence] says.
+// topic and the API carry. Keys that do not apply are absent, as are values and
+// evidence that are not what [Report] says.
 func (r Report) MarshalJSON() ([]byte, error) {
 	m := reportMessage{
 		Version: 1, Site: r.Site, Location: r.Location,
@@ -151,6 +154,9 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		}
 	}
 	b, err := json.Marshal(m)
+	if values := ReadValues(string(r.Values)); values != "" && err == nil {
+		b = append(b[:len(b)-1], `,"values":`+string(values)+"}"...)
+	}
 	if evidence := readEvidence(r.Evidence); evidence != "" && err == nil {
 		b = append(b[:len(b)-1], `,"evidence":`+evidence+"}"...)
 	}
@@ -207,7 +213,7 @@ func (r *Report) readAny(b []byte) error {
 		BodyBytes: m.BodyBytes, BodyTruncated: m.BodyTruncated, RemoteAddr: m.RemoteAddr,
 		CertificateExpiresAt: expires,
 		Monitor:              m.Monitor, Generation: m.Generation, Attempts: m.Attempts, Gap: m.Gap,
-		Evidence: readEvidence(string(m.Evidence)),
+		Values: ReadValues(string(m.Values)), Evidence: readEvidence(string(m.Evidence)),
 	}
 	if p := m.PhasesUS; p != nil {
 		us := time.Microsecond

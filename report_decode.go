@@ -33,6 +33,7 @@ func (r *Report) readCanonical(b []byte) bool {
 		(!c.skip(`,"generation":`) || c.int64(&m.Generation)) &&
 		(!c.skip(`,"attempts":`) || c.int(&m.Attempts)) &&
 		(!c.skip(`,"gap":`) || c.text(&m.Gap)) &&
+		(!c.skip(`,"values":`) || c.readValues(&m.Values)) &&
 		(!c.skip(`,"evidence":`) || c.evidence(&m.Evidence)) &&
 		c.rest == "}" &&
 		m.Site != "" && m.Location != "" && m.Outcome.Valid()

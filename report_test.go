@@ -39,6 +39,7 @@ const exampleJSON = `{"version":1,"site":"docs","location":"default","slot":"202
 func full() sitemon.Report {
 	r := example
 	r.BodyTruncated, r.Attempts, r.Gap = true, 2, "monitor_stopped"
+	r.Values = `{"queue":12}`
 	return r
 }
 

@@ -21,10 +21,10 @@ import (
 // location knows which of them are there already.
 const copyReports = `COPY site_reports (slot, site_location_id, interval_ms, lateness_us, duration_us, resolve_us, connect_us, tls_us,
  processing_us, transfer_us, body_bytes, certificate_expires_at, generation, monitor_id, reason_id, gap_id, outcome, status_code,
- attempts, body_truncated, remote_addr, error) FROM STDIN (FORMAT binary)`
+ attempts, body_truncated, remote_addr, error, "values") FROM STDIN (FORMAT binary)`
 
 const (
-	copyColumns = 22
+	copyColumns = 23
 	copyHeader  = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	copyTrailer = "\xff\xff"
 )
@@ -91,6 +91,7 @@ func (m *memory) appendRow(buf []byte, location int64, r *sitemon.Report) []byte
 	}
 	f.textOrNull(r.RemoteAddr)
 	f.textOrNull(r.Error)
+	f.textOrNull(string(r.Values)) // the binary form of json is its text
 	return f
 }
 

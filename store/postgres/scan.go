@@ -74,7 +74,7 @@ func siteID(ctx context.Context, tx pgx.Tx, name string) (id int64, err error) {
 const (
 	reportColumns = `r.slot, r.lateness_us, r.interval_ms, r.outcome, rr.name, r.error, r.status_code, r.duration_us,
  r.resolve_us, r.connect_us, r.tls_us, r.processing_us, r.transfer_us, r.body_bytes, r.body_truncated, r.remote_addr,
- r.certificate_expires_at, rm.instance, r.generation, r.attempts, rg.name`
+ r.certificate_expires_at, rm.instance, r.generation, r.attempts, rg.name, r."values"::text`
 	reportWords = `
 LEFT JOIN reasons rr ON rr.id = r.reason_id LEFT JOIN monitors rm ON rm.id = r.monitor_id LEFT JOIN reasons rg ON rg.id = r.gap_id`
 )
@@ -87,7 +87,7 @@ type reportRow struct {
 	ms                                        pgtype.Int4
 	outcome, code, attempts                   pgtype.Int2
 	truncated                                 pgtype.Bool
-	reason, text, addr, monitor, gap          pgtype.Text
+	reason, text, addr, monitor, gap, values  pgtype.Text
 }
 
 // dest are the places of reportColumns.
@@ -95,7 +95,7 @@ func (r *reportRow) dest() []any {
 	return []any{
 		&r.slot, &r.lateness, &r.ms, &r.outcome, &r.reason, &r.text, &r.code, &r.duration,
 		&r.resolve, &r.connect, &r.tls, &r.processing, &r.transf, &r.body, &r.truncated, &r.addr,
-		&r.expires, &r.monitor, &r.generation, &r.attempts, &r.gap,
+		&r.expires, &r.monitor, &r.generation, &r.attempts, &r.gap, &r.values,
 	}
 }
 
@@ -111,6 +111,7 @@ func (r *reportRow) report(site, location string) *sitemon.Report {
 		},
 		BodyBytes: r.body.Int64, BodyTruncated: r.truncated.Bool, RemoteAddr: r.addr.String,
 		Monitor: r.monitor.String, Generation: r.generation.Int64, Attempts: int(r.attempts.Int16), Gap: r.gap.String,
+		Values: sitemon.ReadValues(r.values.String),
 	}
 	if r.lateness.Valid {
 		c.StartedAt = c.Slot.Add(us(r.lateness))

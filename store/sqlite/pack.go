@@ -72,8 +72,8 @@ func textOrNull(s string) any {
 
 const insertReport = `INSERT INTO site_reports (id, lateness_us, interval_ms, outcome, reason_id, error, status_code, duration_us,
  resolve_us, connect_us, tls_us, processing_us, transfer_us, body_bytes, body_truncated, remote_addr,
- certificate_expires_at, monitor_id, generation, attempts, gap_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+ certificate_expires_at, monitor_id, generation, attempts, gap_id, "values")
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
 // words are the numbers that stand for a report's texts.
 type words struct{ reason, monitor, gap any }
@@ -97,7 +97,7 @@ func appendReport(args []driver.NamedValue, id int64, r *sitemon.Report, w words
 		orNull(p.Resolve.Microseconds()), orNull(p.Connect.Microseconds()), orNull(p.TLS.Microseconds()),
 		orNull(p.Processing.Microseconds()), orNull(p.Transfer.Microseconds()),
 		orNull(r.BodyBytes), truncated, packAddr(r.RemoteAddr), expires,
-		w.monitor, orNull(r.Generation), orNull(int64(r.Attempts)), w.gap,
+		w.monitor, orNull(r.Generation), orNull(int64(r.Attempts)), w.gap, textOrNull(string(r.Values)),
 	} {
 		args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: v})
 	}

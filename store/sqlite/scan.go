@@ -15,7 +15,7 @@ const reportColumns = `SELECT r.id, n.name, l.location, r.lateness_us, r.interva
  (SELECT name FROM reasons WHERE id = r.reason_id), r.error, r.status_code, r.duration_us,
  r.resolve_us, r.connect_us, r.tls_us, r.processing_us, r.transfer_us, r.body_bytes, r.body_truncated, r.remote_addr,
  r.certificate_expires_at, (SELECT instance FROM monitors WHERE id = r.monitor_id), r.generation, r.attempts,
- (SELECT name FROM reasons WHERE id = r.gap_id) `
+ (SELECT name FROM reasons WHERE id = r.gap_id), r."values" `
 
 // eachReport runs a query for reports and calls f for each.
 func eachReport(ctx context.Context, q querier, from string, args []any, f func(id int64, r *sitemon.Report) error) error {
@@ -33,11 +33,11 @@ func scanReport(row scanner) (id int64, r *sitemon.Report, err error) {
 	var lateness, expires, code, body, truncated, generation, attempts sql.NullInt64
 	var phases [5]sql.NullInt64
 	var ms, outcome, duration int64
-	var reason, text, monitor, gap sql.NullString
+	var reason, text, monitor, gap, values sql.NullString
 	var addr any
 	err = row.Scan(&id, &r.Site, &r.Location, &lateness, &ms, &outcome, &reason, &text, &code, &duration,
 		&phases[0], &phases[1], &phases[2], &phases[3], &phases[4], &body, &truncated, &addr,
-		&expires, &monitor, &generation, &attempts, &gap)
+		&expires, &monitor, &generation, &attempts, &gap, &values)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -56,5 +56,6 @@ func scanReport(row scanner) (id int64, r *sitemon.Report, err error) {
 		r.CertificateExpiresAt = time.Unix(expires.Int64, 0).UTC()
 	}
 	r.Monitor, r.Generation, r.Attempts, r.Gap = monitor.String, generation.Int64, int(attempts.Int64), gap.String
+	r.Values = sitemon.ReadValues(values.String)
 	return id, r, nil
 }

@@ -20,6 +20,7 @@ func testRoundTrip(h *harness) {
 		BodyBytes: 512, BodyTruncated: true, RemoteAddr: "192.0.2.7:443",
 		CertificateExpiresAt: time.Date(2027, 1, 3, 0, 0, 0, 0, time.UTC),
 		Monitor:              "host-1", Generation: 17, Attempts: 2, Gap: sitemon.GapClock,
+		Values: sitemon.NewValues(map[string]float64{"queue": 12, "load": 0.25, "far": -1e300}),
 	}
 	bare := sitemon.Report{
 		Site: "a", Location: "default", Slot: epoch.Add(10 * time.Second), Interval: 10 * time.Second, Outcome: sitemon.OutcomeUp,
