@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -39,7 +40,7 @@ func (w *walker) channelReference(name string, n *yaml.Node, s string) bool {
 	}
 	if w.expander != nil && w.opts.CheckChannels {
 		if fault := w.referenceFault(s); fault != "" {
-			w.warn(n, "%s: %s; a writer without it can't use the channel", name, fault)
+			w.warn(n, "%s: %s; %s", name, fault, cmp.Or(w.without, "a writer without it can't use the channel"))
 		}
 	}
 	return true

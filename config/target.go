@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,13 +14,10 @@ import (
 var schemes = map[string]sitemon.Kind{
 	"http": sitemon.KindHTTP, "https": sitemon.KindHTTP, "tcp": sitemon.KindTCP, "tls": sitemon.KindTLS,
 	"dns": sitemon.KindDNS, "icmp": sitemon.KindICMP,
-	"grpc": sitemon.KindGRPC, "grpcs": sitemon.KindGRPC, "ws": sitemon.KindWS, "wss": sitemon.KindWS,
+	"grpc": sitemon.KindGRPC, "grpcs": sitemon.KindGRPC, "ws": sitemon.KindWS, "wss": sitemon.KindWS, "heartbeat": sitemon.KindHeartbeat,
 }
 
-var schemeNames = []string{"http", "https", "tcp", "tls", "dns", "icmp", "grpc", "grpcs", "ws", "wss"}
-
-// unbuiltSchemes are understood and refused.
-var unbuiltSchemes = []string{"heartbeat"}
+var schemeNames = []string{"http", "https", "tcp", "tls", "dns", "icmp", "grpc", "grpcs", "ws", "wss", "heartbeat"}
 
 // schemeAliases say what to write instead of schemes that people try.
 var schemeAliases = map[string]string{
@@ -50,10 +46,8 @@ func targetKind(address string) (kind sitemon.Kind, fault string) {
 	}
 	instead, aliased := schemeAliases[scheme]
 	switch {
-	case slices.Contains(unbuiltSchemes, scheme):
-		return "", "url: " + scheme + ":// is not built yet; " + builtSchemes() + " are"
-	case slices.Contains(unbuiltSchemes, instead):
-		return "", "url: the scheme for this is " + instead + "://, and it is not built yet"
+	case instead == "heartbeat":
+		return "", "url: unknown scheme " + quote(scheme) + "; for a site that calls us, write heartbeat://"
 	case instead == "icmp":
 		return "", "url: unknown scheme " + quote(scheme) + "; for echo requests, write icmp://host"
 	case instead != "":
@@ -99,6 +93,9 @@ func targetFault(address string, kind sitemon.Kind) string {
 			return "url: " + strings.TrimPrefix(err.Error(), sitemon.ErrInvalid.Error()+": ") + "; write for example dns://192.0.2.53/example.org?type=AAAA"
 		}
 		return ""
+	}
+	if kind == sitemon.KindHeartbeat {
+		return beatFault(address)
 	}
 	u, err := url.Parse(address)
 	if err != nil {

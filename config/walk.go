@@ -39,6 +39,7 @@ type walker struct {
 	steps    int  // that are left
 	defaults bool // defaults are being walked: no key is missing there
 	sending  bool // a channel is being walked: the writer expands its texts
+	without  string // what comes of a text that can't be expanded there; "": the channel can't be used
 	refers   bool // a ${…} was seen in the site
 
 	places *placer // nil: where values are written is not noted

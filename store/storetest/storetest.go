@@ -42,6 +42,11 @@ type Store interface {
 	AddReload(ctx context.Context, r sitemon.Reload) error
 	Heartbeat(ctx context.Context, m sitemon.Monitor) error
 	Monitors(ctx context.Context, now time.Time) ([]sitemon.Monitor, error)
+	HeartbeatSites(ctx context.Context, now time.Time) ([]sitemon.Definition, error)
+	RecordHeartbeat(ctx context.Context, site string, h sitemon.Heartbeat) (repeated bool, err error)
+	Heartbeats(ctx context.Context, site string, limit int) ([]sitemon.Heartbeat, error)
+	HeartbeatState(ctx context.Context, site string) (sitemon.HeartbeatState, error)
+	ListenForHeartbeats(ctx context.Context, instance string, now time.Time) error
 	Rollup(ctx context.Context, now time.Time) error
 	Retain(ctx context.Context, now time.Time) error
 }
@@ -103,6 +108,9 @@ func stateful() []test {
 		{"incidents/random", testRandomIncidents},
 		{"availability/late after rollup", testLateRollup},
 		{"availability/any past", testAnyPast},
+		{"heartbeats/sites", testHeartbeatSites},
+		{"heartbeats/recorded", testHeartbeats},
+		{"heartbeats/listening", testListening},
 	}
 }
 
@@ -124,6 +132,7 @@ func stateless() []test {
 		{"incidents/long since", testIncidentLongSince},
 		{"incidents/together", testIncidentsTogether},
 		{"retention", testRetention},
+		{"heartbeats/bounded", testHeartbeatsBounded},
 		{"documents", testDocuments},
 		{"reloads", testReloads},
 		{"monitors", testMonitors},

@@ -1,0 +1,229 @@
+// Package heartbeat decides whether a site that calls us has done so in time. All of
+// it is pure: what was recorded and the time are given.
+//
+// A heartbeat is expected some time after the last one, or at the times of a cron
+// expression. [Rule.Judge] looks at the newest heartbeat at a slot of the site:
+//
+//   - it came in time, and no other one is overdue by more than the grace: up
+//   - it says that the run failed: down, until a good one comes
+//   - an expected one has not come: down, if it could have been received at all
+//   - it can't be told, as the site is new, or nobody listened around the moment in
+//     which it was expected: unknown
+//
+// A slot never waits for a heartbeat. So the grace may be longer than the interval,
+// and a slot's report depends on nothing that comes after it.
+package heartbeat
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"sitemon"
+)
+
+const (
+	// deaf is how long nobody may listen without a heartbeat being lost: senders try
+	// again for a while, as the commands do that the site's page shows.
+	deaf = 30 * time.Second
+	// early is how much before a time of the schedule a heartbeat may come and still be
+	// the one that is expected then: clocks differ.
+	early = time.Minute
+	// fields are those of a cron expression: minute, hour, day of month, month, day of
+	// week; or one of the names such as @daily.
+	fields = cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor
+)
+
+// Rule is when the heartbeats of a site are expected.
+type Rule struct {
+	every    time.Duration
+	grace    time.Duration
+	schedule cron.Schedule // nil: by every
+	zone     *time.Location
+}
+
+// NewRule returns the rule of a site with the given interval. The error wraps
+// [sitemon.ErrInvalid].
+func NewRule(r *sitemon.HeartbeatRequest, interval time.Duration) (Rule, error) {
+	rule := Rule{every: r.Every, grace: r.Grace}
+	if rule.every == 0 {
+		rule.every = interval
+	}
+	if r.Schedule == "" {
+		return rule, nil
+	}
+	var err error
+	rule.schedule, rule.zone, err = parse(r.Schedule, r.Timezone)
+	return rule, err
+}
+
+// parse reads a cron expression and its time zone. An expression that names a zone
+// of its own, or an interval, is refused: there are keys for both.
+func parse(schedule, timezone string) (cron.Schedule, *time.Location, error) {
+	zone, err := time.LoadLocation(timezone)
+	if err != nil || timezone == "Local" {
+		return nil, nil, fmt.Errorf("%w: unknown time zone %q", sitemon.ErrInvalid, timezone)
+	}
+	if strings.Contains(schedule, "TZ=") || strings.HasPrefix(schedule, "@every") || strings.HasPrefix(schedule, "@reboot") {
+		return nil, nil, fmt.Errorf("%w: the cron expression %q holds a time zone or an interval, which have keys of their own", sitemon.ErrInvalid, schedule)
+	}
+	s, err := cron.NewParser(fields).Parse(schedule)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: the cron expression %q: %w", sitemon.ErrInvalid, schedule, err)
+	}
+	if s.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, zone)).IsZero() {
+		return nil, nil, fmt.Errorf("%w: the cron expression %q names no day that there is", sitemon.ErrInvalid, schedule)
+	}
+	return s, zone, nil
+}
+
+// expected is a moment at which a heartbeat is expected, and the time around it in
+// which it would come.
+type expected struct{ at, from, until time.Time }
+
+// first is the first moment after the last heartbeat, or after the site was set up, at
+// which one is expected.
+func (r Rule) first(base time.Time, heard bool) expected {
+	if r.schedule == nil {
+		return r.around(base.Add(r.every))
+	}
+	one := r.schedule.Next(base.In(r.zone))
+	if heard {
+		apart := r.schedule.Next(one).Sub(one)
+		one = r.schedule.Next(base.Add(max(0, min(early, apart/4))).In(r.zone))
+	}
+	return r.around(one)
+}
+
+// following is the first expected moment whose time begins after t; of is any one
+// before it.
+func (r Rule) following(of expected, t time.Time) expected {
+	if r.schedule != nil {
+		next := r.around(r.schedule.Next(of.at))
+		if next.from.Before(t) {
+			next = r.around(r.schedule.Next(t.Add(early).In(r.zone)))
+		}
+		return next
+	}
+	steps := max(1, (t.Sub(of.from)+r.every-1)/r.every)
+	return r.around(of.at.Add(steps * r.every))
+}
+
+// around is the time in which a heartbeat would come that is expected at a moment.
+func (r Rule) around(at time.Time) expected {
+	before := early
+	if r.schedule == nil {
+		before = min(r.grace, r.every/2)
+	}
+	return expected{at: at.UTC(), from: at.Add(-before).UTC(), until: at.Add(r.grace).UTC()}
+}
+
+// Next is until when a heartbeat has to come, after the newest one that is known or
+// after the site was set up; zero where neither is.
+func (r Rule) Next(s sitemon.HeartbeatState) time.Time {
+	base, heard := baseOf(s)
+	if base.IsZero() {
+		return time.Time{}
+	}
+	return r.first(base, heard).until
+}
+
+// baseOf is from where on a heartbeat is awaited: the newest one, unless the site was
+// set up, or began anew, after it.
+func baseOf(s sitemon.HeartbeatState) (base time.Time, heard bool) {
+	if h := s.Newest; h != nil && !h.LastAt.Before(s.Since) {
+		return h.LastAt, true
+	}
+	return s.Since, false
+}
+
+// Verdict is what was found at a moment.
+type Verdict struct {
+	Outcome sitemon.Outcome
+	Reason  sitemon.Reason // "" while it is up
+	Error   string         // in words; the same while nothing changes
+}
+
+// Judge says how the site is at a moment.
+func (r Rule) Judge(now time.Time, s sitemon.HeartbeatState) Verdict {
+	base, heard := baseOf(s)
+	if base.IsZero() {
+		return unknown("no process receives heartbeats of this site yet")
+	}
+	if heard && s.Newest.Failed {
+		return Verdict{sitemon.OutcomeDown, sitemon.ReasonStatus, failure(s.Newest)}
+	}
+	var lost *sitemon.Span // the last time in which a heartbeat may have got lost
+	for e := r.first(base, heard); !e.at.IsZero() && !e.until.After(now); {
+		gap := unheard(s.Listened, base, now, e)
+		if gap == nil {
+			return Verdict{sitemon.OutcomeDown, sitemon.ReasonProcessingTimeout, r.missing(base, heard)}
+		}
+		lost = gap
+		e = r.following(e, gap.To)
+	}
+	switch {
+	case lost != nil:
+		return unknown(fmt.Sprintf("%s; none could be received from %s to %s", silence(base, heard), clock(lost.From), clock(lost.To)))
+	case !heard:
+		return unknown("no heartbeat yet; the first one is awaited until " + clock(r.first(base, false).until))
+	}
+	return Verdict{Outcome: sitemon.OutcomeUp}
+}
+
+// unheard is the stretch of more than [deaf] around an expected moment in which nobody
+// listened; nil: there is none.
+func unheard(listened []sitemon.Span, base, now time.Time, e expected) *sitemon.Span {
+	end := base
+	for _, l := range append(listened[:len(listened):len(listened)], sitemon.Span{From: now, To: now}) {
+		if l.From.Sub(end) > deaf && end.Before(e.until) && l.From.After(e.from) {
+			return &sitemon.Span{From: end, To: l.From}
+		}
+		if l.To.After(end) {
+			end = l.To
+		}
+	}
+	return nil
+}
+
+// unknown is a verdict about us, not about the site: nobody has listened long enough.
+func unknown(text string) Verdict {
+	return Verdict{sitemon.OutcomeUnknown, sitemon.ReasonMonitorStopped, text}
+}
+
+// failure says what a heartbeat says that reports a failed run.
+func failure(h *sitemon.Heartbeat) string {
+	text := "the heartbeat of " + clock(h.LastAt) + " reports a failure"
+	if h.ExitCode != nil {
+		text = fmt.Sprintf("the heartbeat of %s reports exit code %d", clock(h.LastAt), *h.ExitCode)
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(h.Message), "\n")
+	if first = strings.TrimSpace(first); first != "" {
+		text += ": " + first
+	}
+	return text
+}
+
+// missing says that a heartbeat has not come.
+func (r Rule) missing(base time.Time, heard bool) string {
+	e := r.first(base, heard)
+	text := silence(base, heard) + "; the next one was expected by " + clock(e.at)
+	if !heard {
+		text = silence(base, heard) + "; the first one was expected by " + clock(e.at)
+	}
+	if r.grace > 0 {
+		text += ", or with its grace by " + clock(e.until)
+	}
+	return text
+}
+
+func silence(base time.Time, heard bool) string {
+	if heard {
+		return "no heartbeat since " + clock(base)
+	}
+	return "no heartbeat since the site was set up at " + clock(base)
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -1,0 +1,195 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sitemon"
+	"sitemon/store/internal/history"
+)
+
+// callingSites are the sites, called s, that call us and are enabled.
+const callingSites = "sites s WHERE s.kind = 'heartbeat' AND s.enabled AND " + liveRow
+
+// HeartbeatSites returns the definitions of the sites that call us and are enabled, by
+// name, and notes since when their heartbeats are accepted: from now on, for those
+// that it did not return before.
+func (db *DB) HeartbeatSites(ctx context.Context, now time.Time) (defs []sitemon.Definition, err error) {
+	defer wrap(&err, "read the sites that send heartbeats")
+	var changed bool
+	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		defs = nil
+		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM `+callingSites+` AND s.site_id NOT IN (SELECT site_id FROM heartbeat_sites))
+ OR EXISTS (SELECT 1 FROM heartbeat_sites WHERE site_id NOT IN (SELECT s.site_id FROM `+callingSites+`))`).Scan(&changed)
+		if err != nil {
+			return err
+		}
+		return eachRow(ctx, tx, `SELECT s.name, s.definition FROM `+callingSites+` ORDER BY s.name`, nil, func(row pgx.Rows) error {
+			var name, definition string
+			err := row.Scan(&name, &definition)
+			defs = append(defs, sitemon.Definition{Name: name, JSON: json.RawMessage(definition)})
+			return err
+		})
+	})
+	if err != nil || !changed {
+		return defs, err
+	}
+	return defs, db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "DELETE FROM heartbeat_sites WHERE site_id NOT IN (SELECT s.site_id FROM "+callingSites+")")
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "INSERT INTO heartbeat_sites (site_id, since) SELECT s.site_id, $1 FROM "+callingSites+" ORDER BY s.site_id ON CONFLICT DO NOTHING", now)
+		return err
+	})
+}
+
+// RecordHeartbeat keeps a heartbeat of a site; repeated: it is one that came before,
+// see [sitemon.SameHeartbeat]. The error wraps [sitemon.ErrNotFound] where no
+// heartbeats of the site are accepted.
+func (db *DB) RecordHeartbeat(ctx context.Context, site string, h sitemon.Heartbeat) (repeated bool, err error) {
+	defer wrap(&err, "record a heartbeat of site %q", site)
+	err = db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var id int64
+		err := tx.QueryRow(ctx, "SELECT n.id FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id WHERE n.name = $1 FOR UPDATE OF h", site).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return sitemon.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		before, row, err := heartbeatBefore(ctx, tx, id, &h)
+		if err != nil {
+			return err
+		}
+		if repeated = before != nil && sitemon.SameHeartbeat(before, &h); repeated {
+			last := before.LastAt
+			if h.Run == "" && h.LastAt.After(last) {
+				last = h.LastAt
+			}
+			_, err := tx.Exec(ctx, "UPDATE heartbeats SET repeats = repeats + 1, last_at = $1 WHERE id = $2", last, row)
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO heartbeats (site_id, received_at, last_at, repeats, failed, exit_code, duration_us, message, run)
+VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8)`, id, h.ReceivedAt, h.LastAt, h.Failed, h.ExitCode, h.Duration.Microseconds(), h.Message, h.Run)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `DELETE FROM heartbeats WHERE site_id = $1 AND id <=
+ (SELECT id FROM heartbeats WHERE site_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)`, id, history.KeptHeartbeats)
+		return err
+	})
+	return repeated, err
+}
+
+// heartbeatBefore is the heartbeat that one may repeat, with the number of its row;
+// nil: there is none.
+func heartbeatBefore(ctx context.Context, tx pgx.Tx, site int64, h *sitemon.Heartbeat) (before *sitemon.Heartbeat, row int64, err error) {
+	query, args := "WHERE site_id = $1", []any{site}
+	if h.Run != "" {
+		query, args = query+" AND run = $2", append(args, h.Run)
+	}
+	err = eachRow(ctx, tx, "SELECT id, "+heartbeatColumns+" FROM heartbeats "+query+" ORDER BY id DESC LIMIT 1", args, func(r pgx.Rows) error {
+		before = new(sitemon.Heartbeat)
+		return scanHeartbeat(r, before, &row)
+	})
+	return before, row, err
+}
+
+const heartbeatColumns = "received_at, last_at, repeats, failed, exit_code, duration_us, message, run"
+
+// scanHeartbeat reads the [heartbeatColumns] behind others.
+func scanHeartbeat(row pgx.Rows, h *sitemon.Heartbeat, others ...any) error {
+	var us int64
+	err := row.Scan(append(others, &h.ReceivedAt, &h.LastAt, &h.Repeats, &h.Failed, &h.ExitCode, &us, &h.Message, &h.Run)...)
+	h.ReceivedAt, h.LastAt, h.Duration = h.ReceivedAt.UTC(), h.LastAt.UTC(), time.Duration(us)*time.Microsecond
+	return err
+}
+
+// Heartbeats returns the newest heartbeats of a site, newest first. The error wraps
+// [sitemon.ErrNotFound] where there never was such a site.
+func (db *DB) Heartbeats(ctx context.Context, site string, limit int) (list []sitemon.Heartbeat, err error) {
+	defer wrap(&err, "list heartbeats of site %q", site)
+	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		list = nil
+		var id int64
+		err := tx.QueryRow(ctx, "SELECT id FROM site_names WHERE name = $1", site).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return sitemon.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return eachRow(ctx, tx, "SELECT "+heartbeatColumns+" FROM heartbeats WHERE site_id = $1 ORDER BY id DESC LIMIT $2", []any{id, limit}, func(row pgx.Rows) error {
+			var h sitemon.Heartbeat
+			err := scanHeartbeat(row, &h)
+			list = append(list, h)
+			return err
+		})
+	})
+	return list, err
+}
+
+// HeartbeatState returns what is known of a site's heartbeats.
+func (db *DB) HeartbeatState(ctx context.Context, site string) (s sitemon.HeartbeatState, err error) {
+	defer wrap(&err, "read the heartbeats of site %q", site)
+	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		s = sitemon.HeartbeatState{}
+		var id int64
+		err := tx.QueryRow(ctx, "SELECT n.id, h.since FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id WHERE n.name = $1", site).Scan(&id, &s.Since)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.Since = s.Since.UTC()
+		err = eachRow(ctx, tx, "SELECT "+heartbeatColumns+" FROM heartbeats WHERE site_id = $1 ORDER BY id DESC LIMIT 1", []any{id}, func(row pgx.Rows) error {
+			s.Newest = new(sitemon.Heartbeat)
+			return scanHeartbeat(row, s.Newest)
+		})
+		if err != nil {
+			return err
+		}
+		return eachRow(ctx, tx, "SELECT from_at, to_at FROM heartbeat_listening WHERE to_at >= $1 ORDER BY from_at", []any{history.HeartbeatBase(s)}, func(row pgx.Rows) error {
+			var l sitemon.Span
+			err := row.Scan(&l.From, &l.To)
+			s.Listened = history.JoinSpan(s.Listened, sitemon.Span{From: l.From.UTC(), To: l.To.UTC()})
+			return err
+		})
+	})
+	return s, err
+}
+
+// ListenForHeartbeats notes that a process can receive heartbeats now. What it says
+// again soon is one stretch of time.
+func (db *DB) ListenForHeartbeats(ctx context.Context, instance string, now time.Time) (err error) {
+	defer wrap(&err, "note that heartbeats are received")
+	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		goesOn, err := tx.Exec(ctx, `UPDATE heartbeat_listening SET to_at = greatest(to_at, $1) WHERE to_at >= $2 AND id =
+ (SELECT max(id) FROM heartbeat_listening WHERE instance = $3)`, now, now.Add(-history.StillListening), instance)
+		if err != nil || goesOn.RowsAffected() > 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, "INSERT INTO heartbeat_listening (instance, from_at, to_at) VALUES ($1, $2, $2)", instance, now)
+		return err
+	})
+}
+
+// retainHeartbeats deletes heartbeats from before until, but for the newest of each
+// site, and what nobody asks for any more of who listened.
+func (db *DB) retainHeartbeats(ctx context.Context, until, now time.Time) error {
+	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM heartbeats h WHERE last_at < $1
+ AND EXISTS (SELECT 1 FROM heartbeats WHERE site_id = h.site_id AND id > h.id)`, until)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "DELETE FROM heartbeat_listening WHERE to_at < $1", now.Add(-history.KeptListening))
+		return err
+	})
+}

@@ -1,0 +1,204 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"sitemon"
+	"sitemon/store/internal/history"
+)
+
+// HeartbeatSites returns the definitions of the sites that call us and are enabled, by
+// name, and notes since when their heartbeats are accepted: from now on, for those
+// that it did not return before.
+func (db *DB) HeartbeatSites(ctx context.Context, now time.Time) (defs []sitemon.Definition, err error) {
+	defer wrap(&err, "read the sites that send heartbeats")
+	const calling = "kind = 'heartbeat' AND enabled"
+	changed, err := numbers(ctx, db.read, `SELECT site_id FROM sites WHERE `+calling+` AND site_id NOT IN (SELECT site_id FROM heartbeat_sites)
+UNION ALL SELECT site_id FROM heartbeat_sites WHERE site_id NOT IN (SELECT site_id FROM sites WHERE `+calling+`)`)
+	if err != nil {
+		return nil, err
+	}
+	if len(changed) > 0 {
+		err = db.write(ctx, func(ctx context.Context) error {
+			if err := db.exec(ctx, "DELETE FROM heartbeat_sites WHERE site_id NOT IN (SELECT site_id FROM sites WHERE "+calling+")"); err != nil {
+				return err
+			}
+			return db.exec(ctx, "INSERT INTO heartbeat_sites (site_id, since) SELECT site_id, ? FROM sites WHERE "+calling+" ON CONFLICT DO NOTHING", micros(now))
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := reading(ctx)
+	defer cancel()
+	err = each(ctx, db.read, `SELECT n.name, s.definition FROM sites s JOIN site_names n ON n.id = s.site_id WHERE `+calling+` ORDER BY n.name`, nil,
+		func(row scanner) error {
+			var d sitemon.Definition
+			var definition string
+			err := row.Scan(&d.Name, &definition)
+			d.JSON = json.RawMessage(definition)
+			defs = append(defs, d)
+			return err
+		})
+	return defs, err
+}
+
+// RecordHeartbeat keeps a heartbeat of a site; repeated: it is one that came before,
+// see [sitemon.SameHeartbeat]. The error wraps [sitemon.ErrNotFound] where no
+// heartbeats of the site are accepted.
+func (db *DB) RecordHeartbeat(ctx context.Context, site string, h sitemon.Heartbeat) (repeated bool, err error) {
+	defer wrap(&err, "record a heartbeat of site %q", site)
+	err = db.write(ctx, func(ctx context.Context) error {
+		var id int64
+		err := db.queryRow(ctx, "SELECT n.id FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id WHERE n.name = ?", site).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return sitemon.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		before, row, err := db.heartbeatBefore(ctx, id, &h)
+		if err != nil {
+			return err
+		}
+		if repeated = before != nil && sitemon.SameHeartbeat(before, &h); repeated {
+			last := before.LastAt
+			if h.Run == "" && h.LastAt.After(last) {
+				last = h.LastAt
+			}
+			return db.exec(ctx, "UPDATE heartbeats SET repeats = repeats + 1, last_at = ? WHERE id = ?", micros(last), row)
+		}
+		err = db.exec(ctx, `INSERT INTO heartbeats (site_id, received_at, last_at, repeats, failed, exit_code, duration_us, message, run)
+VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)`, id, micros(h.ReceivedAt), micros(h.LastAt), h.Failed, h.ExitCode, h.Duration.Microseconds(), h.Message, h.Run)
+		if err != nil {
+			return err
+		}
+		return db.exec(ctx, `DELETE FROM heartbeats WHERE site_id = ?1 AND id <=
+ (SELECT id FROM heartbeats WHERE site_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)`, id, history.KeptHeartbeats)
+	})
+	return repeated, err
+}
+
+// heartbeatBefore is the heartbeat that one may repeat, with the number of its row;
+// nil: there is none.
+func (db *DB) heartbeatBefore(ctx context.Context, site int64, h *sitemon.Heartbeat) (before *sitemon.Heartbeat, row int64, err error) {
+	query, args := "WHERE site_id = ?", []any{site}
+	if h.Run != "" {
+		query, args = query+" AND run = ?", append(args, h.Run)
+	}
+	err = each(ctx, db.conn, "SELECT id, "+heartbeatColumns+" FROM heartbeats "+query+" ORDER BY id DESC LIMIT 1", args, func(s scanner) error {
+		before = new(sitemon.Heartbeat)
+		return scanHeartbeat(s, before, &row)
+	})
+	return before, row, err
+}
+
+const heartbeatColumns = "received_at, last_at, repeats, failed, exit_code, duration_us, message, run"
+
+// scanHeartbeat reads the [heartbeatColumns] behind others.
+func scanHeartbeat(row scanner, h *sitemon.Heartbeat, others ...any) error {
+	var received, last, us int64
+	var exit sql.NullInt64
+	err := row.Scan(append(others, &received, &last, &h.Repeats, &h.Failed, &exit, &us, &h.Message, &h.Run)...)
+	h.ReceivedAt, h.LastAt, h.Duration = moment(received), moment(last), time.Duration(us)*time.Microsecond
+	if exit.Valid {
+		code := int(exit.Int64)
+		h.ExitCode = &code
+	}
+	return err
+}
+
+// Heartbeats returns the newest heartbeats of a site, newest first. The error wraps
+// [sitemon.ErrNotFound] where there never was such a site.
+func (db *DB) Heartbeats(ctx context.Context, site string, limit int) (list []sitemon.Heartbeat, err error) {
+	defer wrap(&err, "list heartbeats of site %q", site)
+	ctx, cancel := reading(ctx)
+	defer cancel()
+	id, err := siteID(ctx, db.read, site)
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, db.read, "SELECT "+heartbeatColumns+" FROM heartbeats WHERE site_id = ? ORDER BY id DESC LIMIT ?", []any{id, limit}, func(row scanner) error {
+		var h sitemon.Heartbeat
+		err := scanHeartbeat(row, &h)
+		list = append(list, h)
+		return err
+	})
+	return list, err
+}
+
+// HeartbeatState returns what is known of a site's heartbeats.
+func (db *DB) HeartbeatState(ctx context.Context, site string) (s sitemon.HeartbeatState, err error) {
+	defer wrap(&err, "read the heartbeats of site %q", site)
+	ctx, cancel := reading(ctx)
+	defer cancel()
+	tx, err := db.read.BeginTx(ctx, nil)
+	if err != nil {
+		return s, err
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	var id int64
+	err = each(ctx, tx, "SELECT n.id, h.since FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id WHERE n.name = ?", []any{site}, func(row scanner) error {
+		var since int64
+		err := row.Scan(&id, &since)
+		s.Since = moment(since)
+		return err
+	})
+	if err != nil || id == 0 {
+		return s, err
+	}
+	err = each(ctx, tx, "SELECT "+heartbeatColumns+" FROM heartbeats WHERE site_id = ? ORDER BY id DESC LIMIT 1", []any{id}, func(row scanner) error {
+		s.Newest = new(sitemon.Heartbeat)
+		return scanHeartbeat(row, s.Newest)
+	})
+	if err != nil {
+		return s, err
+	}
+	err = each(ctx, tx, "SELECT from_at, to_at FROM heartbeat_listening WHERE to_at >= ? ORDER BY from_at", []any{micros(history.HeartbeatBase(s))}, func(row scanner) error {
+		var from, to int64
+		err := row.Scan(&from, &to)
+		s.Listened = history.JoinSpan(s.Listened, sitemon.Span{From: moment(from), To: moment(to)})
+		return err
+	})
+	return s, err
+}
+
+// ListenForHeartbeats notes that a process can receive heartbeats now. What it says
+// again soon is one stretch of time.
+func (db *DB) ListenForHeartbeats(ctx context.Context, instance string, now time.Time) (err error) {
+	defer wrap(&err, "note that heartbeats are received")
+	return db.write(ctx, func(ctx context.Context) error {
+		goesOn, err := db.execResult(ctx, `UPDATE heartbeat_listening SET to_at = max(to_at, ?1) WHERE to_at >= ?2 AND id =
+ (SELECT id FROM heartbeat_listening WHERE instance = ?3 ORDER BY id DESC LIMIT 1)`, micros(now), micros(now.Add(-history.StillListening)), instance)
+		if err != nil {
+			return err
+		}
+		if n, err := goesOn.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return db.exec(ctx, "INSERT INTO heartbeat_listening (instance, from_at, to_at) VALUES (?1, ?2, ?2)", instance, micros(now))
+	})
+}
+
+// retainHeartbeats deletes heartbeats from before until, but for the newest of each
+// site, and what nobody asks for any more of who listened.
+func (db *DB) retainHeartbeats(ctx context.Context, until, now time.Time) error {
+	sites, err := numbers(ctx, db.read, "SELECT DISTINCT site_id FROM heartbeats")
+	if err != nil {
+		return err
+	}
+	err = db.inSteps(ctx, sites, func(ctx context.Context, site, limit int64) (int64, error) {
+		return db.deleted(ctx, `DELETE FROM heartbeats WHERE id IN (SELECT id FROM heartbeats WHERE site_id = ?1 AND last_at < ?2
+ AND id < (SELECT max(id) FROM heartbeats WHERE site_id = ?1) LIMIT ?3)`, site, micros(until), limit)
+	})
+	if err != nil {
+		return err
+	}
+	return db.write(ctx, func(ctx context.Context) error {
+		return db.exec(ctx, "DELETE FROM heartbeat_listening WHERE to_at < ?", micros(now.Add(-history.KeptListening)))
+	})
+}
