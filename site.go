@@ -12,13 +12,16 @@ type Kind string
 
 // The kinds of probe.
 const (
-	KindHTTP Kind = "http" // http:// and https://
-	KindTCP  Kind = "tcp"  // tcp://host:port
-	KindTLS  Kind = "tls"  // tls://host:port
-	KindDNS  Kind = "dns"  // dns://server/name?type=A, see [ParseDNSURL]
-	KindICMP Kind = "icmp" // icmp://host
-	KindGRPC Kind = "grpc" // grpc://host:port/service and grpcs://: its health by grpc.health.v1
-	KindWS   Kind = "ws"   // ws:// and wss://
+	KindHTTP     Kind = "http"     // http:// and https://
+	KindTCP      Kind = "tcp"      // tcp://host:port
+	KindTLS      Kind = "tls"      // tls://host:port
+	KindDNS      Kind = "dns"      // dns://server/name?type=A, see [ParseDNSURL]
+	KindICMP     Kind = "icmp"     // icmp://host
+	KindPostgres Kind = "postgres" // postgres://host:port/database and postgresql://
+	KindRedis    Kind = "redis"    // redis://host:port/number and rediss://
+	KindKafka    Kind = "kafka"    // kafka://host:port/topic
+	KindGRPC     Kind = "grpc"     // grpc://host:port/service and grpcs://: its health by grpc.health.v1
+	KindWS       Kind = "ws"       // ws:// and wss://
 )
 
 // Site is one thing that is watched. A Site and all it points to is immutable
@@ -59,6 +62,8 @@ type Site struct {
 
 	Request *Request // never nil
 	Expect  *Expect  // never nil
+	// Steps are the requests of a site that makes several; nil: Request says all.
+	Steps []Step
 
 	// References is true where a text of the site holds a ${…} reference, which
 	// is expanded for each probe and never stored.
@@ -116,7 +121,9 @@ type Request struct {
 	// QueryResponse is what is said on the connection of a tcp or tls site; nil:
 	// nothing.
 	QueryResponse []DialogueStep
-	WS            *WSRequest // nil: nothing is sent and no subprotocol offered
+	Postgres      *PostgresRequest // nil: as [DefaultPostgresRequest]
+	Kafka         *KafkaRequest    // nil: as [DefaultKafkaRequest]
+	WS            *WSRequest       // nil: nothing is sent and no subprotocol offered
 	// Heartbeat is never nil for a site that calls us, and nil for all others.
 	Heartbeat *HeartbeatRequest
 }
@@ -191,6 +198,30 @@ type Expect struct {
 	Latency time.Duration
 	// CertificateValidFor is the validity below which the report is degraded.
 	CertificateValidFor time.Duration
+	// Expr are conditions that all have to hold.
+	Expr []Condition
+	// TLSMinVersion is the oldest version that is good, as in crypto/tls; 0: any.
+	TLSMinVersion uint16
+	TLSIssuer     *Pattern // of the server's certificate; nil: any
+	TLSNames      []string // hosts that the server's certificate has to be for
+	// BodyHash is "stable", where the body has to stay as it was, or "sha256:" and
+	// what its hash has to be; "": anything.
+	BodyHash string
+	// Values are numbers of the answer for the report, beside those that named groups
+	// of BodyMatch capture.
+	Values []ValueExpr
+}
+
+// Condition is a condition in the language of package expression.
+type Condition struct {
+	Expr     string
+	Degrades bool // a report that does not meet it is degraded, not down
+}
+
+// ValueExpr is a number by an expression.
+type ValueExpr struct {
+	Name string // as [ValidValueName] has it
+	Expr string
 }
 
 // StatusRange is an inclusive range of HTTP status codes.

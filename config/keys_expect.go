@@ -48,7 +48,7 @@ func regexKey() key[draft] {
 var expectObject = newExpectObject()
 
 func newExpectObject() *object[sitemon.Expect] {
-	o := newObject("expect", append(kindExpectations(), []key[sitemon.Expect]{
+	o := newObject("expect", slices.Concat(kindExpectations(), beyondKeys(), []key[sitemon.Expect]{
 		{
 			keyInfo: keyInfo{
 				name: "status", value: typeStatus, kinds: kindsHTTP(), def: "200-399", example: "[200-299, 304]",
@@ -100,8 +100,9 @@ func newExpectObject() *object[sitemon.Expect] {
 				e.CertificateValidFor, _ = w.duration("certificate_valid_for", f.value, time.Millisecond, maxValidity)
 			},
 		},
-	}...), nil)
+	}), nil)
 	o.aliases = map[string]string{
+		"expression": "expr", "condition": "expr", "conditions": "expr", "script": "expr", "tlsversion": "tls", "issuer": "tls", "hash": "body_hash", "checksum": "body_hash", "contenthash": "body_hash",
 		"httpversions": "http_version", "validhttpversions": "http_version", "protocol": "http_version",
 		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
 		"match": "body.match", "bodymatch": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",

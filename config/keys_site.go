@@ -43,7 +43,7 @@ var siteObject = newSiteObject()
 
 func newSiteObject() *object[draft] {
 	keys := slices.Concat(identityKeys(), rhythmKeys(), retryKeys(), ruleKeys(), requestKeys(), connectionKeys(), authKeys(), kindKeys(), []key[draft]{heartbeatKey()})
-	o := newObject("a site", append(keys, expectKey(), regexKey()), nil)
+	o := newObject("a site", append(keys, expectKey(), regexKey(), valuesKey()), nil)
 	o.aliases = siteAliases
 	return o
 }

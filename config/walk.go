@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sitemon"
+	"sitemon/expression"
 )
 
 const (
@@ -35,21 +36,25 @@ type walker struct {
 	kind     sitemon.Kind
 	problems []sitemon.Problem
 	noted    map[sitemon.Problem]struct{}
-	faults   int  // the problems that are no warnings
-	steps    int  // that are left
-	defaults bool // defaults are being walked: no key is missing there
-	sending  bool // a channel is being walked: the writer expands its texts
+	faults   int    // the problems that are no warnings
+	steps    int    // that are left
+	defaults bool   // defaults are being walked: no key is missing there
+	sending  bool   // a channel is being walked: the writer expands its texts
 	without  string // what comes of a text that can't be expanded there; "": the channel can't be used
-	refers   bool // a ${…} was seen in the site
+	refers   bool   // a ${…} was seen in the site
 
 	places *placer // nil: where values are written is not noted
 
-	draft  draft
-	meant  []string // keys that were suggested in the mappings being read
-	fields []field  // a stack of scratch space
-	out    []byte   // the canonical JSON being written
-	part   [countParts][]byte
-	self   string // the name of the site being walked
+	foreign bool // inherited expressions read what the kind of site does not have
+	draft   draft
+	meant   []string // keys that were suggested in the mappings being read
+	fields  []field  // a stack of scratch space
+	out     []byte   // the canonical JSON being written
+	part    [countParts][]byte
+	self    string // the name of the site being walked
+
+	// Compiled expressions by their text.
+	conditionsOf, numbersOf map[string]*expression.Program
 
 	patterns map[string]sitemon.Pattern
 	requests map[string]*sitemon.Request
