@@ -25,6 +25,9 @@ type ProbeEvidence struct {
 	Error  string `json:"error"` // its beginning
 
 	Request *EvidenceRequest `json:"request,omitempty"` // the last one, sent or about to be
+	// Steps are all of a site that has several, in their order. Request, Redirects,
+	// Response and Expectations are those of the one that failed.
+	Steps []EvidenceStep `json:"steps,omitempty"`
 	// Redirects are the answers that led to that request, in their order.
 	Redirects []EvidenceRedirect `json:"redirects,omitempty"`
 	Response  *EvidenceResponse  `json:"response,omitempty"` // to the last request
@@ -38,7 +41,7 @@ type ProbeEvidence struct {
 	PhasesUS map[string]int64 `json:"phases_us,omitempty"`
 	TLS      *EvidenceTLS     `json:"tls,omitempty"`
 	// Cut names what was shortened or left out because it did not fit: "body",
-	// "headers", "tls", "redirects", "addresses", "expectations".
+	// "headers", "tls", "redirects", "addresses", "expectations", "steps".
 	Cut []string `json:"cut,omitempty"`
 }
 
@@ -47,6 +50,16 @@ type EvidenceRequest struct {
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers,omitempty"` // several values joined by ", "
+}
+
+// EvidenceStep is one line about a step.
+type EvidenceStep struct {
+	Name string `json:"name"`
+	// URL, StatusCode and DurationUS are absent of a step that was not reached.
+	URL        string `json:"url,omitempty"`
+	StatusCode int    `json:"status_code,omitempty"` // of its last answer; absent: none came
+	DurationUS int64  `json:"duration_us,omitempty"`
+	Reason     Reason `json:"reason,omitempty"` // of the step that failed
 }
 
 // EvidenceRedirect is an answer that was followed.

@@ -13,7 +13,9 @@ type Detail struct {
 	// Checks are the expectations in the order in which they were judged. A probe
 	// that failed before there was an answer has none.
 	Checks []Check `json:"checks,omitempty"`
-	// Hops are the requests made, redirects in their order.
+	// Steps are those of a site that has several, all of them.
+	Steps []Step `json:"steps,omitempty"`
+	// Hops are the requests made, redirects and steps in their order.
 	Hops []Hop `json:"hops,omitempty"`
 	// Exchange is the question and its answer of kinds other than HTTP; nil for those
 	// that only connect.
@@ -29,6 +31,12 @@ type Check struct {
 	Expected string `json:"expected"`
 	Seen     string `json:"seen"`
 	OK       bool   `json:"ok"`
+}
+
+// Step is one request of several, with the names of what was captured.
+type Step struct {
+	sitemon.EvidenceStep
+	Captured []string `json:"captured,omitempty"`
 }
 
 // Hop is one request and the headers of its answer.

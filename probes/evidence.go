@@ -41,6 +41,9 @@ func (a *attempt) evidence() string {
 	if t.exchange != nil {
 		e.Request, e.Response = a.exchangeRequest(e, t.exchange), a.exchangeResponse(e, t.exchange)
 	}
+	if a.flow != nil {
+		e.Steps = a.flow.evidence(a)
+	}
 	for _, h := range first(e, "redirects", t.hops, evidenceRedirects) {
 		e.Redirects = append(e.Redirects, sitemon.EvidenceRedirect{
 			URL: a.evidenceURL(h.request.url.String()), StatusCode: h.response.StatusCode,

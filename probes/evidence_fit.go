@@ -23,12 +23,14 @@ func fitEvidence(e *sitemon.ProbeEvidence) string {
 		{"headers", func(over int) bool { return e.Response != nil && cutHeaders(e.Response.Headers, over) }},
 		{"headers", func(over int) bool { return e.Request != nil && cutHeaders(e.Request.Headers, over) }},
 		{"body", func(over int) bool { return cutBody(e.Response, over, 0) }},
+		{"steps", func(int) bool { return cutURLs(e.Steps) }},
 		{"tls", func(int) bool { return cutChain(e.TLS) }},
 		{"redirects", func(int) bool { return cutLast(&e.Redirects, 1) }},
 		{"addresses", func(int) bool { return cutLast(&e.Addresses, 1) }},
 		{"expectations", func(int) bool { return cutLast(&e.Expectations, 1) }},
 		{"tls", func(int) bool { tls := e.TLS; e.TLS = nil; return tls != nil }},
 		{"redirects", func(int) bool { return cutLast(&e.Redirects, 0) }},
+		{"steps", func(int) bool { return cutLast(&e.Steps, 0) }},
 	}
 	text := encodeEvidence(e)
 	for _, c := range cuts {
@@ -89,6 +91,17 @@ func cutHeaders(h map[string]string, over int) bool {
 
 // cutChain leaves the server's own certificate.
 func cutChain(t *sitemon.EvidenceTLS) bool { return t != nil && cutLast(&t.Certificates, 1) }
+
+// cutURLs takes the addresses of steps out, from the first on.
+func cutURLs(steps []sitemon.EvidenceStep) bool {
+	for i := range steps {
+		if steps[i].URL != "" {
+			steps[i].URL = ""
+			return true
+		}
+	}
+	return false
+}
 
 // cutLast takes the last of a list out, and leaves at least least.
 func cutLast[T any](list *[]T, least int) bool {

@@ -10,19 +10,31 @@ import (
 // probeHTTP requests the site's URL, follows redirects, reads the body of the
 // last answer and judges it.
 func probeHTTP(a *attempt) error {
+	if len(a.site.Steps) > 0 {
+		return a.takeSteps()
+	}
 	r, err := a.prepare()
 	if err != nil {
 		return err
 	}
+	ans, err := a.fetch(r)
+	if err != nil {
+		return err
+	}
+	return a.judge(ans)
+}
+
+// fetch requests r, follows redirects and reads the body of the last answer.
+func (a *attempt) fetch(r *request) (*judged, error) {
 	for redirects := 0; ; redirects++ {
 		ans, err := a.request(r)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		next, err := a.redirect(r, ans, redirects)
 		if err != nil {
 			ans.discard()
-			return err
+			return nil, err
 		}
 		if next != nil {
 			a.trail().follow()
@@ -33,12 +45,16 @@ func probeHTTP(a *attempt) error {
 		body, err := a.readBody(ans)
 		ans.done(err == nil && !a.report.BodyTruncated)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if r.oauth && ans.resp.StatusCode == http.StatusUnauthorized {
+		resp := ans.resp
+		if r.oauth && resp.StatusCode == http.StatusUnauthorized {
 			a.set.tokens.drop(r.authorization)
 		}
-		return a.judge(&judged{ans.resp.Proto, ans.resp.StatusCode, ans.resp.Header, body})
+		if a.flow != nil {
+			a.flow.received(r, resp)
+		}
+		return &judged{resp.Proto, resp.StatusCode, resp.Header, body}, nil
 	}
 }
 
@@ -55,10 +71,10 @@ type answer struct {
 func (a *attempt) request(r *request) (*answer, error) {
 	a.report.CertificateExpiresAt = time.Time{}
 	a.trail().sending(r)
-	if a.site.Request.KeepAlive && repeatable(r.method) {
-		if c := a.set.kept.take(a.site, r.origin()); c != nil {
+	if a.site.Request.KeepAlive {
+		if c := a.takeKept(r); c != nil {
 			ans, err := a.exchange(c, r)
-			if err == nil || !c.stale {
+			if err == nil || !c.stale || !repeatable(r.method) {
 				return ans, err
 			}
 			// Closed by the other side while it idled: a new one answers for it.
@@ -69,6 +85,18 @@ func (a *attempt) request(r *request) (*answer, error) {
 		return nil, err
 	}
 	return a.exchange(c, r)
+}
+
+// takeKept hands out a connection that has served before; nil where there is none
+// that r can go by.
+func (a *attempt) takeKept(r *request) *httpConn {
+	switch {
+	case a.flow != nil:
+		return a.flow.take(r)
+	case repeatable(r.method):
+		return a.set.kept.take(a.site, r.origin())
+	}
+	return nil
 }
 
 // repeatable reports whether a request may be sent twice (RFC 9110 section
@@ -138,6 +166,8 @@ func (ans *answer) done(complete bool) {
 		c.end()
 	case !c.idle(a.bufs):
 		c.close()
+	case a.flow != nil:
+		a.flow.put(c)
 	default:
 		a.set.kept.put(a.site, c)
 	}

@@ -52,6 +52,12 @@ func (a *attempt) conclude(first func(*verdict)) error {
 	first(&v)
 	v.latency(a.report.Duration)
 	v.certificate(a.report.CertificateExpiresAt)
+	return v.end()
+}
+
+// end puts the verdict into the report.
+func (v *verdict) end() error {
+	a := v.attempt
 	if v.late != nil {
 		return v.late
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"sitemon"
+	"sitemon/heartbeat"
 )
 
 // Expander replaces the ${…} references of a text by their values.
@@ -42,6 +43,8 @@ type Options struct {
 	// ResolvConf is the file with the system's name servers, which dns: sites without
 	// a server ask. "": /etc/resolv.conf.
 	ResolvConf string
+	// Heartbeats is where the calls of sites are recorded; nil: nobody knows of any.
+	Heartbeats Heartbeats
 }
 
 // Set runs probes. It is safe for concurrent use.
@@ -63,13 +66,15 @@ type Set struct {
 	pools      memo[*x509.CertPool]
 	pairs      memo[tls.Certificate]
 	tokens     tokenCache
+	heartbeats Heartbeats
+	beatRules  memo[heartbeat.Rule] // those with a cron expression
 }
 
 // New returns a set of all kinds of probes. It must be closed.
 func New(opts Options) *Set {
 	s := &Set{
 		expander: opts.Expander, resolver: opts.Resolver, log: opts.Logger,
-		roots: opts.Roots, userAgent: opts.UserAgent, resolvConf: opts.ResolvConf,
+		roots: opts.Roots, userAgent: opts.UserAgent, resolvConf: opts.ResolvConf, heartbeats: opts.Heartbeats,
 		policy: policy{deny: opts.Deny, allow: opts.Allow},
 	}
 	if s.resolver == nil {
@@ -87,13 +92,16 @@ func New(opts Options) *Set {
 	s.h2, s.quic = newHTTP2Transport(), newQUICConfig()
 	s.h3 = &http3.Transport{DisableCompression: true, MaxResponseHeaderBytes: maxHeader}
 	s.kinds = map[sitemon.Kind]func(*attempt) error{
-		sitemon.KindHTTP: probeHTTP,
-		sitemon.KindTCP:  probeTCP,
-		sitemon.KindTLS:  probeTLS,
-		sitemon.KindDNS:  probeDNS,
-		sitemon.KindICMP: probeICMP,
-		sitemon.KindGRPC: probeGRPC,
-		sitemon.KindWS:   probeWS,
+		sitemon.KindHTTP:     probeHTTP,
+		sitemon.KindTCP:      probeTCP,
+		sitemon.KindTLS:      probeTLS,
+		sitemon.KindDNS:      probeDNS,
+		sitemon.KindICMP:     probeICMP,
+		sitemon.KindPostgres: probePostgres, sitemon.KindRedis: probeRedis, sitemon.KindKafka: probeKafka,
+
+		sitemon.KindHeartbeat: probeHeartbeat,
+		sitemon.KindGRPC:      probeGRPC,
+		sitemon.KindWS:        probeWS,
 	}
 	return s
 }
@@ -158,12 +166,13 @@ type attempt struct {
 	detail   *Detail  // nil unless asked for
 	secrets  []string // values that must not be seen in the report
 	bufs     *buffers // nil until needed
+	flow     *flow    // nil but for a site with steps
 }
 
 // finish turns the end of a probe into its report.
 func (a *attempt) finish(err error) {
 	r := &a.report
-	if r.Duration == 0 {
+	if r.Duration == 0 && a.site.Kind != sitemon.KindHeartbeat {
 		r.Duration = time.Since(a.start)
 	}
 	r.Site = a.site.Name

@@ -57,7 +57,7 @@ func (a *attempt) prepareTo(u *url.URL) (*request, error) {
 	if r.method == "" {
 		r.method = "GET"
 	}
-	if r.body, err = a.expand(site.Body); err != nil {
+	if r.body, err = a.fill(site.Body, asIs); err != nil {
 		return nil, err
 	}
 	if err := a.prepareHeaders(r); err != nil {
@@ -85,7 +85,7 @@ func (a *attempt) prepareHeaders(r *request) error {
 	}
 	r.fields = make([]field, 0, len(headers))
 	for _, h := range headers {
-		value, err := a.expand(h.Value.Reveal())
+		value, err := a.fill(h.Value.Reveal(), asIs)
 		if err != nil {
 			return err
 		}
