@@ -76,6 +76,8 @@ func addressFor(kinds []sitemon.Kind, text string) string {
 	switch {
 	case strings.Contains(text, " query_response: "):
 		return "tcp://a:1"
+	case strings.Contains(text, " enable_h2c: "):
+		return "http://a"
 	case slices.Contains(kinds, sitemon.KindHTTP):
 	case slices.Contains(kinds, sitemon.KindDNS), strings.Contains(text, " dns: "):
 		return "dns://a/b"

@@ -260,6 +260,7 @@ func (w *walker) together(n *yaml.Node, d *draft) {
 	}
 	w.oneCredential(n, d)
 	w.oneVersion(n, d)
+	w.oneWay(n, d)
 	w.reachable(n, d)
 	w.ofKind(n, d)
 	w.calling(n, d)

@@ -32,7 +32,8 @@ type draft struct {
 	beat                   beatAt
 	startTLS               bool // query_response begins TLS
 	validity               field
-	h2c, http3             field
+	h2c, http3, steps      field
+	captured               []string // by the steps so far
 	retry, quorum, parents field
 
 	rules sitemon.Rules
@@ -43,7 +44,7 @@ var siteObject = newSiteObject()
 
 func newSiteObject() *object[draft] {
 	keys := slices.Concat(identityKeys(), rhythmKeys(), retryKeys(), ruleKeys(), requestKeys(), connectionKeys(), authKeys(), kindKeys(), []key[draft]{heartbeatKey()})
-	o := newObject("a site", append(keys, expectKey(), regexKey(), valuesKey()), nil)
+	o := newObject("a site", append(keys, expectKey(), regexKey(), stepsKey(), valuesKey()), nil)
 	o.aliases = siteAliases
 	return o
 }
