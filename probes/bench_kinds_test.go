@@ -31,6 +31,7 @@ func serveBenchDNS() {
 // process, or the kernel.
 func BenchmarkKinds(b *testing.B) {
 	http, name := startBench(b), startBenchServer(b, "dns")
+	echo := startBenchServer(b, "ws")
 	once := pings(func(r *sitemon.ICMPRequest) { r.Count = 1 })
 	for _, tt := range []struct {
 		name, url string
@@ -41,6 +42,9 @@ func BenchmarkKinds(b *testing.B) {
 		{"dns by udp", "dns://" + name + "/example.test", nil},
 		{"dns by tcp", "dns://" + name + "/example.test", []option{asks(func(r *sitemon.DNSRequest) { r.TCP = true })}},
 		{"icmp, one request", "icmp://127.0.0.1", []option{once}},
+		{"grpc", "grpc://" + startBenchServer(b, "grpc"), nil},
+		{"ws", "ws://" + echo, nil},
+		{"ws, a message and its echo", "ws://" + echo, []option{sendsWS("ping"), expects(func(e *sitemon.Expect) { e.BodyMatch = []sitemon.Pattern{pattern(b, "ping")} })}},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			set := newSet(b, probes.Options{})

@@ -114,12 +114,7 @@ func healthRequest(service string) string {
 // callHealth asks on a connection and reads the answer.
 func (a *attempt) callHealth(c *httpConn, h *healthCheck) (err error) {
 	if c.h2 == nil {
-		if h.request.url.Scheme == "https" {
-			return failf(sitemon.ReasonProtocol, nil, "the server does not choose HTTP/2, which gRPC needs, in the TLS handshake (ALPN h2)")
-		}
-		if c.h2, err = a.startHTTP2("http", c.Conn); err != nil {
-			return err
-		}
+		return failf(sitemon.ReasonProtocol, nil, "the server does not choose HTTP/2, which gRPC needs, in the TLS handshake (ALPN h2)")
 	}
 	start := time.Now()
 	h.resp, err = a.roundTrip2(c, h.request)

@@ -37,6 +37,12 @@ func TestMain(m *testing.M) {
 	case "dns":
 		serveBenchDNS()
 		return
+	case "grpc":
+		serveBenchGRPC()
+		return
+	case "ws":
+		serveBenchWS()
+		return
 	default:
 		serveBench()
 		return

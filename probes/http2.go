@@ -47,6 +47,9 @@ type openedKey struct{}
 // startHTTP2 begins HTTP/2 on a connection of TLS ("https") on which it was agreed,
 // or of TCP ("http") where it is known that the server speaks it.
 func (a *attempt) startHTTP2(scheme string, conn net.Conn) (*http.ClientConn, error) {
+	if err := noDelay(conn); err != nil { // its first words are several
+		return nil, err
+	}
 	ctx := context.WithValue(a.ctx, openedKey{}, conn)
 	h2, err := a.set.h2.NewClientConn(ctx, scheme, "opened.invalid:443")
 	switch {

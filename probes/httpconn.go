@@ -81,7 +81,7 @@ func (a *attempt) connect(r *request) (*httpConn, error) {
 			c.close()
 			return nil, err
 		}
-	} else if a.site.Request.EnableH2C && !c.absolute {
+	} else if (a.site.Request.EnableH2C || a.site.Kind == sitemon.KindGRPC) && !c.absolute {
 		if c.h2, err = a.startHTTP2("http", c.Conn); err != nil {
 			c.close()
 			return nil, err
