@@ -49,7 +49,7 @@ type storedAPI struct{ handler http.Handler }
 
 func newStoredAPI(db store) storedAPI {
 	log := slog.New(slog.DiscardHandler)
-	return storedAPI{web.New(web.Options{Sites: db, History: db, Incidents: db, Operations: db, Documents: db, Hub: web.NewHub(), Logger: log}).Handler()}
+	return storedAPI{web.New(web.Options{Sites: db, History: db, Incidents: db, Operations: db, Documents: db, Heartbeats: db, Hub: web.NewHub(), Logger: log}).Handler()}
 }
 
 // RoundTrip implements [http.RoundTripper].

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"sitemon"
+	"sitemon/config"
+	"sitemon/heartbeat"
+	"sitemon/web"
+)
+
+const (
+	// callersEvery is how often is looked which sites send heartbeats.
+	callersEvery = 2 * time.Second
+	// listenEvery is how often is noted that heartbeats can be received.
+	listenEvery = 5 * time.Second
+	// receiveTimeout bounds one look at the store.
+	receiveTimeout = 5 * time.Second
+)
+
+// receiving keeps the server of the page told of the sites that send heartbeats.
+type receiving struct {
+	*daemon
+	callers  web.Callers
+	decoder  *config.Decoder
+	expander *config.Expander
+	decoded  map[string]decodedCaller // by name
+	listened time.Time
+
+	mu     sync.Mutex
+	faults map[string]string // why none of a site can be accepted
+}
+
+// decodedCaller is a site as its definition says, which need not be read again.
+type decodedCaller struct {
+	definition string
+	caller     web.Caller // with its token as it is written
+	fault      string
+}
+
+func (d *daemon) newReceiving() *receiving {
+	return &receiving{
+		daemon: d, decoder: config.NewDecoder(), expander: config.NewExpander(d.settings.Environ.Lookup, nil, nil),
+		decoded: map[string]decodedCaller{}, faults: map[string]string{},
+	}
+}
+
+// run looks for sites that send heartbeats until ctx ends. While the store is away the
+// known ones go on to be accepted, though what they send can't be recorded; that time
+// is not noted as one in which somebody listened.
+func (r *receiving) run(ctx context.Context) error {
+	if !r.awaitPrepared(ctx) {
+		return nil
+	}
+	tick := time.NewTicker(callersEvery)
+	defer tick.Stop()
+	for {
+		r.keep(ctx, "receive heartbeats", func() error { return r.look(ctx, time.Now()) })
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look reads which sites send heartbeats, and notes that they can be received.
+func (r *receiving) look(ctx context.Context, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, receiveTimeout)
+	defer cancel()
+	defs, err := r.store.HeartbeatSites(ctx, now.UTC().Truncate(time.Microsecond))
+	if err != nil {
+		return err
+	}
+	sites, decoded, faults := make(map[string]web.Caller, len(defs)), make(map[string]decodedCaller, len(defs)), map[string]string{}
+	for _, def := range defs {
+		known, ok := r.decoded[def.Name]
+		if !ok || known.definition != string(def.JSON) {
+			known = r.decode(def)
+		}
+		decoded[def.Name] = known
+		c := r.expanded(known)
+		if sites[def.Name] = c; c.Fault != "" {
+			faults[def.Name] = c.Fault
+		}
+	}
+	r.decoded = decoded
+	r.callers.Set(sites)
+	r.complain(faults)
+	if len(sites) == 0 || now.Sub(r.listened) < listenEvery && !now.Before(r.listened) {
+		return nil
+	}
+	if err := r.store.ListenForHeartbeats(ctx, r.settings.Instance, now.UTC().Truncate(time.Microsecond)); err != nil {
+		return err
+	}
+	r.listened = now
+	return nil
+}
+
+func (r *receiving) decode(def sitemon.Definition) decodedCaller {
+	d := decodedCaller{definition: string(def.JSON)}
+	site, err := r.decoder.Decode(def.Name, def.JSON)
+	if err == nil {
+		d.caller.Request = site.Request.Heartbeat
+		d.caller.Rule, err = heartbeat.NewRule(d.caller.Request, site.Interval)
+	}
+	if err != nil {
+		d.fault = err.Error()
+	}
+	return d
+}
+
+// expanded is a site with its token as it is at this moment, in this process.
+func (r *receiving) expanded(d decodedCaller) web.Caller {
+	c := d.caller
+	if c.Fault = d.fault; c.Fault != "" {
+		return c
+	}
+	token, _, err := r.expander.Expand(c.Request.Token.Reveal())
+	switch {
+	case err != nil:
+		c.Fault = "its token: " + err.Error()
+	case len(token) < web.MinHeartbeatToken:
+		c.Fault = fmt.Sprintf("its token has %d characters; it has to have %d, so that it can't be guessed", len(token), web.MinHeartbeatToken)
+	default:
+		c.Token = sitemon.Secret(token)
+	}
+	return c
+}
+
+// complain says, once, of which sites no heartbeats can be accepted.
+func (r *receiving) complain(faults map[string]string) {
+	r.mu.Lock()
+	before := r.faults
+	r.faults = faults
+	r.mu.Unlock()
+	for name, why := range faults {
+		if before[name] != why {
+			r.log.Error("heartbeats of a site are refused", "site", name, "err", why)
+		}
+	}
+	for name := range before {
+		if _, ok := faults[name]; !ok {
+			r.log.Info("heartbeats of a site are accepted again", "site", name)
+		}
+	}
+}
+
+// maxTroubles is how many sites a list of what is missing names.
+const maxTroubles = 10
+
+// trouble lists the sites of which no heartbeats can be accepted.
+func (r *receiving) trouble() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(r.faults)) {
+		if len(list) == maxTroubles {
+			return append(list, fmt.Sprintf("heartbeats of %d more sites are refused", len(r.faults)-maxTroubles))
+		}
+		list = append(list, "heartbeats of "+name+" are refused: "+r.faults[name])
+	}
+	return list
+}
