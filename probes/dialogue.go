@@ -163,10 +163,7 @@ var (
 // line returns the next line without its end. An error comes with the beginning of
 // a line, if there is one.
 func (d *dialogue) line(first *time.Time) ([]byte, error) {
-	limit := d.a.site.Request.BodySizeLimit
-	if limit <= 0 {
-		limit = defaultBodyLimit
-	}
+	limit := d.a.bodyLimit()
 	for from := d.at; ; {
 		if i := bytes.IndexByte(d.buf[from:], '\n'); i >= 0 {
 			line := bytes.TrimSuffix(d.buf[d.at:from+i], []byte("\r"))

@@ -20,12 +20,17 @@ func (a *attempt) handshake(conn net.Conn, host string, alpn []string) (*tls.Con
 	if err != nil {
 		return nil, err
 	}
+	return a.shake(conn, cfg)
+}
+
+// shake is handshake with a configuration.
+func (a *attempt) shake(conn net.Conn, cfg *tls.Config) (*tls.Conn, error) {
 	if err := noDelay(conn); err != nil {
 		return nil, err
 	}
 	tc := tls.Client(conn, cfg)
 	start := time.Now()
-	err = tc.Handshake() // the connection's deadline ends it
+	err := tc.Handshake() // the connection's deadline ends it
 	a.report.Phases.TLS += time.Since(start)
 	if err != nil {
 		return nil, a.tlsFailure(cfg.ServerName, err)
