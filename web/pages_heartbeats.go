@@ -3,10 +3,12 @@ package web
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"sitemon"
 	"sitemon/web/auth"
@@ -100,10 +102,21 @@ func beatURL(r *http.Request, name string) string {
 	return scheme + "://" + host + "/heartbeat/" + strings.ReplaceAll(url.PathEscape(name), "$", "%24")
 }
 
+// runText is how long a run took: "–", "1.20 s", "1 min 30 s", "2 h 5 min".
+func runText(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return latencyText(d)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return ageText(d, true)
+}
+
 func newBeatRow(h sitemon.Heartbeat) beatRow {
 	row := beatRow{
 		At: newTimeView(h.ReceivedAt), Status: statusView{string(sitemon.StatusUp), "Success"}, ExitCode: "–",
-		Duration: latencyText(h.Duration), Message: h.Message, Repeats: h.Repeats,
+		Duration: runText(h.Duration), Message: h.Message, Repeats: h.Repeats,
 	}
 	if h.Failed {
 		row.Status = statusView{string(sitemon.StatusDown), "Failure"}
