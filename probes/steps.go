@@ -358,4 +358,11 @@ func (a *attempt) detailSteps() {
 		}
 		a.detail.Steps = append(a.detail.Steps, s)
 	}
+	for _, hop := range a.detail.Hops { // those from before a value of theirs was captured
+		for _, values := range hop.Headers {
+			for i := range values {
+				values[i] = a.redact(values[i])
+			}
+		}
+	}
 }

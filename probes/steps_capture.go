@@ -30,8 +30,11 @@ type captures struct {
 func (c *captures) find(ans *judged) {
 	for i := range c.step.Capture {
 		value, fault := c.captured(&c.step.Capture[i], ans)
-		if fault == "" {
+		switch {
+		case fault == "":
 			fault = captureFault(value)
+		case c.attempt.report.BodyTruncated && c.step.Capture[i].Header == "":
+			fault += fmt.Sprintf(" in the first %d bytes", len(ans.body))
 		}
 		if len(value) <= maxCapture {
 			c.attempt.hide(value)

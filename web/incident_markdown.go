@@ -57,6 +57,9 @@ func evidenceMarkdown(b *strings.Builder, location string, v *evidenceView) {
 	if v.Raw != "" {
 		text.WriteString(v.Raw + "\n")
 	}
+	for i, s := range v.Steps {
+		fmt.Fprintf(&text, "step %d, %s: %s %s\n", i+1, s.Name, s.Status.Word, s.Text)
+	}
 	for _, r := range v.Redirects {
 		fmt.Fprintf(&text, "%s: %s to %s\n", r.URL, r.Status, r.Location)
 	}

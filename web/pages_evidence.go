@@ -26,6 +26,7 @@ type evidenceView struct {
 
 	Request      *messageView
 	Response     *messageView
+	Steps        []stepView
 	Redirects    []redirectView
 	Expectations []sitemon.EvidenceExpectation
 	Addresses    []string
@@ -99,6 +100,7 @@ func newEvidenceView(e sitemon.Evidence) evidenceView {
 	if a := p.Response; a != nil {
 		v.Response = &messageView{strings.TrimSpace(a.Protocol + " " + a.Status), headerViews(a.Headers), a.Body}
 	}
+	v.Steps = newStepViews(p.Steps)
 	for _, r := range p.Redirects {
 		status := strings.TrimSpace(fmt.Sprintf("%d %s", r.StatusCode, http.StatusText(r.StatusCode)))
 		v.Redirects = append(v.Redirects, redirectView{r.URL, status, r.Location})

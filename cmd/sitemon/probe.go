@@ -45,10 +45,7 @@ func (a *app) probeCommand() *cobra.Command {
 			}
 			report, detail := probeOnce(cmd.Context(), s, &site)
 			if asJSON {
-				err = json.NewEncoder(a.out).Encode(struct {
-					Report sitemon.Report `json:"report"`
-					probes.Detail
-				}{report, detail})
+				err = json.NewEncoder(a.out).Encode(probeResult{report, detail})
 			} else {
 				err = a.printProbe(&site, report, detail)
 			}
@@ -60,6 +57,12 @@ func (a *app) probeCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print report and details as JSON")
 	return cmd
+}
+
+// probeResult is one probe as JSON, here and in the API.
+type probeResult struct {
+	Report sitemon.Report `json:"report"`
+	probes.Detail
 }
 
 // findSite returns the site of the sites file with that name, or one made of a
@@ -86,15 +89,20 @@ func findSite(s config.Settings, nameOrURL string) (sitemon.Site, error) {
 
 // probeOnce probes a site as the daemon would.
 func probeOnce(ctx context.Context, s config.Settings, site *sitemon.Site) (sitemon.Report, probes.Detail) {
-	set := newProbes(s, nil)
+	var beats probes.Heartbeats
+	if site.Kind == sitemon.KindHeartbeat {
+		if db, err := openStored(ctx, s); err == nil { // else the report says that there is none
+			defer db.Close()
+			beats = db
+		}
+	}
+	set := newProbes(s, nil, beats)
 	defer set.Close()
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, site.Timeout)
 	defer cancel()
 	r, detail := set.Explain(ctx, site)
-	r.Site, r.Location, r.Monitor, r.Interval = site.Name, s.Location, s.Instance, site.Interval
-	r.StartedAt, r.Slot = start.UTC(), start.UTC().Truncate(time.Millisecond)
-	return r, detail
+	return offSlot(r, s, site, start), detail
 }
 
 func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) error {
@@ -115,6 +123,7 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 		}
 	}
 	fmt.Fprintf(w, "total\t%s\n", millis(r.Duration))
+	printSteps(w, d.Steps)
 	for i, hop := range d.Hops {
 		fmt.Fprintf(w, "request %d\t%s %s\t%s %d from %s\n", i+1, hop.Method, hop.URL, hop.Protocol, hop.StatusCode, hop.RemoteAddr)
 	}
