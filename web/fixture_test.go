@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,6 +47,7 @@ type apiStore struct {
 	documents    map[string]sitemon.Document
 	series       func(availability.SeriesQuery) []availability.SeriesBucket
 	panicOnSites bool
+	probe        func(ctx context.Context, name string) (json.RawMessage, error) // nil: any finds the same
 }
 
 func (f *apiStore) Sites(_ context.Context, q sitemon.SiteQuery) ([]sitemon.SiteState, error) {
@@ -300,6 +302,7 @@ func newServer(t testing.TB, store *apiStore, edit ...func(*web.Options)) *web.S
 	t.Helper()
 	o := web.Options{
 		Sites: store, History: store, Incidents: store, Operations: store, Documents: store, Reloader: store, Hub: web.NewHub(),
+		Definitions: store, Prober: store,
 		Ready:  func(context.Context) []string { return store.missing },
 		Logger: slog.New(slog.DiscardHandler), Version: "1.0.0", Now: func() time.Time { return testNow },
 	}

@@ -19,10 +19,12 @@ var templateFiles embed.FS
 
 // pageNames are the pages; each has its file in templates, which defines
 // "content" and the page's parts.
-var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "certificates", "login", "leave", "status", "embed", "error"}
+var pageNames = []string{"sites", "site", "incidents", "incident", "config", "monitors", "certificates", "login", "leave", "status", "embed", "error", "probe"}
 
 // pagePieces are the further files of pages whose parts are many.
-var pagePieces = map[string][]string{"site": {"charts", "day"}}
+var pagePieces = map[string][]string{
+	"site": {"charts", "day", "reports", "report", "evidence", "definition", "probing"}, "incident": {"evidence"}, "probe": {"report", "evidence", "probing"},
+}
 
 // pages renders the HTML pages. A page is layout.html around its content; a part
 // is a piece of a page that can be fetched alone, with ?parts=a,b, to take the
@@ -52,6 +54,7 @@ func (s *Server) pageRoutes() []route {
 	return []route{
 		{"GET", "/{$}", classPage, nil, s.sitesPage},
 		{"GET", "/sites/{name}", classPage, nil, s.sitePage},
+		{"POST", "/sites/{name}/probe", classPage, nil, s.probeForm},
 		{"GET", "/incidents", classPage, nil, s.incidentsPage},
 		{"GET", "/incidents/{id}", classPage, nil, s.incidentPage},
 		{"POST", "/incidents/{id}/acknowledge", classPage, nil, s.acknowledgeForm},

@@ -23,5 +23,6 @@ func (s *Server) chartMarks(ctx context.Context, site string, w chartWindow) ([]
 		}
 		marks = append(marks, chartMark{At: i.StartedAt.UTC(), Until: until.UTC(), Kind: "incident", Text: "incident: " + reasonText(i.Reason), Href: incidentURL(i.ID)})
 	}
-	return marks, nil
+	edits, err := s.definitionMarks(ctx, site, w.from, w.to)
+	return append(marks, edits...), err
 }

@@ -40,6 +40,12 @@ type sitePage struct {
 	Incidents    []incidentRow
 	AllIncidents string // where all of its incidents are, "" for none
 	List         reportList
+	Happened     []siteEvent
+	Definition   *definitionView // nil where it is not known or asked for
+	Probe        probeView
+	Beats        *beatsView // nil for sites that do not call us
+
+	recent []sitemon.Incident // the newest
 }
 
 // siteSentence says how the site is: "Up for 12 d 4 h · p95 182 ms · …".
@@ -64,24 +70,6 @@ type lastReport struct {
 	Generation  int64
 }
 
-// reportList is a page of a site's reports, newest first.
-type reportList struct {
-	Rows   []reportRow
-	Older  string // the address of the page behind, "" on the last
-	Newest string // the address of the first page, "" on it
-}
-
-// reportRow is one report in a list.
-type reportRow struct {
-	At      timeView
-	Status  statusView
-	Reason  string
-	Error   string
-	Code    int
-	Latency string
-	Strip   phaseStrip
-}
-
 // sitePage answers with one site's page.
 func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	ctx, query, parts := r.Context(), r.URL.Query(), partsOf(r)
@@ -92,18 +80,20 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	p := s.params(r)
 	shown := p.chartWindow()
 	opened, isOpen := p.day()
+	asked := p.reportQuery()
 	if p.err != nil {
 		return p.err
 	}
-	reports, next, err := s.History.Reports(ctx, sitemon.ReportQuery{Site: st.Name, Before: query.Get("before"), Limit: reportsShown})
+	list, reports, err := s.listReports(ctx, st.Name, query, asked)
 	if err != nil {
 		return err
 	}
-	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "bars", "minutes", "chart", "incidents", "locations", "last", "reports"))
+	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "bars", "minutes", "heartbeats", "chart", "incidents", "locations", "last", "reports", "happened", "definition"))
 	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
-	d.List = newReportList(st.Name, query, reports, next)
+	d.List, d.Probe = list, s.probeButton(&d.layout, st)
 	if st.LastReport != nil {
 		d.Last = newLastReport(*st.LastReport, s.Now())
+		reports = append([]sitemon.Report{*st.LastReport}, reports...)
 	}
 	d.State = newSiteSentence(st, reports, s.Now())
 	d.Locations = locationRows(st.Locations, s.Now())
@@ -111,6 +101,12 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 		d.Icon = "favicon-down.svg"
 	}
 	if err := s.fillFigures(ctx, &d, st, parts); err != nil {
+		return err
+	}
+	if err := s.fillBeats(ctx, &d, st, r, parts); err != nil {
+		return err
+	}
+	if err := s.fillHistory(ctx, &d, parts); err != nil {
 		return err
 	}
 	if err := s.fillCharts(ctx, &d, st.Name, shown, query, parts); err != nil {
@@ -133,12 +129,12 @@ func (s *Server) fillFigures(ctx context.Context, d *sitePage, st sitemon.SiteSt
 		}
 		d.Shares = shareViews(figures[st.Name], len(figureNames))
 	}
-	if parts.has("incidents") {
+	if parts.has("incidents", "happened") {
 		list, _, err := s.Incidents.Incidents(ctx, sitemon.IncidentQuery{Site: st.Name, Limit: siteIncidents})
 		if err != nil {
 			return err
 		}
-		d.Incidents = incidentRows(list, s.Now())
+		d.recent, d.Incidents = list, incidentRows(list, s.Now())
 		if len(list) > 0 {
 			d.AllIncidents = incidentFilter{Site: st.Name}.url()
 		}
@@ -219,31 +215,6 @@ func endsText(t, now time.Time) string {
 		return "ends in " + ageText(left, false)
 	}
 	return "ended " + ageText(now.Sub(t), false) + " ago"
-}
-
-func newReportList(site string, query url.Values, reports []sitemon.Report, next string) reportList {
-	var l reportList
-	for _, r := range reports {
-		l.Rows = append(l.Rows, newReportRow(r))
-	}
-	if next != "" {
-		l.Older = siteAddress(site, query, "before", next) + "#reports"
-	}
-	if query.Get("before") != "" {
-		l.Newest = siteAddress(site, query, "before", "") + "#reports"
-	}
-	return l
-}
-
-func newReportRow(r sitemon.Report) reportRow {
-	row := reportRow{
-		At: newTimeView(r.Slot), Status: newStatusView(r.Outcome), Error: r.Error, Code: r.StatusCode,
-		Latency: latencyText(r.Duration), Strip: newPhaseStrip(r.Phases),
-	}
-	if r.Reason != "" {
-		row.Reason = reasonText(r.Reason)
-	}
-	return row
 }
 
 func newLastReport(r sitemon.Report, now time.Time) *lastReport {

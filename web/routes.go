@@ -62,6 +62,8 @@ func (s *Server) apiRoutes() []route {
 		{"GET", v1 + "/sites", classAPI, []string{"group", "tag", "status", "q", "removed", "limit", "cursor"}, s.getSites},
 		{"GET", v1 + "/sites/{name}", classAPI, none, s.getSite},
 		{"GET", v1 + "/sites/{name}/reports", classAPI, []string{"from", "to", "outcome", "limit", "cursor"}, s.getReports},
+		{"GET", v1 + "/sites/{name}/definition", classAPI, none, s.getDefinition},
+		{"POST", v1 + "/sites/{name}/probe", classAPI, none, s.postProbe},
 		{"GET", v1 + "/sites/{name}/availability", classAPI, []string{"from", "to", "step", "tz", "maintenance", "histogram"}, s.getAvailability},
 		{"GET", v1 + "/report", classAPI, []string{"month", "from", "to", "tz", "maintenance"}, s.getReport},
 		{"GET", v1 + "/incidents", classAPI, []string{"site", "open", "from", "to", "limit", "cursor"}, s.getIncidents},

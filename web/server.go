@@ -91,6 +91,10 @@ type Options struct {
 	Operations Operations
 	Documents  Documents
 	Reloader   Reloader
+	// Definitions says what sites are and where that is written; nil: pages do without.
+	Definitions Definitions
+	// Prober makes probes that somebody asks for; nil: this process makes none.
+	Prober Prober
 	// Ready lists what is missing for the process to do its work; empty: it is
 	// ready.
 	Ready func(ctx context.Context) []string
@@ -134,6 +138,7 @@ type Server struct {
 	// expiries are the ends of certificates.
 	expiries *siteCache[time.Time]
 	pages    *pages
+	probing  *probeGate
 	notices  *noticeBoard
 	status   *statusPages
 	handler  http.Handler
@@ -156,6 +161,7 @@ func New(o Options) *Server {
 		trends:   newTrendCache(o.History, o.Now),
 		expiries: newCertificateCache(o.Sites, o.Now),
 		pages:    newPages(),
+		probing:  newProbeGate(o.Now),
 	}
 	s.notices = &noticeBoard{Server: s, started: s.Now()}
 	s.status = newStatusPages(s, o.DataDir)

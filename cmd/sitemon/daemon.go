@@ -190,6 +190,10 @@ func (d *daemon) newServer() error {
 		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
 	}
+	o.Definitions = definitions{d.store}
+	if d.monitor != nil {
+		o.Prober = prober{d}
+	}
 	var err error
 	if o.Auth, err = newGate(s); err != nil {
 		return err

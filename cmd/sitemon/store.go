@@ -33,6 +33,7 @@ type store interface {
 	alerts.Outbox
 	DecideAlerts(ctx context.Context, now, judged time.Time) error
 	Documents(ctx context.Context) (map[string]sitemon.Document, error)
+	Definition(ctx context.Context, name string) (sitemon.StoredDefinition, error)
 	Close() error
 }
 

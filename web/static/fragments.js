@@ -22,12 +22,16 @@ async function fetchNow(url, names, signal) {
   const asked = performance.now();
   const answer = await fetch(u, { signal, headers: { accept: "text/html" } });
   if (!answer.ok) throw Object.assign(new Error(`${u.pathname}: status ${answer.status}`), { status: answer.status });
-  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const part of parsed.querySelectorAll("[data-part]")) {
+  fill(await answer.text());
+  document.dispatchEvent(new CustomEvent("parts", { detail: { names, asked } }));
+}
+
+// fill puts parts, as the server rendered them, in the place of those that stand.
+export function fill(html) {
+  for (const part of new DOMParser().parseFromString(html, "text/html").querySelectorAll("[data-part]")) {
     const old = partOf(part.dataset.part);
     if (old) change(old, part);
   }
-  document.dispatchEvent(new CustomEvent("parts", { detail: { names, asked } }));
 }
 
 // change makes old like fresh. What the focus is on keeps it, also where it moved.

@@ -5,6 +5,7 @@ import { followBars } from "./bars.js";
 import { drawCharts } from "./charts.js";
 import { fetchParts, throttled } from "./fragments.js";
 import { followMinutes } from "./minutes.js";
+import { followProbe } from "./reports.js";
 
 // What has the address in its links.
 const addressed = ["chart", "bars", "minutes", "reports"];
@@ -16,15 +17,16 @@ export function start(refresh) {
   let here = address(location.href);
 
   // show shows what an address asks for, without a reload.
-  const show = async (url) => {
+  const show = async (url, redraw = true) => {
     here = address(url);
     await fetchParts(url, addressed);
+    if (!redraw) return;
     charts?.leave();
     charts = drawCharts(root(), on);
   };
-  const open = (url, state = null) => {
+  const open = (url, state = null, redraw = true) => {
     history.pushState(state, "", url);
-    return show(url).catch(() => location.assign(url));
+    return show(url, redraw).catch(() => location.assign(url));
   };
   const on = {
     zoom(from, to) {
@@ -48,6 +50,7 @@ export function start(refresh) {
 
   charts = drawCharts(root(), on);
   followBars();
+  followProbe();
   followMinutes((url) => open(url).then(() => reveal("chart")));
 
   // The newest reports only: who reads older ones is left in peace.
@@ -61,10 +64,11 @@ export function start(refresh) {
   setInterval(() => document.hidden || fetchParts(location.href, [...figures(), "chart"]).then(() => charts?.load(), () => {}), 60_000);
 
   document.addEventListener("click", (e) => {
-    const link = e.target.closest("[data-window], [data-open-day]");
+    const link = e.target.closest("[data-window], [data-open-day], [data-reports]");
     if (!link?.href || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
     e.preventDefault();
     const url = link.href.baseVal ?? link.href; // of a drawing, or not
+    if (link.dataset.reports !== undefined) return void open(link.href, null, false);
     const zoomed = link.dataset.zoom !== undefined && link.dataset.zoom !== "Reset";
     open(new URL(url, location.href).href, zoomed ? { zoomed } : null).then(() => {
       if (link.dataset.openDay === undefined) return link.closest("[data-minutes]") && reveal("chart");
