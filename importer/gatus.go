@@ -30,7 +30,9 @@ func readGatus(content []byte, r *Result) error {
 		r.gatusEndpoint(m, channels)
 	}
 	for _, e := range top.list("external-endpoints") {
-		r.lose(asMapping(e).text("name"), "an external endpoint pushes its results; make it a site of kind heartbeat by hand")
+		if m := asMapping(e); m != nil {
+			r.gatusExternal(m, channels)
+		}
 	}
 	for _, e := range top.list("suites") {
 		r.lose(asMapping(e).text("name"), "a suite of several steps is not carried over")

@@ -87,6 +87,10 @@ func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string
 		s.set("enabled", false)
 	}
 	interval, _ := m.number("interval")
+	if kind == "push" { // it is looked at more often than it calls
+		r.kumaPush(&s, name, m, interval)
+		interval = min(interval, 60)
+	}
 	s.set("interval", seconds(interval))
 	if t, ok := m.number("timeout"); ok && t > 0 {
 		s.set("timeout", seconds(min(t, interval)))
@@ -136,6 +140,8 @@ func kumaTarget(kind string, m mapping) string {
 		return "dns://" + server + "/" + host + query
 	case "grpc-keyword":
 		return "grpc://" + withoutScheme(m.text("grpcUrl"))
+	case "push":
+		return "heartbeat://"
 	case "websocket-upgrade":
 		return m.text("url")
 	}
