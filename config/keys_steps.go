@@ -57,7 +57,18 @@ func stepsKey() key[draft] {
 var stepObject = newStepObject()
 
 func newStepObject() *object[stepDraft] {
-	o := newObject("a step", []key[stepDraft]{
+	o := newObject("a step", slices.Concat(stepRequestKeys(), stepAnswerKeys()), nil)
+	o.aliases = map[string]string{
+		"endpoint": "url", "path": "url", "uri": "url", "verb": "method", "header": "headers", "payload": "body", "data": "body", "title": "name", "id": "name",
+		"store": "capture", "captures": "capture", "extract": "capture", "save": "capture", "variables": "capture", "conditions": "expect", "assertions": "expect", "checks": "expect",
+		"status": "expect.status", "regex": "expect.body.match", "json": "expect.json",
+	}
+	return o
+}
+
+// stepRequestKeys say what a step sends.
+func stepRequestKeys() []key[stepDraft] {
+	return []key[stepDraft]{
 		{
 			keyInfo: keyInfo{
 				name: "name", value: typeName, must: true, example: "sign in",
@@ -107,6 +118,12 @@ func newStepObject() *object[stepDraft] {
 				s.FollowRedirects = &follow
 			},
 		},
+	}
+}
+
+// stepAnswerKeys say what its answer is like, and what is taken out of it.
+func stepAnswerKeys() []key[stepDraft] {
+	return []key[stepDraft]{
 		{
 			keyInfo: keyInfo{
 				name: "expect", value: typeMapping(stepExpectObject.info), def: "a status of 200-399", example: `{ status: 201 }`,
@@ -124,13 +141,7 @@ func newStepObject() *object[stepDraft] {
 			},
 			read: func(w *walker, f field, s *stepDraft) { w.captures(f, s) },
 		},
-	}, nil)
-	o.aliases = map[string]string{
-		"endpoint": "url", "path": "url", "uri": "url", "verb": "method", "header": "headers", "payload": "body", "data": "body", "title": "name", "id": "name",
-		"store": "capture", "captures": "capture", "extract": "capture", "save": "capture", "variables": "capture", "conditions": "expect", "assertions": "expect", "checks": "expect",
-		"status": "expect.status", "regex": "expect.body.match", "json": "expect.json",
 	}
-	return o
 }
 
 // stepExpectObject has those keys of expect that are about one answer.

@@ -191,7 +191,7 @@ type quicBody struct{ io.ReadCloser }
 // Read implements [io.Reader].
 func (b *quicBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = lostError(err)
 	}
 	return n, err

@@ -3,6 +3,7 @@ package probes_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -44,9 +45,7 @@ func (s *seenHeaders) String() string {
 func giving(t *testing.T, value string, header http.Header) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		_, _ = fmt.Fprintf(w, `{"v":%q}`, value)
 	}))
 	t.Cleanup(server.Close)
