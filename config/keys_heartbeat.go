@@ -114,7 +114,7 @@ func (w *walker) beatToken(name string, n *yaml.Node) string {
 	case isBlank(n):
 		w.fail(n, "token is empty; it is what shows that a heartbeat is the site's own")
 	case s != "" && !strings.Contains(s, "${") && len(s) < shortToken:
-		w.warn(n, "token has %d characters, which can be guessed; take %d or more", len(s), shortToken)
+		w.warn(n, "token has %d characters and will be refused; take %d or more", len(s), shortToken)
 	}
 	return s
 }
