@@ -35,7 +35,7 @@ func readGatus(content []byte, r *Result) error {
 		}
 	}
 	for _, e := range top.list("suites") {
-		r.lose(asMapping(e).text("name"), "a suite of several steps is not carried over")
+		r.gatusSuite(asMapping(e), channels)
 	}
 	if m := top.sub("maintenance"); m.flag("enabled", len(m) > 0) && m.text("start") != "" {
 		r.lose("maintenance", "write it under maintenance: with a date in start")

@@ -237,6 +237,17 @@ func comment(text string) string {
 
 // node is a value as YAML.
 func node(v any) (*yaml.Node, error) {
+	if list, ok := v.([][]Key); ok {
+		n := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, keys := range list {
+			one, err := node(keys)
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, one)
+		}
+		return n, nil
+	}
 	keys, ok := v.([]Key)
 	if !ok {
 		n := &yaml.Node{}
