@@ -89,6 +89,7 @@ func (r *Result) gatusEndpoint(m mapping, channels map[string]mapping) {
 	if m.flag("graphql", false) {
 		body = fmt.Sprintf(`{"query":%q}`, body)
 	}
+	body = r.gatusPlaceholders(where, body, name, group, target)
 	if strings.HasPrefix(target, "http") {
 		s.set("headers", headersOf(m.sub("headers")))
 		s.set("body", body)

@@ -141,7 +141,7 @@ func (s *suite) step(m mapping, group string, last bool) []Key {
 		body = fmt.Sprintf(`{"query":%q}`, body)
 	}
 	body, _ = s.fill(where, body)
-	step.set("body", body)
+	step.set("body", s.r.gatusPlaceholders(where, body, name, group, target))
 	s.clientOf(&step, where, m.sub("client"))
 	s.conditions(&step, where, m.texts("conditions"), last)
 	step.set("capture", s.store(where, m.sub("store")))
@@ -270,6 +270,17 @@ func (s *suite) fill(where, text string) (filled string, ok bool) {
 		}
 		return "{{" + captureName(key) + "}}"
 	}), ok
+}
+
+// random is what Gatus makes anew for each request.
+var random = regexp.MustCompile(`\[(RANDOM_STRING_\d+|LOCAL_ADDRESS)\]`)
+
+// gatusPlaceholders writes what is known of an endpoint into its body.
+func (r *Result) gatusPlaceholders(where, body, name, group, target string) string {
+	for _, use := range random.FindAllString(body, -1) {
+		r.lose(where, "%s in the body has no counterpart", use)
+	}
+	return strings.NewReplacer("[ENDPOINT_NAME]", name, "[ENDPOINT_GROUP]", group, "[ENDPOINT_URL]", target).Replace(body)
 }
 
 // fixed writes values into a condition, where all of them are there from the start.

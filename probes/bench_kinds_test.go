@@ -38,6 +38,8 @@ func BenchmarkKinds(b *testing.B) {
 		options   []option
 	}{
 		{"http", http, nil},
+		{"http, three steps", http, []option{steps(sitemon.Step{Name: "a", Capture: []sitemon.Capture{{Name: "kind", Header: "Content-Type"}}}, sitemon.Step{Name: "b"}, sitemon.Step{Name: "c"})}},
+		{"http/3", "https://" + startBenchServer(b, "h3"), []option{http3Site, func(s *sitemon.Site) { s.Request.TLS = &sitemon.TLSConfig{InsecureSkipVerify: true} }}},
 		{"tcp", "tcp" + http[len("http"):len(http)-len("/s/1")], nil},
 		{"dns by udp", "dns://" + name + "/example.test", nil},
 		{"dns by tcp", "dns://" + name + "/example.test", []option{asks(func(r *sitemon.DNSRequest) { r.TCP = true })}},

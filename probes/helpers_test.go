@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 	case "dns":
 		serveBenchDNS()
 		return
+	case "h3":
+		serveBenchHTTP3()
+		return
 	case "grpc":
 		serveBenchGRPC()
 		return
