@@ -18,7 +18,7 @@ func printSteps(w io.Writer, steps []probes.Step) {
 			fmt.Fprintf(w, "not reached\n")
 			continue
 		case s.Reason != "":
-			fmt.Fprintf(w, "%s, ", s.Reason)
+			fmt.Fprintf(w, "failed (%s), ", s.Reason)
 		}
 		if s.StatusCode != 0 {
 			fmt.Fprintf(w, "status %d, ", s.StatusCode)

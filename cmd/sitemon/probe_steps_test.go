@@ -31,7 +31,7 @@ func TestProbeOfSteps(t *testing.T) {
 	good.want(t, 0, "ok    basket: status: expected 200-399, seen 200", "")
 	bad := runProgram(t, dir, "probe", "bad")
 	bad.want(t, 1, "bad is down (status): step 2 (basket): status 401, expected 200-399", "")
-	bad.want(t, 1, "basket: status, status 401, ", "")
+	bad.want(t, 1, "basket: failed (status), status 401, ", "")
 	bad.want(t, 1, "pay: not reached", "")
 	bad.want(t, 1, "FAIL  basket: status: expected 200-399, seen 401", "")
 	runProgram(t, dir, "probe", "good", "--json").want(t, 0, `"steps":[{"name":"sign in"`, "")
