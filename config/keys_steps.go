@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -151,6 +152,12 @@ func newStepExpectObject() *object[sitemon.Expect] {
 	all := newExpectObject()
 	keys := slices.DeleteFunc(all.keys, func(k key[sitemon.Expect]) bool {
 		return !slices.Contains([]string{"status", "http_version", "body", "headers", "json"}, k.name)
+	})
+	keys = append(keys, key[sitemon.Expect]{
+		keyInfo: keyInfo{name: "latency", value: typeDuration, example: "500ms", doc: "The duration of the step above which the site is degraded."},
+		read: func(w *walker, f field, e *sitemon.Expect) {
+			e.Latency, _ = w.duration("latency", f.value, time.Millisecond, maxLatency)
+		},
 	})
 	o := newObject("expect of a step", keys, nil)
 	o.aliases = all.aliases

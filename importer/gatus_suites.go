@@ -178,8 +178,8 @@ func (s *suite) clientOf(step *Site, where string, c mapping) {
 	s.r.leftover(where, c, "of the client is not carried over: steps share the client of the first one")
 }
 
-// conditions are the step's expectations; those of a time or a certificate are about
-// the site as a whole.
+// conditions are the step's expectations; those of a certificate are about the site
+// as a whole.
 func (s *suite) conditions(step *Site, where string, conditions []string, last bool) {
 	var e expectations
 	for _, c := range conditions {
@@ -195,9 +195,6 @@ func (s *suite) conditions(step *Site, where string, conditions []string, last b
 	for _, note := range e.notes {
 		s.r.lose(where, "%s", note)
 	}
-	if e.latency != "" {
-		s.r.lose(where, "the response time %s: steps have none of their own; write expect.latency at the site, for all together", e.latency)
-	}
 	if e.validFor != "" && !last {
 		s.r.lose(where, "the certificate's time is that of the last step here")
 	}
@@ -207,9 +204,9 @@ func (s *suite) conditions(step *Site, where string, conditions []string, last b
 	var own []Key
 	for _, k := range e.keys() {
 		switch k.Name {
-		case "status", "body", "headers", "json":
+		case "status", "body", "headers", "json", "latency":
 			own = append(own, k)
-		case "latency", "certificate_valid_for":
+		case "certificate_valid_for":
 		default:
 			s.r.lose(where, "%s is for sites, not for steps", k.Name)
 		}

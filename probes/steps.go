@@ -24,6 +24,9 @@ type flow struct {
 	jar    *cookiejar.Jar    // nil without cookies
 	conns  []*httpConn       // idle, one an origin
 	lines  []stepLine        // of the steps that were begun
+	// slow is what a step was that degrades the site, the first of them; those after
+	// it are made all the same.
+	slow verdict
 }
 
 // stepLine is what evidence says of a step.
@@ -49,11 +52,27 @@ func (a *attempt) takeSteps() error {
 	for i := range f.site.Steps {
 		if err = a.step(i); err != nil || a.report.Outcome != "" {
 			a.failStep(i, err)
-			break
+			if err != nil || a.report.Outcome != sitemon.OutcomeDegraded {
+				break
+			}
+			a.postpone(i)
 		}
 	}
 	a.detailSteps()
-	return a.nameStep(err)
+	return a.sumUp(err)
+}
+
+// postpone keeps what degrades the site until all steps are over.
+func (a *attempt) postpone(i int) {
+	f, r := a.flow, &a.report
+	if f.slow.outcome == "" {
+		text := r.Error
+		if i < len(f.site.Steps)-1 {
+			text = f.prefix(i) + text
+		}
+		f.slow.outcome, f.slow.reason, f.slow.texts = r.Outcome, r.Reason, []string{text}
+	}
+	r.Outcome, r.Reason, r.Error = "", "", ""
 }
 
 // step makes one request. Where its answer is not as expected, the report has an
@@ -89,7 +108,9 @@ func (a *attempt) step(i int) (err error) {
 	if err := a.judge(ans); err != nil || a.report.Outcome == sitemon.OutcomeDown {
 		return err
 	}
-	return c.keep(line)
+	c.keep(line)
+	c.pace(time.Since(start))
+	return c.end()
 }
 
 // beginStep makes the attempt ready for the next step.
@@ -119,21 +140,23 @@ func stepSite(site *sitemon.Site, i int) *sitemon.Site {
 	}
 	r.KeepAlive = true // until the last step is over
 	s.Request = &r
-	e := &sitemon.Expect{}
+	e := sitemon.Expect{}
 	if step.Expect != nil {
-		e = step.Expect
+		e = *step.Expect
 	}
 	if i == len(site.Steps)-1 {
-		e = lastExpect(site.Expect, e)
+		e = lastExpect(*site.Expect, &e)
+	} else {
+		e.Latency = 0 // which is judged as that of all steps
 	}
-	s.Expect, s.Steps = e, nil
+	s.Expect, s.Steps = &e, nil
 	return &s
 }
 
 // lastExpect is what is expected of the last step's answer: what the site expects,
 // with the step's own keys before it.
-func lastExpect(site, step *sitemon.Expect) *sitemon.Expect {
-	e := *site
+func lastExpect(site sitemon.Expect, step *sitemon.Expect) sitemon.Expect {
+	e := site
 	if step.Status != nil {
 		e.Status = step.Status
 	}
@@ -154,7 +177,7 @@ func lastExpect(site, step *sitemon.Expect) *sitemon.Expect {
 			}
 		}
 	}
-	return &e
+	return e
 }
 
 // stepRequest makes the request of a step. What the site sends with all of them
@@ -268,22 +291,27 @@ func (a *attempt) failStep(i int, err error) {
 	}
 }
 
-// nameStep puts the name of the step that failed before the words.
-func (a *attempt) nameStep(err error) error {
-	n := len(a.flow.lines)
-	if n == 0 {
+// sumUp ends the report: with the step that failed named before the words, or with
+// what degrades the site.
+func (a *attempt) sumUp(err error) error {
+	f, r := a.flow, &a.report
+	last := len(f.lines) - 1
+	switch {
+	case err != nil && last >= 0:
+		failed := asFailure(err)
+		return &failure{failed.reason, f.prefix(last) + failed.text, failed}
+	case err != nil:
 		return err
-	}
-	prefix := fmt.Sprintf("step %d (%s): ", n, a.flow.site.Steps[n-1].Name)
-	if err != nil {
-		f := asFailure(err)
-		return &failure{f.reason, prefix + f.text, f}
-	}
-	if a.report.Outcome == sitemon.OutcomeDown {
-		a.report.Error = shorten(prefix+a.report.Error, maxError)
+	case r.Outcome != "":
+		r.Error = shorten(f.prefix(last)+r.Error, maxError)
+	case f.slow.outcome != "":
+		r.Outcome, r.Reason, r.Error = f.slow.outcome, f.slow.reason, shorten(f.slow.texts[0], maxError)
 	}
 	return nil
 }
+
+// prefix names a step in an error.
+func (f *flow) prefix(i int) string { return fmt.Sprintf("step %d (%s): ", i+1, f.site.Steps[i].Name) }
 
 func prefixChecks(checks []Check, step string) {
 	for i := range checks {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -45,7 +46,7 @@ func (c *captures) find(ans *judged) {
 
 // keep gives the values to the steps that follow. One that is not there, or can't be
 // sent on, is as an expectation that was not met.
-func (c *captures) keep(line *stepLine) error {
+func (c *captures) keep(line *stepLine) {
 	for i, fault := range c.faults {
 		of, value := &c.step.Capture[i], c.values[i]
 		if fault == "" {
@@ -63,7 +64,20 @@ func (c *captures) keep(line *stepLine) error {
 		c.note(fault == "", sitemon.OutcomeDown, reason, Check{Name: "capture " + of.Name, Expected: "a value of " + where, Seen: seen},
 			fmt.Sprintf("nothing to capture for %s from %s: %s", of.Name, where, fault))
 	}
-	return c.end()
+}
+
+// pace judges how long the step took by itself.
+func (c *captures) pace(took time.Duration) {
+	if c.step.Expect == nil {
+		return
+	}
+	want := c.step.Expect.Latency
+	if want <= 0 || c.quiet(took <= want) {
+		return
+	}
+	c.note(took <= want, sitemon.OutcomeDegraded, sitemon.ReasonLatency,
+		Check{Name: "own latency", Expected: "at most " + want.String(), Seen: shortly(took).String()},
+		fmt.Sprintf("took %s by itself, expected at most %s", shortly(took), want))
 }
 
 // captureSource says where a value is looked for, and what it is when it is not

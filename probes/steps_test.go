@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sitemon"
 	"sitemon/probes"
@@ -136,6 +137,14 @@ func TestStepsFail(t *testing.T) {
 			s.Steps, s.References = shopSteps(t), true
 			s.Steps[1].Expect = &sitemon.Expect{Status: []sitemon.StatusRange{{From: 201, To: 201}}}
 		}, sitemon.OutcomeDown, sitemon.ReasonStatus, "step 2 (sign in): status 200, expected 201"},
+		{"a step that is slow", func(s *sitemon.Site) {
+			s.Steps, s.References = shopSteps(t), true
+			s.Steps[0].Expect, s.Steps[1].Expect = &sitemon.Expect{Latency: 1}, &sitemon.Expect{Latency: time.Hour}
+		}, sitemon.OutcomeDegraded, sitemon.ReasonLatency, "step 1 (start): took"},
+		{"a step that is slow, and one that fails", func(s *sitemon.Site) {
+			s.Steps, s.References = shopSteps(t), true
+			s.Steps[0].Expect, s.Steps[2].Headers = &sitemon.Expect{Latency: 1}, nil
+		}, sitemon.OutcomeDown, sitemon.ReasonStatus, "step 3 (basket): status 401"},
 		{"json absent", second(sitemon.Capture{Name: "x", JSON: "nowhere"}), sitemon.OutcomeDown, sitemon.ReasonJSON, "step 2 (sign in): nothing to capture for x from json nowhere: absent"},
 		{"json null", second(sitemon.Capture{Name: "x", JSON: "none"}), sitemon.OutcomeDown, sitemon.ReasonJSON, "null"},
 		{"json empty", second(sitemon.Capture{Name: "x", JSON: "empty"}), sitemon.OutcomeDown, sitemon.ReasonJSON, "an empty value"},
@@ -166,7 +175,7 @@ func TestStepsFail(t *testing.T) {
 				failed = 1
 			}
 			for i, s := range e.Steps {
-				if (s.Reason == tt.reason) != (i == failed) || (s.DurationUS > 0) != (i <= failed) {
+				if (s.Reason == tt.reason) != (i == failed) || s.Reason != "" && i != failed && i != 0 || (s.DurationUS > 0) != (i <= failed) {
 					t.Errorf("step %d: %+v", i+1, s)
 				}
 			}

@@ -28,7 +28,11 @@ func newStepViews(steps []sitemon.EvidenceStep) []stepView {
 		default:
 			v.Text = fmt.Sprintf("status %d %s", s.StatusCode, took)
 		}
-		if s.Reason != "" {
+		switch s.Reason {
+		case "":
+		case sitemon.ReasonLatency, sitemon.ReasonCertificate:
+			v.Status = statusView{"degraded", reasonText(s.Reason)}
+		default:
 			v.Status = statusView{"down", reasonText(s.Reason)}
 		}
 		views = append(views, v)
