@@ -60,6 +60,12 @@ func SameHeartbeat(newest, next *Heartbeat) bool {
 		next.LastAt.Sub(newest.ReceivedAt) < repeatedWithin
 }
 
+// CallingSite is a site that sends heartbeats.
+type CallingSite struct {
+	Definition
+	Since time.Time // from when on they are accepted; zero: they are not yet
+}
+
 // Span is a stretch of time, To not included.
 type Span struct{ From, To time.Time }
 

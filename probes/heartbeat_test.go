@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"sitemon"
 	"sitemon/probes"
+	"sitemon/store/sqlite"
 )
 
 // recorded are heartbeats as a store has them.
@@ -67,5 +70,46 @@ func TestHeartbeat(t *testing.T) {
 				t.Errorf("evidence %s does not have the heartbeat", r.Evidence)
 			}
 		})
+	}
+}
+
+// BenchmarkHeartbeat shows what a look at a heartbeat costs, among 10,000 sites that
+// call us, the read of the store included.
+func BenchmarkHeartbeat(b *testing.B) {
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "sitemon.db"), sqlite.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	doc := sitemon.Document{Source: "bench", Hash: "bench"}
+	names := make([]string, 10_000)
+	for i := range names {
+		names[i] = fmt.Sprint("job-", i)
+		doc.Sites = append(doc.Sites, sitemon.Site{
+			Name: names[i], URL: "heartbeat://", Kind: sitemon.KindHeartbeat, Enabled: true, Interval: time.Minute, Timeout: time.Second,
+			FailureThreshold: 1, SuccessThreshold: 1, Definition: fmt.Appendf(nil, `{"name":%q,"url":"heartbeat://"}`, names[i]),
+			Request: &sitemon.Request{Heartbeat: &sitemon.HeartbeatRequest{Every: time.Hour, Grace: time.Minute}}, Expect: &sitemon.Expect{},
+		})
+	}
+	if _, _, err := db.SyncSites(ctx, doc); err != nil {
+		b.Fatal(err)
+	}
+	if err := db.AcceptHeartbeats(ctx, names, time.Now()); err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range names {
+		if _, err := db.RecordHeartbeat(ctx, name, sitemon.Heartbeat{ReceivedAt: time.Now(), LastAt: time.Now()}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	set := probes.New(probes.Options{Heartbeats: db})
+	defer set.Close()
+	i := 0
+	for b.Loop() {
+		if r := set.Probe(ctx, &doc.Sites[i%len(names)]); r.Outcome != sitemon.OutcomeUp {
+			b.Fatal(r.Outcome, r.Error)
+		}
+		i++
 	}
 }

@@ -92,6 +92,14 @@ var apiCases = []struct {
 	{name: "healthz", target: "/healthz", route: "/healthz", status: 200},
 	{name: "readyz", target: "/readyz", route: "/readyz", status: 200},
 	{name: "readyz_missing", target: "/readyz", route: "/readyz", status: 503, edit: func(f *apiStore) { f.missing = []string{"the store does not answer"} }},
+	{name: "heartbeats", target: "/api/v1/sites/docs/heartbeats?limit=10", route: "/api/v1/sites/{name}/heartbeats", status: 200},
+	{name: "heartbeats_missing", target: "/api/v1/sites/nobody/heartbeats", route: "/api/v1/sites/{name}/heartbeats", status: 404},
+	{name: "heartbeat", method: "POST", target: "/heartbeat/docs?exit_code=0&duration=12s&token=" + beatSecret, route: "/heartbeat/{name}", status: 200},
+	{name: "heartbeat_get", target: "/heartbeat/docs?token=" + beatSecret, route: "/heartbeat/{name}", status: 200},
+	{name: "heartbeat_wrong_token", method: "POST", target: "/heartbeat/docs?token=x", route: "/heartbeat/{name}", status: 404},
+	{name: "heartbeat_bad_duration", method: "POST", target: "/heartbeat/docs?duration=90&token=" + beatSecret, route: "/heartbeat/{name}", status: 400},
+	{name: "heartbeat_failure", method: "POST", target: "/heartbeat/docs/fail?token=" + beatSecret, route: "/heartbeat/{name}/fail", status: 200, send: "disk full"},
+	{name: "heartbeat_failure_get", target: "/heartbeat/docs/fail?token=" + beatSecret, route: "/heartbeat/{name}/fail", status: 200},
 }
 
 func TestAPIAnswers(t *testing.T) {

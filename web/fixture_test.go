@@ -302,7 +302,7 @@ func newServer(t testing.TB, store *apiStore, edit ...func(*web.Options)) *web.S
 	t.Helper()
 	o := web.Options{
 		Sites: store, History: store, Incidents: store, Operations: store, Documents: store, Reloader: store, Hub: web.NewHub(),
-		Definitions: store, Prober: store,
+		Definitions: store, Prober: store, Heartbeats: fixtureBeats(), Callers: fixtureCallers(),
 		Ready:  func(context.Context) []string { return store.missing },
 		Logger: slog.New(slog.DiscardHandler), Version: "1.0.0", Now: func() time.Time { return testNow },
 	}

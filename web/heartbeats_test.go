@@ -236,3 +236,19 @@ func TestHeartbeatsOnThePage(t *testing.T) {
 		t.Errorf("the part of a site without any: %s", cmp.Or(none, "nothing"))
 	}
 }
+
+// fixtureBeats are the heartbeats of every server that a test does not give others.
+func fixtureBeats() *beatStore {
+	two, zero, at := 2, 0, testNow.Add(-7*time.Hour)
+	return &beatStore{since: testNow.Add(-48 * time.Hour), beats: []sitemon.Heartbeat{
+		{ReceivedAt: at, LastAt: at, ExitCode: &zero, Duration: 92400 * time.Millisecond, Message: "14 tables, 2.1 GiB", Run: "2026-11-24"},
+		{ReceivedAt: at.Add(-24 * time.Hour), LastAt: at.Add(4*time.Second - 24*time.Hour), Repeats: 1, Failed: true, ExitCode: &two, Message: "no space left on device"},
+	}}
+}
+
+// fixtureCallers accept heartbeats of the site docs.
+func fixtureCallers() *web.Callers {
+	c := new(web.Callers)
+	c.Set(map[string]web.Caller{"docs": {Token: beatSecret}})
+	return c
+}

@@ -40,7 +40,7 @@ func (s *Server) fillBeats(ctx context.Context, d *sitePage, st sitemon.SiteStat
 		return nil
 	}
 	v := &beatsView{URL: beatURL(r, st.Name)}
-	d.Beats = v
+	d.Beats, d.Target = v, v.URL
 	var caller Caller
 	known := false
 	if s.Callers != nil {

@@ -23,6 +23,7 @@ const (
 	classBadge   routeClass = "badge"
 	classEvents  routeClass = "events"
 	classHealth  routeClass = "health"
+	classBeat    routeClass = "heartbeat"
 	classLogin   routeClass = "login"
 	classMetrics routeClass = "metrics"
 	classPage    routeClass = "page"
@@ -46,6 +47,8 @@ func (rt route) needs() auth.Role {
 	switch {
 	case rt.class == classHealth || rt.class == classStatic || rt.class == classLogin:
 		return ""
+	case rt.class == classBeat:
+		return "" // the site's own token says whether it may
 	case rt.class == classStatus || rt.class == classBadge:
 		return "" // what is public is for everybody; they look themselves
 	case rt.method == http.MethodGet:
@@ -58,6 +61,7 @@ func (rt route) needs() auth.Role {
 func (s *Server) apiRoutes() []route {
 	const v1 = "/api/v1"
 	none := []string{}
+	beatParams := []string{"token", "exit_code", "duration", "message", "run"}
 	return []route{
 		{"GET", v1 + "/sites", classAPI, []string{"group", "tag", "status", "q", "removed", "limit", "cursor"}, s.getSites},
 		{"GET", v1 + "/sites/{name}", classAPI, none, s.getSite},
@@ -65,6 +69,7 @@ func (s *Server) apiRoutes() []route {
 		{"GET", v1 + "/sites/{name}/definition", classAPI, none, s.getDefinition},
 		{"POST", v1 + "/sites/{name}/probe", classAPI, none, s.postProbe},
 		{"GET", v1 + "/sites/{name}/availability", classAPI, []string{"from", "to", "step", "tz", "maintenance", "histogram"}, s.getAvailability},
+		{"GET", v1 + "/sites/{name}/heartbeats", classAPI, []string{"limit"}, s.getHeartbeats},
 		{"GET", v1 + "/report", classAPI, []string{"month", "from", "to", "tz", "maintenance"}, s.getReport},
 		{"GET", v1 + "/incidents", classAPI, []string{"site", "open", "from", "to", "limit", "cursor"}, s.getIncidents},
 		{"GET", v1 + "/incidents/{id}", classAPI, none, s.getIncident},
@@ -77,6 +82,10 @@ func (s *Server) apiRoutes() []route {
 		{"GET", v1 + "/openapi.json", classAPI, none, s.getOpenAPI},
 		{"GET", "/badge/{name}/{file}", classBadge, nil, s.getBadge},
 	}
+		{"POST", "/heartbeat/{name}", classBeat, beatParams, s.postBeat},
+		{"GET", "/heartbeat/{name}", classBeat, beatParams, s.postBeat},
+		{"POST", "/heartbeat/{name}/fail", classBeat, beatParams, s.postFailure},
+		{"GET", "/heartbeat/{name}/fail", classBeat, beatParams, s.postFailure},
 }
 
 // healthRoutes are the routes that openapi.json describes too, and that every
@@ -110,7 +119,7 @@ func (s *Server) routes() http.Handler {
 	if s.HealthOnly {
 		pages = classAPI // errors as JSON: there is nothing to make a page of
 	}
-	for path, class := range map[string]routeClass{"/": pages, "/api/": classAPI, "/badge/": classBadge, "/status/": classPage} {
+	for path, class := range map[string]routeClass{"/": pages, "/api/": classAPI, "/badge/": classBadge, "/heartbeat/": classBeat, "/status/": classPage} {
 		if paths[path] == nil {
 			mux.Handle(path, s.serve(class, func(http.ResponseWriter, *http.Request) error { return errNoRoute }))
 		}

@@ -95,6 +95,9 @@ type Options struct {
 	Definitions Definitions
 	// Prober makes probes that somebody asks for; nil: this process makes none.
 	Prober Prober
+	// Heartbeats and Callers are for sites that call us; nil: none are accepted.
+	Heartbeats Heartbeats
+	Callers    *Callers
 	// Ready lists what is missing for the process to do its work; empty: it is
 	// ready.
 	Ready func(ctx context.Context) []string

@@ -62,6 +62,7 @@ type daemon struct {
 	monitor  *monitor       // nil: it is not the role of this process
 	writer   *writer.Writer // nil: likewise, or there is no Kafka
 	alerting *alerting      // nil: others tell people of trouble
+	receiver *receiving     // nil: others receive the heartbeats of sites
 	server   *web.Server
 
 	newest    atomic.Pointer[sitemon.Generation] // of the store, where page or API show it
@@ -188,6 +189,9 @@ func (d *daemon) newServer() error {
 	o := web.Options{
 		Sites: d.store, History: d.store, Incidents: d.store, Operations: d.store, Documents: d.store, DataDir: s.DataDir, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
 		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
+	if s.Role.Page() {
+		d.receiver = d.newReceiving()
+	}
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
 	}
 	o.Definitions = definitions{d.store}
@@ -209,6 +213,9 @@ func (d *daemon) newServer() error {
 	d.server = web.New(o)
 	return nil
 }
+	if d.receiver != nil {
+		o.Heartbeats, o.Callers = d.store, &d.receiver.callers
+	}
 
 // start runs the parts in such an order that stopping them in the opposite one
 // goes against the flow of the data: what makes reports ends first, what keeps
@@ -224,6 +231,9 @@ func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listen
 		life.start("rollups and retention", budgetShort, d.tidy)
 		life.start("notifications", budgetShort, d.alerting.deliver)
 		life.start("alerts", budgetShort, d.alerting.decide)
+	if d.receiver != nil {
+		life.start("heartbeats of sites", budgetShort, d.receiver.run)
+	}
 	}
 	if d.shared != nil && d.settings.Role.Page() {
 		life.start("events of other processes", budgetShort, d.followEvents)

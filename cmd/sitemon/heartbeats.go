@@ -73,33 +73,50 @@ func (r *receiving) run(ctx context.Context) error {
 func (r *receiving) look(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, receiveTimeout)
 	defer cancel()
-	defs, err := r.store.HeartbeatSites(ctx, now.UTC().Truncate(time.Microsecond))
+	calling, err := r.store.HeartbeatSites(ctx)
 	if err != nil {
 		return err
 	}
-	sites, decoded, faults := make(map[string]web.Caller, len(defs)), make(map[string]decodedCaller, len(defs)), map[string]string{}
-	for _, def := range defs {
-		known, ok := r.decoded[def.Name]
-		if !ok || known.definition != string(def.JSON) {
-			known = r.decode(def)
+	now = now.UTC().Truncate(time.Microsecond)
+	if fresh := r.take(calling); len(fresh) > 0 {
+		if err := r.store.AcceptHeartbeats(ctx, fresh, now); err != nil {
+			return err
 		}
-		decoded[def.Name] = known
+	}
+	if len(calling) == 0 || now.Sub(r.listened) < listenEvery && !now.Before(r.listened) {
+		return nil
+	}
+	if err := r.store.ListenForHeartbeats(ctx, r.settings.Instance, now); err != nil {
+		return err
+	}
+	r.listened = now
+	return nil
+}
+
+// take makes sites those whose heartbeats are accepted, and returns the names of those
+// that are so for the first time. One whose token is not known here is not: another
+// process may know it.
+func (r *receiving) take(calling []sitemon.CallingSite) (fresh []string) {
+	sites, decoded, faults := make(map[string]web.Caller, len(calling)), make(map[string]decodedCaller, len(calling)), map[string]string{}
+	for _, s := range calling {
+		known, ok := r.decoded[s.Name]
+		if !ok || known.definition != string(s.JSON) {
+			known = r.decode(s.Definition)
+		}
+		decoded[s.Name] = known
 		c := r.expanded(known)
-		if sites[def.Name] = c; c.Fault != "" {
-			faults[def.Name] = c.Fault
+		sites[s.Name] = c
+		switch {
+		case c.Fault != "":
+			faults[s.Name] = c.Fault
+		case s.Since.IsZero():
+			fresh = append(fresh, s.Name)
 		}
 	}
 	r.decoded = decoded
 	r.callers.Set(sites)
 	r.complain(faults)
-	if len(sites) == 0 || now.Sub(r.listened) < listenEvery && !now.Before(r.listened) {
-		return nil
-	}
-	if err := r.store.ListenForHeartbeats(ctx, r.settings.Instance, now.UTC().Truncate(time.Microsecond)); err != nil {
-		return err
-	}
-	r.listened = now
-	return nil
+	return fresh
 }
 
 func (r *receiving) decode(def sitemon.Definition) decodedCaller {

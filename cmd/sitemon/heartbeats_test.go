@@ -163,6 +163,7 @@ func TestHeartbeatsWithoutTheirToken(t *testing.T) {
 	p.waitStatus("web", sitemon.StatusUp)
 	const refused = "heartbeats of a site are refused"
 	waitFor(t, "the log says so", func() bool { return strings.Contains(p.logged(), refused) })
+	p.waitReport("job", sitemon.OutcomeUnknown, "no process receives heartbeats of this site yet")
 	if code, _ := p.beat("job", jobToken, ""); code != http.StatusServiceUnavailable {
 		t.Errorf("a heartbeat gets %d", code)
 	}
@@ -190,9 +191,11 @@ func TestHeartbeatsWithoutTheirToken(t *testing.T) {
 func TestHeartbeatsApart(t *testing.T) {
 	s, dir := newShared(t), t.TempDir()
 	save(t, dir, "sites.yaml", jobSites)
-	m := s.start(dir, "monitor-1", "monitor")
+	without := s.environ
 	s.environ = append(s.environ, "JOB_TOKEN="+jobToken)
 	w := s.start(dir, "writer-1", "writer")
+	s.environ = without
+	m := s.start(dir, "monitor-1", "monitor")
 	s.waitRows("job", "down")
 	for range 3 {
 		if code, answer := w.beat("job", jobToken, ""); code != http.StatusOK {

@@ -41,7 +41,7 @@ type sink interface {
 // newMonitor makes the parts that probe.
 func (d *daemon) newMonitor() (_ *monitor, err error) {
 	s := d.settings
-	m := &monitor{probes: newProbes(s, d.log)}
+	m := &monitor{probes: newProbes(s, d.log, d.store)}
 	if m.sink, err = d.newSink(); err != nil {
 		return nil, err
 	}
@@ -224,12 +224,13 @@ func (d *daemon) drain(ctx context.Context) error {
 	return err
 }
 
-// newProbes returns the probes that the settings describe.
-func newProbes(s config.Settings, log *slog.Logger) *probes.Set {
+// newProbes returns the probes that the settings describe. Sites that call us are
+// looked up in beats; nil: they can't be.
+func newProbes(s config.Settings, log *slog.Logger, beats probes.Heartbeats) *probes.Set {
 	return probes.New(probes.Options{
 		Expander: config.NewExpander(s.Environ.Lookup, nil, nil),
 		Deny:     s.Probes.Deny, Allow: s.Probes.Allow, Logger: log,
-		UserAgent: userAgent(),
+		UserAgent: userAgent(), Heartbeats: beats,
 	})
 }
 

@@ -34,6 +34,10 @@ type store interface {
 	DecideAlerts(ctx context.Context, now, judged time.Time) error
 	Documents(ctx context.Context) (map[string]sitemon.Document, error)
 	Definition(ctx context.Context, name string) (sitemon.StoredDefinition, error)
+	web.Heartbeats
+	HeartbeatSites(ctx context.Context) ([]sitemon.CallingSite, error)
+	AcceptHeartbeats(ctx context.Context, sites []string, now time.Time) error
+	ListenForHeartbeats(ctx context.Context, instance string, now time.Time) error
 	Close() error
 }
 

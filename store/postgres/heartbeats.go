@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"sitemon"
 	"sitemon/store/internal/history"
@@ -15,35 +16,44 @@ import (
 // callingSites are the sites, called s, that call us and are enabled.
 const callingSites = "sites s WHERE s.kind = 'heartbeat' AND s.enabled AND " + liveRow
 
-// HeartbeatSites returns the definitions of the sites that call us and are enabled, by
-// name, and notes since when their heartbeats are accepted: from now on, for those
-// that it did not return before.
-func (db *DB) HeartbeatSites(ctx context.Context, now time.Time) (defs []sitemon.Definition, err error) {
+// HeartbeatSites returns the sites that call us and are enabled, by name. The
+// heartbeats of others are not accepted any more.
+func (db *DB) HeartbeatSites(ctx context.Context) (sites []sitemon.CallingSite, err error) {
 	defer wrap(&err, "read the sites that send heartbeats")
-	var changed bool
+	const others = "heartbeat_sites WHERE site_id NOT IN (SELECT s.site_id FROM " + callingSites + ")"
+	var gone bool
 	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		defs = nil
-		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM `+callingSites+` AND s.site_id NOT IN (SELECT site_id FROM heartbeat_sites))
- OR EXISTS (SELECT 1 FROM heartbeat_sites WHERE site_id NOT IN (SELECT s.site_id FROM `+callingSites+`))`).Scan(&changed)
-		if err != nil {
+		sites = nil
+		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+others+")").Scan(&gone); err != nil {
 			return err
 		}
-		return eachRow(ctx, tx, `SELECT s.name, s.definition FROM `+callingSites+` ORDER BY s.name`, nil, func(row pgx.Rows) error {
-			var name, definition string
-			err := row.Scan(&name, &definition)
-			defs = append(defs, sitemon.Definition{Name: name, JSON: json.RawMessage(definition)})
+		return eachRow(ctx, tx, `SELECT s.name, s.definition, h.since FROM (SELECT s.* FROM `+callingSites+`) s
+LEFT JOIN heartbeat_sites h ON h.site_id = s.site_id ORDER BY s.name`, nil, func(row pgx.Rows) error {
+			var c sitemon.CallingSite
+			var definition string
+			var since pgtype.Timestamptz
+			err := row.Scan(&c.Name, &definition, &since)
+			c.JSON, c.Since = json.RawMessage(definition), orZero(since)
+			sites = append(sites, c)
 			return err
 		})
 	})
-	if err != nil || !changed {
-		return defs, err
+	if err != nil || !gone {
+		return sites, err
 	}
-	return defs, db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "DELETE FROM heartbeat_sites WHERE site_id NOT IN (SELECT s.site_id FROM "+callingSites+")")
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, "INSERT INTO heartbeat_sites (site_id, since) SELECT s.site_id, $1 FROM "+callingSites+" ORDER BY s.site_id ON CONFLICT DO NOTHING", now)
+	return sites, db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "DELETE FROM "+others)
+		return err
+	})
+}
+
+// AcceptHeartbeats notes that heartbeats of sites are accepted from now on, of those
+// that call us and of which none were before.
+func (db *DB) AcceptHeartbeats(ctx context.Context, sites []string, now time.Time) (err error) {
+	defer wrap(&err, "accept the heartbeats of %d sites", len(sites))
+	return db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO heartbeat_sites (site_id, since) SELECT s.site_id, $1 FROM "+callingSites+
+			" AND s.name = ANY ($2) ORDER BY s.site_id ON CONFLICT DO NOTHING", now, sites)
 		return err
 	})
 }

@@ -11,40 +11,51 @@ import (
 	"sitemon/store/internal/history"
 )
 
-// HeartbeatSites returns the definitions of the sites that call us and are enabled, by
-// name, and notes since when their heartbeats are accepted: from now on, for those
-// that it did not return before.
-func (db *DB) HeartbeatSites(ctx context.Context, now time.Time) (defs []sitemon.Definition, err error) {
+// callingSites are the sites that call us and are enabled.
+const callingSites = "sites WHERE kind = 'heartbeat' AND enabled"
+
+// HeartbeatSites returns the sites that call us and are enabled, by name. The
+// heartbeats of others are not accepted any more.
+func (db *DB) HeartbeatSites(ctx context.Context) (sites []sitemon.CallingSite, err error) {
 	defer wrap(&err, "read the sites that send heartbeats")
-	const calling = "kind = 'heartbeat' AND enabled"
-	changed, err := numbers(ctx, db.read, `SELECT site_id FROM sites WHERE `+calling+` AND site_id NOT IN (SELECT site_id FROM heartbeat_sites)
-UNION ALL SELECT site_id FROM heartbeat_sites WHERE site_id NOT IN (SELECT site_id FROM sites WHERE `+calling+`)`)
+	const others = "heartbeat_sites WHERE site_id NOT IN (SELECT site_id FROM " + callingSites + ")"
+	gone, err := numbers(ctx, db.read, "SELECT site_id FROM "+others)
 	if err != nil {
 		return nil, err
 	}
-	if len(changed) > 0 {
-		err = db.write(ctx, func(ctx context.Context) error {
-			if err := db.exec(ctx, "DELETE FROM heartbeat_sites WHERE site_id NOT IN (SELECT site_id FROM sites WHERE "+calling+")"); err != nil {
-				return err
-			}
-			return db.exec(ctx, "INSERT INTO heartbeat_sites (site_id, since) SELECT site_id, ? FROM sites WHERE "+calling+" ON CONFLICT DO NOTHING", micros(now))
-		})
+	if len(gone) > 0 {
+		err := db.write(ctx, func(ctx context.Context) error { return db.exec(ctx, "DELETE FROM "+others) })
 		if err != nil {
 			return nil, err
 		}
 	}
 	ctx, cancel := reading(ctx)
 	defer cancel()
-	err = each(ctx, db.read, `SELECT n.name, s.definition FROM sites s JOIN site_names n ON n.id = s.site_id WHERE `+calling+` ORDER BY n.name`, nil,
-		func(row scanner) error {
-			var d sitemon.Definition
-			var definition string
-			err := row.Scan(&d.Name, &definition)
-			d.JSON = json.RawMessage(definition)
-			defs = append(defs, d)
-			return err
-		})
-	return defs, err
+	err = each(ctx, db.read, `SELECT n.name, s.definition, h.since FROM (SELECT * FROM `+callingSites+`) s JOIN site_names n ON n.id = s.site_id
+LEFT JOIN heartbeat_sites h ON h.site_id = s.site_id ORDER BY n.name`, nil, func(row scanner) error {
+		var c sitemon.CallingSite
+		var definition string
+		var since sql.NullInt64
+		err := row.Scan(&c.Name, &definition, &since)
+		c.JSON, c.Since = json.RawMessage(definition), momentOrZero(since)
+		sites = append(sites, c)
+		return err
+	})
+	return sites, err
+}
+
+// AcceptHeartbeats notes that heartbeats of sites are accepted from now on, of those
+// that call us and of which none were before.
+func (db *DB) AcceptHeartbeats(ctx context.Context, sites []string, now time.Time) (err error) {
+	defer wrap(&err, "accept the heartbeats of %d sites", len(sites))
+	list, err := json.Marshal(sites)
+	if err != nil {
+		return err
+	}
+	return db.write(ctx, func(ctx context.Context) error {
+		return db.exec(ctx, `INSERT INTO heartbeat_sites (site_id, since) SELECT site_id, ? FROM `+callingSites+`
+ AND site_id IN (SELECT id FROM site_names WHERE name IN (SELECT value FROM json_each(?))) ON CONFLICT DO NOTHING`, micros(now), string(list))
+	})
 }
 
 // RecordHeartbeat keeps a heartbeat of a site; repeated: it is one that came before,

@@ -17,11 +17,12 @@ func calling(name string, change ...func(*sitemon.Site)) sitemon.Site {
 // names of the sites.
 func (h *harness) accept() (names []string) {
 	h.Helper()
-	defs, err := h.HeartbeatSites(h.ctx, h.clock())
+	sites, err := h.HeartbeatSites(h.ctx)
 	h.check(err)
-	for _, d := range defs {
-		names = append(names, d.Name)
+	for _, s := range sites {
+		names = append(names, s.Name)
 	}
+	h.check(h.AcceptHeartbeats(h.ctx, append(names, "nobody", "web"), h.clock()))
 	return names
 }
 
@@ -57,6 +58,9 @@ func testHeartbeatSites(h *harness) {
 	h.sync(calling("a"), site("b", time.Minute), calling("off"))
 	h.equal("sites", h.accept(), []string{"a", "off"})
 	h.equal("a, which stays", h.beatState("a").Since, epoch)
+	sites, err := h.HeartbeatSites(h.ctx)
+	h.check(err)
+	h.equal("since, in the list", []time.Time{sites[0].Since, sites[1].Since}, []time.Time{epoch, epoch.Add(time.Hour)})
 	h.equal("off, which is enabled", h.beatState("off").Since, epoch.Add(time.Hour))
 	h.equal("b, which does not call us any more", h.beatState("b"), sitemon.HeartbeatState{})
 	h.pass(time.Hour)
@@ -144,7 +148,9 @@ func testListening(h *harness) {
 	listen("two", 50*time.Second)
 	listen("two", 81*time.Second) // it did not say so for too long
 	listen("one", 120*time.Second)
-	span := func(from, to time.Duration) sitemon.Span { return sitemon.Span{From: epoch.Add(from), To: epoch.Add(to)} }
+	span := func(from, to time.Duration) sitemon.Span {
+		return sitemon.Span{From: epoch.Add(from), To: epoch.Add(to)}
+	}
 	all := []sitemon.Span{span(0, 50*time.Second), span(81*time.Second, 81*time.Second), span(120*time.Second, 120*time.Second)}
 	h.equal("listened", h.beatState("a").Listened, all)
 	h.pass(60 * time.Second)
