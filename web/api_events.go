@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// heartbeat is how often a silent stream gets a comment, so that proxies keep
+	// streamBeat is how often a silent stream gets a comment, so that proxies keep
 	// it open and a dead client is noticed.
-	heartbeat = 15 * time.Second
+	streamBeat = 15 * time.Second
 	// gather is how long a stream waits between two writes: events that come close
 	// together share one.
 	gather = 50 * time.Millisecond
@@ -94,7 +94,7 @@ func (st *stream) open() error {
 func (st *stream) run(ctx context.Context) error {
 	var events []Event
 	var out []byte
-	beat := time.Now().Add(heartbeat)
+	beat := time.Now().Add(streamBeat)
 	for ctx.Err() == nil {
 		wait, cancel := context.WithDeadline(ctx, beat)
 		var err error
@@ -116,7 +116,7 @@ func (st *stream) run(ctx context.Context) error {
 			if err := st.write(out); err != nil {
 				return err
 			}
-			beat = time.Now().Add(heartbeat)
+			beat = time.Now().Add(streamBeat)
 		}
 		pause(ctx, gather)
 	}
