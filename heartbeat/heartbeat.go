@@ -89,10 +89,10 @@ func (r Rule) first(base time.Time, heard bool) expected {
 	if r.schedule == nil {
 		return r.around(base.Add(r.every))
 	}
-	one := r.schedule.Next(base.In(r.zone))
+	one := r.next(base)
 	if heard {
-		apart := r.schedule.Next(one).Sub(one)
-		one = r.schedule.Next(base.Add(max(0, min(early, apart/4))).In(r.zone))
+		apart := r.next(one).Sub(one)
+		one = r.next(base.Add(max(0, min(early, apart/4))))
 	}
 	return r.around(one)
 }
@@ -101,14 +101,32 @@ func (r Rule) first(base time.Time, heard bool) expected {
 // before it.
 func (r Rule) following(of expected, t time.Time) expected {
 	if r.schedule != nil {
-		next := r.around(r.schedule.Next(of.at))
+		next := r.around(r.next(of.at))
 		if next.from.Before(t) {
-			next = r.around(r.schedule.Next(t.Add(early).In(r.zone)))
+			next = r.around(r.next(t.Add(early)))
 		}
 		return next
 	}
 	steps := max(1, (t.Sub(of.from)+r.every-1)/r.every)
 	return r.around(of.at.Add(steps * r.every))
+}
+
+// next is the first time of the schedule after t; zero: there is none. A local time
+// that the clock skips is none, and of one that comes twice the first counts: that is
+// when programs for such schedules run what they have to run once a day.
+func (r Rule) next(t time.Time) time.Time {
+	for {
+		t = r.schedule.Next(t.In(r.zone))
+		if t.IsZero() {
+			return t
+		}
+		start, _ := t.ZoneBounds()
+		_, offset := t.Zone()
+		_, before := start.Add(-1).Zone()
+		if start.IsZero() || t.Sub(start) >= time.Duration(before-offset)*time.Second {
+			return t
+		}
+	}
 }
 
 // around is the time in which a heartbeat would come that is expected at a moment.

@@ -2,6 +2,7 @@ package heartbeat_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -168,4 +169,72 @@ func TestNewRule(t *testing.T) {
 	if got, want := rule.Next(sitemon.HeartbeatState{Since: epoch}), at(time.Hour); err != nil || !got.Equal(want) {
 		t.Errorf("without a word the next one has to come by %s (%v), want %s: the interval", got, err, want)
 	}
+}
+
+// TestClockChanges has a schedule in the nights in which the clock in Berlin changes: a
+// time that is skipped is none, and of one that comes twice the first counts.
+func TestClockChanges(t *testing.T) {
+	rule, err := heartbeat.NewRule(&sitemon.HeartbeatRequest{Schedule: "30 2 * * *", Timezone: "Europe/Berlin"}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, last, next string }{
+		{"in spring", "2027-03-27T01:30:00Z", "2027-03-29T00:30:00Z"},
+		{"in autumn", "2027-10-30T00:30:00Z", "2027-10-31T00:30:00Z"},
+		{"in autumn, after the first", "2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z"},
+		{"in autumn, after the second", "2027-10-31T01:30:00Z", "2027-11-01T01:30:00Z"},
+	} {
+		last, err := time.Parse(time.RFC3339, c.last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := rule.Next(sitemon.HeartbeatState{Since: last.Add(-time.Hour), Newest: beat(last)})
+		if got := next.Format(time.RFC3339); got != c.next {
+			t.Errorf("%s: after %s comes %s, want %s", c.name, c.last, got, c.next)
+		}
+	}
+}
+
+// TestJudgeRandomly compares verdicts with what follows from the definition, for random
+// heartbeats and times in which nobody listened.
+func TestJudgeRandomly(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	seconds := func(n int) time.Duration { return time.Duration(rnd.IntN(n)) * time.Second }
+	counts := map[sitemon.Outcome]int{}
+	for range 20_000 {
+		r := sitemon.HeartbeatRequest{Every: time.Second + seconds(600), Grace: seconds(200)}
+		rule, err := heartbeat.NewRule(&r, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := at(seconds(3600))
+		s := sitemon.HeartbeatState{Since: epoch, Listened: listened()}
+		if rnd.IntN(4) > 0 {
+			s.Newest = beat(at(seconds(3600)))
+			if s.Newest.LastAt.After(now) {
+				continue
+			}
+		}
+		base := s.Since
+		if s.Newest != nil {
+			base = s.Newest.LastAt
+		}
+		overdue := !now.Before(base.Add(r.Every + r.Grace))
+		heard := rule.Judge(now, s)
+		switch {
+		case overdue != (heard.Outcome == sitemon.OutcomeDown):
+			t.Fatalf("%+v at %s after %s: %+v, overdue %t", r, now, base, heard, overdue)
+		case !overdue && (s.Newest != nil) != (heard.Outcome == sitemon.OutcomeUp):
+			t.Fatalf("%+v at %s after %s: %+v", r, now, base, heard)
+		}
+		from := seconds(3600)
+		s.Listened = listened(from, from+seconds(1200))
+		deaf := rule.Judge(now, s)
+		counts[deaf.Outcome]++
+		// Not to listen makes what was down unknown at most, and changes nothing else.
+		if deaf.Outcome != heard.Outcome && (heard.Outcome != sitemon.OutcomeDown || deaf.Outcome != sitemon.OutcomeUnknown) {
+			t.Fatalf("%+v at %s after %s, listened %v: %+v, and %+v to who listens", r, now, base, s.Listened, deaf, heard)
+		}
+	}
+	t.Log(counts)
 }
