@@ -16,6 +16,7 @@ package heartbeat
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,7 +196,7 @@ func (r Rule) Judge(now time.Time, s sitemon.HeartbeatState) Verdict {
 // listened; nil: there is none.
 func unheard(listened []sitemon.Span, base, now time.Time, e expected) *sitemon.Span {
 	end := base
-	for _, l := range append(listened[:len(listened):len(listened)], sitemon.Span{From: now, To: now}) {
+	for _, l := range append(slices.Clip(listened), sitemon.Span{From: now, To: now}) {
 		if l.From.Sub(end) > deaf && end.Before(e.until) && l.From.After(e.from) {
 			return &sitemon.Span{From: end, To: l.From}
 		}

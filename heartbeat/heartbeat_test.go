@@ -48,7 +48,9 @@ func TestJudge(t *testing.T) {
 		{"early", 64 * time.Minute, sitemon.HeartbeatState{Since: epoch, Newest: beat(at(10 * time.Minute))}, sitemon.OutcomeUp, ""},
 		{"late within its grace", 65*time.Minute - 1, sitemon.HeartbeatState{Since: at(-time.Hour), Newest: beat(epoch)}, sitemon.OutcomeUp, ""},
 		{
-			"late beyond it", 65 * time.Minute, sitemon.HeartbeatState{Since: at(-time.Hour), Newest: beat(epoch)}, sitemon.OutcomeDown,
+			"late beyond it", 65 * time.Minute,
+			sitemon.HeartbeatState{Since: at(-time.Hour), Newest: beat(epoch)},
+			sitemon.OutcomeDown,
 			"no heartbeat since 2026-11-24 10:00:00 UTC; the next one was expected by 2026-11-24 11:00:00 UTC, or with its grace by 2026-11-24 11:05:00 UTC",
 		},
 		{"missing for long", 90 * time.Hour, sitemon.HeartbeatState{Since: at(-time.Hour), Newest: beat(epoch)}, sitemon.OutcomeDown, "expected by 2026-11-24 11:00:00 UTC"},
@@ -63,19 +65,23 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"not listened long before it was due", 65 * time.Minute,
-			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(20*time.Minute, 50*time.Minute)}, sitemon.OutcomeDown, "",
+			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(20*time.Minute, 50*time.Minute)},
+			sitemon.OutcomeDown, "",
 		},
 		{
 			"a moment in which a sender tries again", 65 * time.Minute,
-			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(time.Hour, time.Hour+30*time.Second)}, sitemon.OutcomeDown, "",
+			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(time.Hour, time.Hour+30*time.Second)},
+			sitemon.OutcomeDown, "",
 		},
 		{
 			"missed again after a loss", 125 * time.Minute,
-			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(58*time.Minute, 62*time.Minute)}, sitemon.OutcomeDown, "",
+			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(58*time.Minute, 62*time.Minute)},
+			sitemon.OutcomeDown, "",
 		},
 		{
 			"not yet missed again after a loss", 125*time.Minute - 1,
-			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(58*time.Minute, 62*time.Minute)}, sitemon.OutcomeUnknown, "",
+			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(58*time.Minute, 62*time.Minute)},
+			sitemon.OutcomeUnknown, "",
 		},
 		{"in time though nobody listens", 30 * time.Minute, sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(time.Minute, 100*time.Hour)}, sitemon.OutcomeUp, ""},
 	} {
