@@ -20,6 +20,9 @@ type definitionView struct {
 	Unplaced bool
 }
 
+// DefaultsText counts the keys that have their defaults.
+func (v *definitionView) DefaultsText() string { return plural(len(v.Defaults), "key") }
+
 // definitionRow is a key with its value.
 type definitionRow struct {
 	Key, Value string

@@ -37,6 +37,9 @@ func expectationsOf(r *sitemon.Report, seen *sitemon.ProbeEvidence, d *siteDefin
 		changed = "The definition has changed since, with generation " + strconv.FormatInt(d.Generation, 10) + "."
 	} else if d != nil {
 		for _, k := range d.Keys {
+			if k.From == sitemon.FromProgram && k.Key != "expect.status" {
+				continue // what is not expected
+			}
 			if k.Key == "regex" || strings.HasPrefix(k.Key, "expect.") {
 				var v expectationView
 				if v, unmet = newExpectationView(r, k, unmet); !judged {

@@ -109,7 +109,9 @@ func reportFacts(r *sitemon.Report, now time.Time) []fact {
 	if r.Attempts > 1 {
 		add("Attempts", fmt.Sprintf("%d, this is the last", r.Attempts), false)
 	}
-	add("Started after its slot", l.Lateness, false)
+	if r.Slot.UnixMilli() != r.StartedAt.UnixMilli() { // else it has no slot, or began in its first millisecond
+		add("Started after its slot", l.Lateness, false)
+	}
 	add("Location", r.Location, false)
 	add("Monitor", r.Monitor, false)
 	if r.Generation > 0 {
