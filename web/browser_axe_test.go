@@ -46,6 +46,8 @@ func everyPage(t *testing.T) []lookedAt {
 		{"site up", open, "/sites/docs"},
 		{"site down", open, "/sites/shop%2Fcheckout?range=1h"},
 		{"site new", open, "/sites/new"},
+		{"site that calls", beating(t, fixtureBeats()), "/sites/backup%2Fnightly"},
+		{"site that calls and has not yet", beating(t, &beatStore{}), "/sites/backup%2Fnightly"},
 		{"incidents", open, "/incidents"},
 		{"no incidents", newServer(t, nothing), "/incidents"},
 		{"incident", open, "/incidents/42"},
