@@ -255,6 +255,8 @@ func inURL(before, value string) string {
 		return value
 	case strings.Contains(before, "?"):
 		return url.QueryEscape(value)
+	case strings.Trim(value, ".") == "": // which would take a part of the path away
+		return strings.ReplaceAll(value, ".", "%2E")
 	}
 	return url.PathEscape(value)
 }
