@@ -186,12 +186,12 @@ func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon,
 // newServer makes the server of page and API.
 func (d *daemon) newServer() error {
 	s, log := d.settings, d.log
-	o := web.Options{
-		Sites: d.store, History: d.store, Incidents: d.store, Operations: d.store, Documents: d.store, DataDir: s.DataDir, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
-		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
 	if s.Role.Page() {
 		d.receiver = d.newReceiving()
 	}
+	o := web.Options{
+		Sites: d.store, History: d.store, Incidents: d.store, Operations: d.store, Documents: d.store, DataDir: s.DataDir, Reloader: reloads{d}, Ready: d.ready, Hub: d.hub,
+		Logger: log, Gatherer: d.registry, Registerer: d.registry, HealthOnly: !s.Role.Page(),
 		Hosts: s.Web.Hosts, AnyHost: s.InsecureNoAuth, Version: version().Version,
 	}
 	o.Definitions = definitions{d.store}
@@ -210,12 +210,12 @@ func (d *daemon) newServer() error {
 			return err
 		}
 	}
-	d.server = web.New(o)
-	return nil
-}
 	if d.receiver != nil {
 		o.Heartbeats, o.Callers = d.store, &d.receiver.callers
 	}
+	d.server = web.New(o)
+	return nil
+}
 
 // start runs the parts in such an order that stopping them in the opposite one
 // goes against the flow of the data: what makes reports ends first, what keeps
@@ -227,13 +227,13 @@ func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listen
 	}
 	life.start("http server", budgetShort, func(ctx context.Context) error { return d.server.Serve(ctx, listener) })
 	life.start("housekeeping", budgetShort, d.keepHouse)
+	if d.receiver != nil {
+		life.start("heartbeats of sites", budgetShort, d.receiver.run)
+	}
 	if d.settings.Role.Has(config.RoleWriter) {
 		life.start("rollups and retention", budgetShort, d.tidy)
 		life.start("notifications", budgetShort, d.alerting.deliver)
 		life.start("alerts", budgetShort, d.alerting.decide)
-	if d.receiver != nil {
-		life.start("heartbeats of sites", budgetShort, d.receiver.run)
-	}
 	}
 	if d.shared != nil && d.settings.Role.Page() {
 		life.start("events of other processes", budgetShort, d.followEvents)
