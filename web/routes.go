@@ -81,11 +81,11 @@ func (s *Server) apiRoutes() []route {
 		{"GET", v1 + "/events", classEvents, []string{"site", "types"}, s.getEvents},
 		{"GET", v1 + "/openapi.json", classAPI, none, s.getOpenAPI},
 		{"GET", "/badge/{name}/{file}", classBadge, nil, s.getBadge},
-	}
 		{"POST", "/heartbeat/{name}", classBeat, beatParams, s.postBeat},
 		{"GET", "/heartbeat/{name}", classBeat, beatParams, s.postBeat},
 		{"POST", "/heartbeat/{name}/fail", classBeat, beatParams, s.postFailure},
 		{"GET", "/heartbeat/{name}/fail", classBeat, beatParams, s.postFailure},
+	}
 }
 
 // healthRoutes are the routes that openapi.json describes too, and that every
