@@ -48,7 +48,7 @@ func regexKey() key[draft] {
 var expectObject = newExpectObject()
 
 func newExpectObject() *object[sitemon.Expect] {
-	o := newObject("expect", slices.Concat(kindExpectations(), beyondKeys(), []key[sitemon.Expect]{
+	o := newObject("expect", slices.Concat(kindExpectations(), timeExpectations(), beyondKeys(), []key[sitemon.Expect]{
 		{
 			keyInfo: keyInfo{
 				name: "status", value: typeStatus, kinds: kindsHTTP(), def: "200-399", example: "[200-299, 304]",
@@ -80,6 +80,22 @@ func newExpectObject() *object[sitemon.Expect] {
 				w.items("json", f.value, func(n *yaml.Node) { e.JSON = append(e.JSON, w.jsonExpectation(n)) })
 			},
 		},
+	}), nil)
+	o.aliases = map[string]string{
+		"expression": "expr", "condition": "expr", "conditions": "expr", "script": "expr", "tlsversion": "tls", "issuer": "tls", "hash": "body_hash", "checksum": "body_hash", "contenthash": "body_hash",
+		"httpversions": "http_version", "validhttpversions": "http_version", "protocol": "http_version",
+		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
+		"match": "body.match", "bodymatch": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",
+		"responsetime": "latency", "maxlatency": "latency", "duration": "latency", "time": "latency", "header": "headers", "jsonpath": "json",
+		"certificate": "certificate_valid_for", "cert": "certificate_valid_for", "certificateexpiration": "certificate_valid_for", "tls": "certificate_valid_for",
+		"validrcodes": "rcode", "dnsrcode": "rcode", "rcodes": "rcode", "loss": "max_loss", "packetloss": "max_loss", "answer": "body.match", "dnssec": "authenticated",
+	}
+	return o
+}
+
+// timeExpectations are those that degrade a site.
+func timeExpectations() []key[sitemon.Expect] {
+	return []key[sitemon.Expect]{
 		{
 			keyInfo: keyInfo{
 				name: "latency", value: typeDuration, example: "2s",
@@ -100,17 +116,7 @@ func newExpectObject() *object[sitemon.Expect] {
 				e.CertificateValidFor, _ = w.duration("certificate_valid_for", f.value, time.Millisecond, maxValidity)
 			},
 		},
-	}), nil)
-	o.aliases = map[string]string{
-		"expression": "expr", "condition": "expr", "conditions": "expr", "script": "expr", "tlsversion": "tls", "issuer": "tls", "hash": "body_hash", "checksum": "body_hash", "contenthash": "body_hash",
-		"httpversions": "http_version", "validhttpversions": "http_version", "protocol": "http_version",
-		"statuscode": "status", "statuscodes": "status", "code": "status", "validstatuscodes": "status",
-		"match": "body.match", "bodymatch": "body.match", "notmatch": "body.not_match", "regex": "body.match", "contains": "body.match", "keyword": "body.match", "content": "body.match",
-		"responsetime": "latency", "maxlatency": "latency", "duration": "latency", "time": "latency", "header": "headers", "jsonpath": "json",
-		"certificate": "certificate_valid_for", "cert": "certificate_valid_for", "certificateexpiration": "certificate_valid_for", "tls": "certificate_valid_for",
-		"validrcodes": "rcode", "dnsrcode": "rcode", "rcodes": "rcode", "loss": "max_loss", "packetloss": "max_loss", "answer": "body.match", "dnssec": "authenticated",
 	}
-	return o
 }
 
 var bodyObject = newObject("expect.body", []key[sitemon.Expect]{

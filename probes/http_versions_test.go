@@ -16,12 +16,12 @@ import (
 func TestHTTPVersions(t *testing.T) {
 	ca := newAuthority(t)
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
-	clear := httptest.NewUnstartedServer(echo)
-	clear.Config.Protocols = new(http.Protocols)
-	clear.Config.Protocols.SetHTTP1(true)
-	clear.Config.Protocols.SetUnencryptedHTTP2(true)
-	clear.Start()
-	defer clear.Close()
+	open := httptest.NewUnstartedServer(echo)
+	open.Config.Protocols = new(http.Protocols)
+	open.Config.Protocols.SetHTTP1(true)
+	open.Config.Protocols.SetUnencryptedHTTP2(true)
+	open.Start()
+	defer open.Close()
 	secure := httptest.NewUnstartedServer(echo)
 	secure.EnableHTTP2, secure.TLS = true, serverTLS(ca.server(t, nil))
 	secure.StartTLS()
@@ -38,8 +38,8 @@ func TestHTTPVersions(t *testing.T) {
 		want         sitemon.Reason
 		text         string
 	}{
-		{"HTTP/2 without TLS", clear.URL, h2c, []string{"HTTP/2.0"}, "", ""},
-		{"without asking for it", clear.URL, nil, []string{"HTTP/1.1"}, "", ""},
+		{"HTTP/2 without TLS", open.URL, h2c, []string{"HTTP/2.0"}, "", ""},
+		{"without asking for it", open.URL, nil, []string{"HTTP/1.1"}, "", ""},
 		{"a server without it", old.URL, h2c, nil, sitemon.ReasonProtocol, "HTTP/2"},
 		{"a silent one", "http://" + silentServer, h2c, nil, sitemon.ReasonProcessingTimeout, "waiting for the first byte"},
 		{"one that hangs up", "http://" + listen(t, func(net.Conn) {}), h2c, nil, sitemon.ReasonTransferError, "before an answer came"},

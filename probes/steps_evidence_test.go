@@ -55,7 +55,7 @@ func FuzzCaptured(f *testing.F) {
 		f.Add(seed)
 	}
 	var got *http.Request
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Clone(r.Context()) }))
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Clone(r.Context()) }))
 	f.Cleanup(server.Close)
 	first := ""
 	teller := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
