@@ -31,6 +31,8 @@ func everyPage(t *testing.T) []lookedAt {
 	refused := newAPIStore() // its sites file was refused: there is a banner
 	fine := newAPIStore()
 	fine.reloads = fine.reloads[1:]
+	edited := newAPIStore()
+	edited.reloads = []sitemon.Reload{changedSite()}
 	nothing := newAPIStore()
 	nothing.sites, nothing.incidents, nothing.monitors = nil, nil, nil
 	down := map[int]sitemon.Status{3: sitemon.StatusDown, 4: sitemon.StatusDegraded, 5: sitemon.StatusMaintenance, 6: sitemon.StatusPaused, 7: sitemon.StatusUnknown}
@@ -46,6 +48,9 @@ func everyPage(t *testing.T) []lookedAt {
 		{"site up", open, "/sites/docs"},
 		{"site down", open, "/sites/shop%2Fcheckout?range=1h"},
 		{"site new", open, "/sites/new"},
+		{"site with a report open", open, "/sites/shop%2Fcheckout?report=2026-11-24T09:59:37.250Z"},
+		{"site with a report open beside the list", open, "/sites/shop%2Fcheckout?outcome=up&report=2026-11-24T09:59:37.250Z"},
+		{"site whose definition changed", newServer(t, edited), "/sites/docs"},
 		{"site that calls", beating(t, fixtureBeats()), "/sites/backup%2Fnightly"},
 		{"site that calls and has not yet", beating(t, &beatStore{}), "/sites/backup%2Fnightly"},
 		{"incidents", open, "/incidents"},

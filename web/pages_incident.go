@@ -118,7 +118,7 @@ func (s *Server) newIncidentPage(r *http.Request, i *sitemon.Incident) incidentP
 	}
 	d.layout = s.layoutOf(r, "incident", d.Headline.Text, "state", "facts", "timeline", "acknowledged", "acknowledge", "evidence", "markdown")
 	if d.Headline.Since != nil {
-		d.Title = i.Site + " is down"
+		d.Title = isolated(i.Site) + " is down"
 	}
 	d.Events = "/api/v1/events?types=incident,config&site=" + url.QueryEscape(i.Site)
 	if d.Open {
@@ -135,11 +135,11 @@ func newIncidentHeadline(i *sitemon.Incident, now time.Time) incidentHeadline {
 	}
 	switch {
 	case i.Withdrawn:
-		h.Text, h.Cause = i.Site+" was not down after all", "late reports show that it did not take place"
+		h.Text, h.Cause = isolated(i.Site)+" was not down after all", "late reports show that it did not take place"
 	case i.EndedAt.IsZero():
-		h.Text, h.Since = i.Site+" has been down for", newAgeView(i.StartedAt, now)
+		h.Text, h.Since = isolated(i.Site)+" has been down for", newAgeView(i.StartedAt, now)
 	default:
-		h.Text = i.Site + " was down for " + lastedText(i.EndedAt.Sub(i.StartedAt))
+		h.Text = isolated(i.Site) + " was down for " + lastedText(i.EndedAt.Sub(i.StartedAt))
 		switch i.End {
 		case sitemon.EndPaused:
 			h.Text += ", until it was paused"

@@ -52,7 +52,9 @@ func TestProbeRefused(t *testing.T) {
 		{"from another page", func(*apiStore) {}, func(*web.Options) {}, "/sites/docs/probe", []string{"Origin: https://evil.example"}, 403, ""},
 		{"a site that calls", func(f *apiStore) { f.sites[0].Kind = sitemon.KindHeartbeat }, func(*web.Options) {}, "/api/v1/sites/docs/probe", nil, 409, "not probed"},
 		{"can't be expanded", func(f *apiStore) {
-			f.probe = func(context.Context, string) (json.RawMessage, error) { return nil, fmt.Errorf("decode: %w", sitemon.ErrInvalid) }
+			f.probe = func(context.Context, string) (json.RawMessage, error) {
+				return nil, fmt.Errorf("decode: %w", sitemon.ErrInvalid)
+			}
 		}, func(*web.Options) {}, "/api/v1/sites/docs/probe", nil, 409, "can't be probed now"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

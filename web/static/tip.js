@@ -7,7 +7,7 @@ export function showTip(x, y, title, text) {
   if (!tip) {
     tip = document.createElement("div");
     tip.className = "tip";
-    tip.append(document.createElement("b"), document.createElement("span"));
+    tip.append(document.createElement("bdi"), document.createElement("span"));
     document.body.append(tip);
   }
   tip.firstChild.textContent = title;
