@@ -96,7 +96,7 @@ func browserProbeBarriers(t *testing.T, browser context.Context) {
 	b := open(t, browser, newAPIStore(), "/sites/docs")
 	for _, look := range looks {
 		b.do(chromedp.EmulateViewport(look.width, 900), themed(look.theme))
-		b.do(chromedp.Evaluate[chromedp.Void](string(axe)+`;document.querySelector("#definition details").open = true; document.querySelector("[data-probe] button").click()`))
+		b.do(chromedp.Evaluate[chromedp.Void](string(axe) + `;document.querySelector("#definition details").open = true; document.querySelector("[data-probe] button").click()`))
 		b.wait(`document.querySelector("#probe .expectations")`)
 		for _, text := range b.barriers() {
 			t.Errorf("%s, %d px: %s", look.theme, look.width, text)
