@@ -29,10 +29,12 @@ type receiving struct {
 	callers  web.Callers
 	decoder  *config.Decoder
 	expander *config.Expander
-	decoded  map[string]decodedCaller // by name
+	calling  []sitemon.CallingSite
+	version  int64                    // of calling
+	decoded  map[string]decodedCaller // of calling, by name
 	listened time.Time
 
-	mu     sync.Mutex
+	mu     sync.Mutex        // held to write faults, and to read them elsewhere than in run
 	faults map[string]string // why none of a site can be accepted
 }
 
@@ -46,7 +48,7 @@ type decodedCaller struct {
 func (d *daemon) newReceiving() *receiving {
 	return &receiving{
 		daemon: d, decoder: config.NewDecoder(), expander: config.NewExpander(d.settings.Environ.Lookup, nil, nil),
-		decoded: map[string]decodedCaller{}, faults: map[string]string{},
+		version: -1, decoded: map[string]decodedCaller{}, faults: map[string]string{},
 	}
 }
 
@@ -73,17 +75,25 @@ func (r *receiving) run(ctx context.Context) error {
 func (r *receiving) look(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, receiveTimeout)
 	defer cancel()
-	calling, err := r.store.HeartbeatSites(ctx)
+	calling, version, err := r.store.HeartbeatSites(ctx, r.version)
 	if err != nil {
 		return err
 	}
+	if version != r.version {
+		r.calling, r.version = calling, version
+	}
 	now = now.UTC().Truncate(time.Microsecond)
-	if fresh := r.take(calling); len(fresh) > 0 {
+	if fresh := r.take(); len(fresh) > 0 {
 		if err := r.store.AcceptHeartbeats(ctx, fresh, now); err != nil {
 			return err
 		}
+		for i := range r.calling {
+			if s := &r.calling[i]; s.Since.IsZero() && r.faults[s.Name] == "" {
+				s.Since = now
+			}
+		}
 	}
-	if len(calling) == 0 || now.Sub(r.listened) < listenEvery && !now.Before(r.listened) {
+	if len(r.calling) == 0 || now.Sub(r.listened) < listenEvery && !now.Before(r.listened) {
 		return nil
 	}
 	if err := r.store.ListenForHeartbeats(ctx, r.settings.Instance, now); err != nil {
@@ -93,12 +103,12 @@ func (r *receiving) look(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// take makes sites those whose heartbeats are accepted, and returns the names of those
-// that are so for the first time. One whose token is not known here is not: another
-// process may know it.
-func (r *receiving) take(calling []sitemon.CallingSite) (fresh []string) {
-	sites, decoded, faults := make(map[string]web.Caller, len(calling)), make(map[string]decodedCaller, len(calling)), map[string]string{}
-	for _, s := range calling {
+// take makes the known sites those whose heartbeats are accepted, and returns the names
+// of those that are so for the first time. One whose token is not known here is not:
+// another process may know it.
+func (r *receiving) take() (fresh []string) {
+	sites, decoded, faults := make(map[string]web.Caller, len(r.calling)), make(map[string]decodedCaller, len(r.calling)), map[string]string{}
+	for _, s := range r.calling {
 		known, ok := r.decoded[s.Name]
 		if !ok || known.definition != string(s.JSON) {
 			known = r.decode(s.Definition)

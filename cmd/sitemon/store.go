@@ -35,7 +35,7 @@ type store interface {
 	Documents(ctx context.Context) (map[string]sitemon.Document, error)
 	Definition(ctx context.Context, name string) (sitemon.StoredDefinition, error)
 	web.Heartbeats
-	HeartbeatSites(ctx context.Context) ([]sitemon.CallingSite, error)
+	HeartbeatSites(ctx context.Context, have int64) (sites []sitemon.CallingSite, version int64, err error)
 	AcceptHeartbeats(ctx context.Context, sites []string, now time.Time) error
 	ListenForHeartbeats(ctx context.Context, instance string, now time.Time) error
 	Close() error

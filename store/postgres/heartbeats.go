@@ -16,14 +16,18 @@ import (
 // callingSites are the sites, called s, that call us and are enabled.
 const callingSites = "sites s WHERE s.kind = 'heartbeat' AND s.enabled AND " + liveRow
 
-// HeartbeatSites returns the sites that call us and are enabled, by name. The
-// heartbeats of others are not accepted any more.
-func (db *DB) HeartbeatSites(ctx context.Context) (sites []sitemon.CallingSite, err error) {
+// HeartbeatSites returns the sites that call us and are enabled, by name, with their
+// version; none where that is the one that the caller has. The heartbeats of others are
+// not accepted any more.
+func (db *DB) HeartbeatSites(ctx context.Context, have int64) (sites []sitemon.CallingSite, version int64, err error) {
 	defer wrap(&err, "read the sites that send heartbeats")
 	const others = "heartbeat_sites WHERE site_id NOT IN (SELECT s.site_id FROM " + callingSites + ")"
 	var gone bool
 	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		sites = nil
+		if err := tx.QueryRow(ctx, "SELECT "+definitionsVersion).Scan(&version); err != nil || version == have {
+			return err
+		}
 		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+others+")").Scan(&gone); err != nil {
 			return err
 		}
@@ -39,9 +43,9 @@ LEFT JOIN heartbeat_sites h ON h.site_id = s.site_id ORDER BY s.name`, nil, func
 		})
 	})
 	if err != nil || !gone {
-		return sites, err
+		return sites, version, err
 	}
-	return sites, db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return sites, version, db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "DELETE FROM "+others)
 		return err
 	})

@@ -14,19 +14,27 @@ import (
 // callingSites are the sites that call us and are enabled.
 const callingSites = "sites WHERE kind = 'heartbeat' AND enabled"
 
-// HeartbeatSites returns the sites that call us and are enabled, by name. The
-// heartbeats of others are not accepted any more.
-func (db *DB) HeartbeatSites(ctx context.Context) (sites []sitemon.CallingSite, err error) {
+// HeartbeatSites returns the sites that call us and are enabled, by name, with their
+// version; none where that is the one that the caller has. The heartbeats of others are
+// not accepted any more.
+func (db *DB) HeartbeatSites(ctx context.Context, have int64) (sites []sitemon.CallingSite, version int64, err error) {
 	defer wrap(&err, "read the sites that send heartbeats")
+	versions, err := numbers(ctx, db.read, "SELECT coalesce(max(generation), 0) FROM documents")
+	if err != nil {
+		return nil, have, err
+	}
+	if version = versions[0]; version == have {
+		return nil, version, nil
+	}
 	const others = "heartbeat_sites WHERE site_id NOT IN (SELECT site_id FROM " + callingSites + ")"
 	gone, err := numbers(ctx, db.read, "SELECT site_id FROM "+others)
 	if err != nil {
-		return nil, err
+		return nil, have, err
 	}
 	if len(gone) > 0 {
 		err := db.write(ctx, func(ctx context.Context) error { return db.exec(ctx, "DELETE FROM "+others) })
 		if err != nil {
-			return nil, err
+			return nil, have, err
 		}
 	}
 	ctx, cancel := reading(ctx)
@@ -41,7 +49,7 @@ LEFT JOIN heartbeat_sites h ON h.site_id = s.site_id ORDER BY n.name`, nil, func
 		sites = append(sites, c)
 		return err
 	})
-	return sites, err
+	return sites, version, err
 }
 
 // AcceptHeartbeats notes that heartbeats of sites are accepted from now on, of those

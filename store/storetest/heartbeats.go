@@ -17,8 +17,13 @@ func calling(name string, change ...func(*sitemon.Site)) sitemon.Site {
 // names of the sites.
 func (h *harness) accept() (names []string) {
 	h.Helper()
-	sites, err := h.HeartbeatSites(h.ctx)
+	sites, version, err := h.HeartbeatSites(h.ctx, -1)
 	h.check(err)
+	same, now, err := h.HeartbeatSites(h.ctx, version)
+	h.check(err)
+	if same != nil || now != version {
+		h.Errorf("asked again: %d sites of version %d, want none of version %d", len(same), now, version)
+	}
 	for _, s := range sites {
 		names = append(names, s.Name)
 	}
@@ -58,7 +63,7 @@ func testHeartbeatSites(h *harness) {
 	h.sync(calling("a"), site("b", time.Minute), calling("off"))
 	h.equal("sites", h.accept(), []string{"a", "off"})
 	h.equal("a, which stays", h.beatState("a").Since, epoch)
-	sites, err := h.HeartbeatSites(h.ctx)
+	sites, _, err := h.HeartbeatSites(h.ctx, -1)
 	h.check(err)
 	h.equal("since, in the list", []time.Time{sites[0].Since, sites[1].Since}, []time.Time{epoch, epoch.Add(time.Hour)})
 	h.equal("off, which is enabled", h.beatState("off").Since, epoch.Add(time.Hour))

@@ -42,7 +42,7 @@ type Store interface {
 	AddReload(ctx context.Context, r sitemon.Reload) error
 	Heartbeat(ctx context.Context, m sitemon.Monitor) error
 	Monitors(ctx context.Context, now time.Time) ([]sitemon.Monitor, error)
-	HeartbeatSites(ctx context.Context) ([]sitemon.CallingSite, error)
+	HeartbeatSites(ctx context.Context, have int64) (sites []sitemon.CallingSite, version int64, err error)
 	AcceptHeartbeats(ctx context.Context, sites []string, now time.Time) error
 	RecordHeartbeat(ctx context.Context, site string, h sitemon.Heartbeat) (repeated bool, err error)
 	Heartbeats(ctx context.Context, site string, limit int) ([]sitemon.Heartbeat, error)
