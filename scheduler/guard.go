@@ -23,7 +23,7 @@ const (
 // the monitor is offline if none answers. Without, the monitor counts as offline
 // when, within one interval, at least [offlineHosts] hosts in [offlineNetworks]
 // networks (/24, /48) failed to resolve or to connect and none was reached.
-// Hosts on loopback say nothing about the network.
+// Hosts on loopback, and sites that call us, say nothing about the network.
 type guard struct {
 	prober   Prober
 	canaries []sitemon.Site
@@ -59,7 +59,7 @@ func (g *guard) judge(ctx context.Context, t *target, r *sitemon.Report) {
 		}
 		why = "no canary answers either"
 	default:
-		if isLoopback(t.host, r.RemoteAddr) {
+		if t.site.Kind == sitemon.KindHeartbeat || isLoopback(t.host, r.RemoteAddr) {
 			return
 		}
 		n := g.note(t, r, failed)
