@@ -44,10 +44,15 @@ func expectationsOf(r *sitemon.Report, seen *sitemon.ProbeEvidence, d *siteDefin
 				var v expectationView
 				if v, unmet = newExpectationView(r, k, unmet); !judged {
 					v.Seen, v.Verdict = "–", verdictUnknown
-				} else if r.Outcome == sitemon.OutcomeDown && len(seen.Expectations) > 0 && v.Verdict == verdictUnknown && len(seen.Cut) == 0 {
-					v.Verdict = verdictMet // all was judged, and what was not met is known
 				}
 				list = append(list, v)
+			}
+		}
+	}
+	if judged && r.Outcome == sitemon.OutcomeDown && len(seen.Expectations) > 0 && len(unmet)+len(seen.Cut) == 0 {
+		for i := range list { // all was judged, and what was not met is known
+			if list[i].Verdict == verdictUnknown {
+				list[i].Verdict = verdictMet
 			}
 		}
 	}
@@ -108,17 +113,20 @@ func seenOf(r *sitemon.Report, key string) string {
 }
 
 // keysOfNames are the keys, or beginnings of keys, that the names of expectations in
-// evidence are about.
+// evidence are about, unless they are those of the same name.
 var keysOfNames = map[string][]string{
 	"status": {"expect.status"}, "latency": {"expect.latency"}, "certificate": {"expect.certificate_valid_for"},
-	"http_version": {"expect.http_version"}, "header": {"expect.headers."}, "body": {"expect.body.", "regex"}, "json": {"expect.json"}, "expr": {"expect.expr"},
-	"rcode": {"expect.rcode"}, "authenticated": {"expect.authenticated"}, "loss": {"expect.max_loss"},
+	"http_version": {"expect.http_version"}, "header": {"expect.headers."}, "body": {"expect.body.", "regex"}, "loss": {"expect.max_loss"},
 }
 
 // aboutName reports whether an expectation's name is about a key.
 func aboutName(name, key string) bool {
 	first, _, _ := strings.Cut(name, " ")
-	return slices.ContainsFunc(keysOfNames[first], func(begin string) bool { return strings.HasPrefix(key, begin) })
+	begins, ok := keysOfNames[first]
+	if !ok {
+		begins = []string{"expect." + first}
+	}
+	return slices.ContainsFunc(begins, func(begin string) bool { return strings.HasPrefix(key, begin) })
 }
 
 // aboutKey reports whether an expectation that was not met is that of a key.

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,6 +112,9 @@ func reportFacts(r *sitemon.Report, now time.Time) []fact {
 	}
 	if r.Slot.UnixMilli() != r.StartedAt.UnixMilli() { // else it has no slot, or began in its first millisecond
 		add("Started after its slot", l.Lateness, false)
+	}
+	for name, n := range r.Values.All() {
+		add(name, strconv.FormatFloat(n, 'g', -1, 64), true)
 	}
 	add("Location", r.Location, false)
 	add("Monitor", r.Monitor, false)

@@ -101,13 +101,19 @@ func TestReportExpectations(t *testing.T) {
 		evidence string
 		want     []string
 	}{
-		{"up", func(r *sitemon.Report) { r.Outcome, r.Reason, r.Error, r.StatusCode = sitemon.OutcomeUp, "", "", 204 }, "", []string{
-			`latency</bdi></th><td class="mono"><bdi>2s</bdi></td><td class="mono"><bdi>18 ms</bdi></td><td class="nowrap"><span class="status up">`,
+		{"up", func(r *sitemon.Report) {
+			r.Outcome, r.Reason, r.Error, r.StatusCode = sitemon.OutcomeUp, "", "", 204
+			r.Values = `{"queue":7.5}`
+		}, "", []string{
+			`<dt><bdi>queue</bdi></dt><dd class="mono"><bdi>7.5</bdi>`, `latency</bdi></th><td class="mono"><bdi>2s</bdi></td><td class="mono"><bdi>18 ms</bdi></td><td class="nowrap"><span class="status up">`,
 			`<bdi>204</bdi></td><td class="nowrap"><span class="status up">`,
 		}},
 		{"down by its status", func(*sitemon.Report) {}, "", []string{`<bdi>503</bdi></td><td class="nowrap"><span class="status down">`, "Not judged"}},
-		{"down, all judged", func(*sitemon.Report) {}, `{"expectations":[{"name":"status","expected":"200-299, 304","seen":"503"},{"name":"expr","expected":"queue < 5","seen":"7"}]}`, []string{
-			`<bdi>503</bdi></td><td class="nowrap"><span class="status down">`, "!Not judged", `<bdi>queue &lt; 5</bdi></td><td class="mono"><bdi>7</bdi></td><td class="nowrap"><span class="status down">`,
+		{"down, all judged", func(*sitemon.Report) {}, `{"expectations":[{"name":"status","expected":"200-299, 304","seen":"503"}]}`, []string{
+			`<bdi>503</bdi></td><td class="nowrap"><span class="status down">`, "!Not judged",
+		}},
+		{"down by something without a key", func(*sitemon.Report) {}, `{"expectations":[{"name":"queue","expected":"queue < 5","seen":"7"}]}`, []string{
+			"Not judged", `<bdi>queue &lt; 5</bdi></td><td class="mono"><bdi>7</bdi></td><td class="nowrap"><span class="status down">`,
 		}},
 		{"not reached", func(r *sitemon.Report) { r.Reason, r.StatusCode = sitemon.ReasonConnectRefused, 0 }, "", []string{"Not judged", "!Not met"}},
 		{"degraded", func(r *sitemon.Report) {
