@@ -26,7 +26,7 @@ var looks = []struct {
 // everyPage lists all pages, in all their states.
 func everyPage(t *testing.T) []lookedAt {
 	known := newAPIStore()
-	known.incidents[0].Evidence[0].Details = richEvidence
+	known.incidents[0].Evidence[0].Details = withSteps(richEvidence)
 	open := newServer(t, known)
 	refused := newAPIStore() // its sites file was refused: there is a banner
 	fine := newAPIStore()

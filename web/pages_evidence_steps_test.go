@@ -25,6 +25,12 @@ func stepsOf(failed int) string {
 		`],"expectations":[{"name":"` + name + `: status","expected":"200-299, 304","seen":"503"}]}`
 }
 
+// withSteps is evidence with steps beside all else.
+func withSteps(evidence string) string {
+	return strings.Replace(evidence, `"redirects":`, `"steps":[{"name":"form","url":"https://shop.example.org/form","status_code":200,"duration_us":1200},`+
+		`{"name":"</li><script>alert(1)</script>","url":"https://shop.example.org/login?token=<redacted>","status_code":503,"duration_us":2300,"reason":"status"},{"name":"basket"}],"redirects":`, 1)
+}
+
 // TestStepsShown: the steps of a site are lines of its evidence, on the incident, in
 // its Markdown and in the report; what the site expects was judged with the last one.
 func TestStepsShown(t *testing.T) {
