@@ -129,10 +129,14 @@ func hide(name string, v any) any {
 			return sitemon.RedactCredential(v)
 		case strings.Contains(v, "PRIVATE KEY"):
 			return sitemon.Redacted
-		case strings.Contains(v, "://"):
+		case name == "url" || strings.Contains(v, "://"):
 			return sitemon.RedactURL(v)
 		case wordy(name) && saysCredential(v):
 			return sitemon.RedactCredential(v)
+		case name == "send":
+			if before, credential, ok := sitemon.CutCredential(v); ok {
+				return before + sitemon.RedactCredential(credential)
+			}
 		}
 	case []any:
 		for i := range v {

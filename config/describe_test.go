@@ -146,3 +146,30 @@ func TestDescribeWithoutPlaces(t *testing.T) {
 		})
 	}
 }
+
+// TestDescribeHides: whatever key a credential is written out in, it is not shown; what
+// is none stays.
+func TestDescribeHides(t *testing.T) {
+	for _, c := range []struct{ name, url, yaml, want string }{
+		{"password", "https://example.org/", "basic_auth: { username: monitor, password: hunter2 }", `basic_auth.username "monitor"`},
+		{"token", "https://example.org/", "authorization: { credentials: hunter2 }", `authorization.credentials "<redacted>"`},
+		{"client secret", "https://example.org/", "oauth2: { client_id: a, client_secret: hunter2, token_url: 'https://u:hunter2@sso.example.org/?key=hunter2', endpoint_params: { assertion_token: hunter2 } }", `oauth2.client_id "a"`},
+		{"header", "https://example.org/", "headers: { Cookie: sid=hunter2, X-Api-Key: hunter2, Accept: text/html }", `headers.Accept "text/html"`},
+		{"proxy", "https://example.org/", "proxy_url: http://u:hunter2@proxy.example.org", `proxy_url "http://u:<redacted>@proxy.example.org"`},
+		{"form", "https://example.org/", "method: POST\n    body: user=a&pw=hunter2", `body "<redacted>"`},
+		{"harmless body", "https://example.org/", "method: POST\n    body: '{\"ping\": true}'", `body "{\"ping\": true}"`},
+		{"file", "https://example.org/", "basic_auth: { username: a, password_file: /run/secrets/pw }", `basic_auth.password_file "/run/secrets/pw"`},
+		{"steps", "https://example.org/", "steps: [{ name: in, url: '/in?token=hunter2', method: POST, headers: { Authorization: hunter2 }, body: 'password: hunter2' }, { name: out }]", `"name":"out"`},
+		{"dialogue", "tcp://example.org:21", "query_response: [{ expect: '^220' }, { send: PASS hunter2 }, { send: a LOGIN ann hunter2 }]", `"expect":"^220"`},
+		{"websocket", "wss://example.org/", "ws: { send: ['{\"token\": \"hunter2\"}', ping] }", `ws.send ["<redacted>","ping"]`},
+		{"reference", "https://example.org/", "authorization: { credentials: '${TOKEN:-hunter2}' }", `authorization.credentials "${TOKEN:-<redacted>}"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := config.File{Name: "sites.yaml", Content: []byte("sites:\n  - name: a\n    url: " + c.url + "\n    " + c.yaml + "\n")}
+			all := strings.Join(described(t, []config.File{file}, "a", asStored), "\n")
+			if strings.Contains(all, "hunter2") || !strings.Contains(all, c.want) {
+				t.Errorf("it shows a credential, or not %s:\n%s", c.want, all)
+			}
+		})
+	}
+}
