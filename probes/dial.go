@@ -45,6 +45,15 @@ func (a *attempt) connectTo(addrs []netip.Addr, port uint16) (net.Conn, error) {
 
 // dial connects to the first address that answers.
 func (a *attempt) dial(addrs []netip.Addr, port uint16) (net.Conn, error) {
+	if len(addrs) == 1 { // most often: without the closures that dialAny needs
+		target := netip.AddrPortFrom(addrs[0], port)
+		a.report.RemoteAddr = target.String()
+		conn, err := a.set.policy.connect(a.ctx, target)
+		if err != nil {
+			return nil, a.dialFailure(target, err)
+		}
+		return conn, nil
+	}
 	return dialAny(a, addrs, port, a.set.policy.connect, a.dialFailure)
 }
 
