@@ -2,7 +2,6 @@ package probes_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -42,7 +41,6 @@ func TestHTTPVersions(t *testing.T) {
 		{"without asking for it", open.URL, nil, []string{"HTTP/1.1"}, "", ""},
 		{"a server without it", old.URL, h2c, nil, sitemon.ReasonProtocol, "HTTP/2"},
 		{"a silent one", "http://" + silentServer, h2c, nil, sitemon.ReasonProcessingTimeout, "waiting for the first byte"},
-		{"one that hangs up", "http://" + listen(t, func(net.Conn) {}), h2c, nil, sitemon.ReasonTransferError, "before an answer came"},
 		{"HTTP/2", secure.URL, nil, []string{"HTTP/2.0", "HTTP/3.0"}, "", ""},
 		{"HTTP/2 that is off", secure.URL, no2, []string{"HTTP/1.1"}, "", ""},
 		{"HTTP/2 that is expected", secure.URL, no2, []string{"HTTP/2.0"}, sitemon.ReasonProtocol, "HTTP/1.1, expected HTTP/2.0"},
