@@ -34,5 +34,6 @@ func TestWhatHappened(t *testing.T) {
 	wantOn(t, text, `<a href="/incidents/41"><bdi>Up again after 1 h</bdi></a>`, `<bdi>Went down: Connecting timed out</bdi>`, `<bdi>no connection within 10s</bdi>`,
 		`<a href="#definition"><bdi>Definition changed: interval</bdi></a>`)
 	wantOn(t, page(t, s, "/sites/new?parts=happened", 200), "Added to the sites file")
-	wantOn(t, page(t, s, "/sites/docs?parts=chart", 200), `definition changed: interval`)
+	wantOn(t, page(t, s, "/sites/docs?parts=chart", 200), `definition changed: interval`, `mark-reload"></span>definition changed</li>`, `mark-incident"></span>incident</li>`)
+	wantOn(t, page(t, newServer(t, newAPIStore()), "/sites/shop%2Fcheckout?parts=chart", 200), `mark-incident"></span>incident</li>`, "!mark-reload\"></span>")
 }

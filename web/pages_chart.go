@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,11 @@ func newChartView(site string, query url.Values, w chartWindow, r availability.R
 
 // PhaseNames are those of the legend.
 func (chartView) PhaseNames() []string { return sitemon.PhaseNames }
+
+// Marked reports whether there are marks of a kind.
+func (c chartView) Marked(kind string) bool {
+	return slices.ContainsFunc(c.Marks, func(m chartMark) bool { return m.Kind == kind })
+}
 
 // MarksJSON are the marks for the script.
 func (c chartView) MarksJSON() (string, error) {
