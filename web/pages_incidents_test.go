@@ -178,7 +178,7 @@ func TestIncidentPage(t *testing.T) {
 		"resolve 0.3 ms connect 0.2 ms tls 1.9 ms Request", "GET https://shop.example.org/login?token=<redacted> User-Agent SiteMon",
 		"HTTP/1.1 503 Service Unavailable X-Evil <img src=x onerror=alert(1)> <script>alert(1)</script></pre></textarea>",
 		"https://shop.example.org/ 302 Found to javascript:alert(1)", "Addresses tried 192.0.2.7:443", "TLS 1.3, TLS_AES_128_GCM_SHA256",
-		"CN=<b> for shop.example.org and 2 more issued by CN=CA, until 2027-01-03 00:00:00 UTC", "Shortened to fit: body, headers and tls.",
+		"CN=<b> for shop.example.org and 2 more issued by CN=CA , until 2027-01-03 00:00:00 UTC", "Shortened to fit: body, headers and tls.",
 		"Newest failed report default 2026-11-24 10:00:37 UTC [1]",
 	} {
 		if !strings.Contains(text, want) {

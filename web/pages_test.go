@@ -253,11 +253,11 @@ func TestSitePageTurnsOverReports(t *testing.T) {
 	}
 	s := newServer(t, store)
 	text := page(t, s, "/sites/shop%2Fcheckout?range=1h", 200)
-	if want := `href="/sites/shop%2Fcheckout?before=second&amp;range=1h#reports">Older reports`; !strings.Contains(text, want) {
+	if want := `href="/sites/shop%2Fcheckout?before=second&amp;range=1h#reports" data-reports>Older reports`; !strings.Contains(text, want) {
 		t.Fatalf("the page does not hold %s", want)
 	}
 	text = page(t, s, "/sites/shop%2Fcheckout?range=1h&before=second", 200)
-	for _, want := range []string{`href="/sites/shop%2Fcheckout?range=1h#reports">Newest reports`, "data-old"} {
+	for _, want := range []string{`href="/sites/shop%2Fcheckout?range=1h#reports" data-reports>Newest reports`, "data-old"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the second page does not hold %s", want)
 		}
