@@ -123,6 +123,7 @@ type RetentionSettings struct {
 	Reports        time.Duration
 	Availability5m time.Duration // sums of 5 minutes
 	Availability1h time.Duration // sums of an hour
+	MaxSize        int64         // bytes of the database; 0: any
 }
 
 // SpoolSettings bound the reports on disk that wait for Kafka or Postgres.

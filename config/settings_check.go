@@ -137,12 +137,3 @@ func (l *loader) allOrNone(what string, keys ...string) {
 		l.fail(strings.Join(set, ", "), "%s also needs %s", what, strings.Join(missing, " and "))
 	}
 }
-
-// refuse turns settings of what is not built yet into faults, one for each thing.
-func (l *loader) refuse() {
-	for _, o := range options() {
-		if o.notBuilt != "" && l.isSet(o.key) {
-			l.fail(l.where(o.key), "%s is not built yet, take this out", o.notBuilt)
-		}
-	}
-}

@@ -3,7 +3,6 @@ package config
 // Option is where one setting can be said.
 type Option struct {
 	Key, Flag, Variable, Default string
-	NotBuilt                     bool
 }
 
 // Options lists every setting.
@@ -11,7 +10,7 @@ func Options() []Option {
 	defaults := DefaultSettings()
 	var all []Option
 	for _, o := range options() {
-		x := Option{Key: o.key, Flag: o.flag, Variable: o.variable, NotBuilt: o.notBuilt != "", Default: o.shown(&defaults)}
+		x := Option{Key: o.key, Flag: o.flag, Variable: o.variable, Default: o.shown(&defaults)}
 		if o.notInFile {
 			x.Key = ""
 		}

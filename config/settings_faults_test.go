@@ -98,8 +98,8 @@ func TestLoadRefusesBadFiles(t *testing.T) {
 		{"auth and none", file("insecure_no_auth: true\nauth: { tokens: [{ name: ci, token: 0123456789abcdef, role: viewer }] }\n"), []string{
 			"sitemon.yaml:1:19: insecure_no_auth: nobody has to sign in by it, and sitemon.yaml says under auth who may; take one of them out",
 		}},
-		{"what later issues bring", file("retention: { max_size: 50GB }\n"), []string{
-			"sitemon.yaml:1:24: retention.max_size: a bound of the database's size is not built yet, take this out",
+		{"a size without a unit", file("retention: { max_size: 50 }\n"), []string{
+			`sitemon.yaml:1:24: retention.max_size: "50" must be a size with a unit, for example 50GB`,
 		}},
 	})
 }

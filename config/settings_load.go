@@ -84,7 +84,6 @@ func Load(flags *pflag.FlagSet, environ []string) (Settings, []Warning, error) {
 	s.Config, s.Auth = path, file.auth
 	l.derive(&s)
 	l.check(&s)
-	l.refuse()
 	return s, l.warnings, errors.Join(l.faults...)
 }
 

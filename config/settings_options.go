@@ -24,9 +24,6 @@ type option struct {
 	notInFile bool
 	// secret: the value is shown nowhere.
 	secret bool
-	// notBuilt names what would use the setting and is not there yet: setting it is
-	// an error.
-	notBuilt string
 	// value returns where the setting is kept.
 	value func(s *Settings) value
 }
@@ -193,7 +190,10 @@ func fileOptions() []option {
 			key: "retention.availability_1h", usage: "how long the sums of each hour are kept",
 			value: func(s *Settings) value { return parsed(&s.Retention.Availability1h, parseRetention, FormatDuration) },
 		},
-		{key: "retention.max_size", notBuilt: "a bound of the database's size", usage: "size of the database at which the oldest reports go", value: discarded(size)},
+		{
+			key: "retention.max_size", unset: "none", usage: "size of the database at which the reports of the oldest days go before their time",
+			value: func(s *Settings) value { return parsed(&s.Retention.MaxSize, parseSize, formatSize) },
+		},
 		{
 			key: "spool.max_size", usage: "size of the reports on disk that wait for Kafka or Postgres, at which the oldest go",
 			value: func(s *Settings) value { return parsed(&s.Spool.MaxSize, parseSize, formatSize) },

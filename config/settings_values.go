@@ -62,11 +62,6 @@ func listed[T any](at *[]T, parse func(text string) (T, error), show func(T) str
 	}
 }
 
-// discarded is the value of a setting that is checked and then refused.
-func discarded(check func(text string) error) func(*Settings) value {
-	return func(*Settings) value { return checked(new(string), check) }
-}
-
 func joined[T any](items []T, show func(T) string) string {
 	texts := make([]string, len(items))
 	for i, item := range items {
@@ -99,11 +94,6 @@ func shortName(text string) error {
 		return fmt.Errorf("must be 1 to %d printable characters", maxName)
 	}
 	return nil
-}
-
-func size(text string) error {
-	_, err := parseSize(text)
-	return err
 }
 
 // byteSize is a number with a unit: powers of 1000, or of 1024 with an i.

@@ -47,12 +47,12 @@ func (d *daemon) openStore(ctx context.Context) (err error) {
 	s := d.settings
 	if s.Postgres.DSN == "" {
 		d.store, err = sqlite.Open(ctx, databasePath(s), sqlite.Options{
-			Logger: d.log, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m, HourRetention: s.Retention.Availability1h,
+			Logger: d.log, MaxSize: s.Retention.MaxSize, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m, HourRetention: s.Retention.Availability1h,
 		})
 		return err
 	}
 	d.shared, err = postgres.Open(ctx, s.Postgres.DSN.Reveal(), postgres.Options{
-		Logger: d.log, Instance: s.Instance, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m,
+		Logger: d.log, Instance: s.Instance, MaxSize: s.Retention.MaxSize, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m,
 		HourRetention: s.Retention.Availability1h, MigrateSchema: s.Role.Has(config.RoleWriter), SeedZone: s.SeedTimezone,
 	})
 	d.store = d.shared

@@ -39,9 +39,9 @@ func (db *DB) Availability(ctx context.Context, q availability.Query) (res avail
 
 // readProgress reads how far the rollups are.
 func readProgress(ctx context.Context, q querier) (p rollup.Progress, err error) {
-	err = eachRow(ctx, q, `SELECT "begin", fives, hours, days, claimed FROM availability_progress`, nil, func(row pgx.Rows) error {
-		moments := [...]*time.Time{&p.Begin, &p.Fives, &p.Hours, &p.Days, &p.Claimed}
-		err := row.Scan(moments[0], moments[1], moments[2], moments[3], moments[4])
+	err = eachRow(ctx, q, `SELECT "begin", fives, hours, days, claimed, reports_from FROM availability_progress`, nil, func(row pgx.Rows) error {
+		moments := [...]*time.Time{&p.Begin, &p.Fives, &p.Hours, &p.Days, &p.Claimed, &p.Cut}
+		err := row.Scan(moments[0], moments[1], moments[2], moments[3], moments[4], moments[5])
 		for _, m := range moments {
 			*m = m.UTC()
 		}

@@ -60,6 +60,10 @@ type Options struct {
 	// reports and sums of 5 minutes; those of days stay for ever. 0 is
 	// [DefaultHourRetention].
 	HourRetention time.Duration
+	// MaxSize is how large the database may become, in bytes, before the oldest reports
+	// are deleted before their time, by whole days; 0: any size. Those of the last day
+	// always stay.
+	MaxSize int64
 	// SeedZone is the zone of the times in the tables of the original system, which
 	// are taken over where they are found; nil is that of the process.
 	SeedZone *time.Location
@@ -82,6 +86,9 @@ type DB struct {
 	id        string       // of this open store, among all in which somebody remembers tracks
 	preparing sync.Mutex   // guards closing prepared
 	retained  atomic.Int64 // what is older, in seconds since 1970, has been deleted
+	maxSize   int64
+	cut       atomic.Int64 // what is older, in seconds since 1970, is gone as the database was too large
+	tooLarge  atomic.Bool  // and that was said
 
 	followMu  sync.Mutex // guards following
 	following following
@@ -122,6 +129,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 			Reports: cmp.Or(opts.Retention, DefaultRetention), FiveMinutes: cmp.Or(opts.FiveMinuteRetention, DefaultFiveMinuteRetention),
 			Hours: cmp.Or(opts.HourRetention, DefaultHourRetention),
 		}.Sound(),
+		maxSize:   opts.MaxSize,
 		clock:     opts.Clock,
 		prepared:  make(chan struct{}),
 		id:        rand.Text(),

@@ -33,6 +33,7 @@ func open(t testing.TB, dsn string, opts postgres.Options) *postgres.DB {
 func optionsOf(opts storetest.Options) postgres.Options {
 	return postgres.Options{
 		Clock: opts.Clock, Retention: opts.Retention, FiveMinuteRetention: opts.FiveMinuteRetention, HourRetention: opts.HourRetention,
+		MaxSize: opts.MaxSize,
 	}
 }
 

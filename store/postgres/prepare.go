@@ -74,6 +74,11 @@ func (db *DB) prepare(ctx context.Context) error {
 	if _, err := db.migrate(ctx); err != nil {
 		return err
 	}
+	p, err := readProgress(ctx, db.pool)
+	if err != nil {
+		return err
+	}
+	db.cut.Store(p.Cut.Unix())
 	now := db.clock()
-	return db.ensurePartitions(ctx, now.Add(-db.retention), now.Add(daysAhead*day))
+	return db.ensurePartitions(ctx, db.kept(now), now.Add(daysAhead*day))
 }

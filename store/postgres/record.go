@@ -95,7 +95,7 @@ type track = status.Track
 // take checks reports and leaves out what is too old.
 func (b *batch) take(reports []sitemon.Report) error {
 	b.entries = make([]entry, 0, len(reports))
-	oldest := b.now.Add(-b.db.retention)
+	oldest := b.db.kept(b.now)
 	for i := range reports {
 		r := &reports[i]
 		if ms := r.Slot.Truncate(time.Millisecond); !ms.Equal(r.Slot) {

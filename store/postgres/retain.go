@@ -23,13 +23,22 @@ const (
 )
 
 // Retain rolls up, makes the partitions of the days to come, and deletes the raw
-// reports and gaps that are older than the retention, and sums older than theirs. What is deleted has been rolled up before. Reports go by whole days,
-// with their partition; until then they are not shown any more. It does nothing
-// while another process is at it.
+// reports and gaps that are older than the retention, and sums older than theirs; more
+// reports while the database is too large. What is deleted has been rolled up before.
+// Reports go by whole days, with their partition; until then they are not shown any
+// more. It does nothing while another process is at it.
 func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "delete what is older than the retention")
+	if err := db.ready(); err != nil {
+		return err
+	}
+	p, err := readProgress(ctx, db.pool) // another process may have cut
+	if err != nil {
+		return err
+	}
+	db.cut.Store(p.Cut.Unix())
 	return db.alone(ctx, func(ctx context.Context, still func() error) error {
-		if err := db.ensurePartitions(ctx, now.Add(-db.retention), now.Add(daysAhead*day)); err != nil {
+		if err := db.ensurePartitions(ctx, db.kept(now), now.Add(daysAhead*day)); err != nil {
 			return fmt.Errorf("make partitions: %w", err)
 		}
 		p, err := db.rollUp(ctx, now, still)
@@ -37,39 +46,60 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 			return fmt.Errorf("roll up: %w", err)
 		}
 		until := earlier(now.Add(-db.retention).UTC().Truncate(time.Hour), p.Hours)
-		if until.Unix() <= db.retained.Load() {
-			return nil // whole hours go, and none has since the last time
-		}
-		fives := earlier(now.Add(-db.keep.FiveMinutes).UTC().Truncate(time.Hour), p.Hours)
-		hours := earlier(now.Add(-db.keep.Hours).UTC().Truncate(day), p.Days)
-		for _, step := range []struct {
-			what string
-			do   func() error
-		}{
-			{"reports", func() error { return db.dropPartitions(ctx, until, still) }},
-			{"gaps", func() error { return db.retainGaps(ctx, until, still) }},
-			{"sums of 5 minutes", func() error { return db.retainSums(ctx, rollup.FiveMinutes, fives, still) }},
-			{"sums of hours", func() error { return db.retainSums(ctx, rollup.Hours, hours, still) }},
-			{"evidence", func() error {
-				return db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error { return ledger.RetainEvidence(ctx, tx, until) })
-			}},
-			{"hashes", func() error { return db.retainHashes(ctx, now.Add(-keptHashes)) }},
-		} {
-			if err := still(); err != nil {
+		if until.Unix() > db.retained.Load() { // whole hours go
+			if err := db.retain(ctx, p, until, now, still); err != nil {
 				return err
 			}
-			if err := step.do(); err != nil {
-				return fmt.Errorf("%s: %w", step.what, err)
-			}
+			db.retained.Store(until.Unix())
 		}
-		db.retained.Store(until.Unix())
-		return nil
+		return db.shrink(ctx, earlier(now.Add(-day), p.Hours), still)
 	})
+}
+
+// retainStep is one of several things that are done one after the other.
+type retainStep struct {
+	what string
+	do   func() error
+}
+
+// retain deletes the reports before until and what belongs to them, and sums.
+func (db *DB) retain(ctx context.Context, p rollup.Progress, until, now time.Time, still func() error) error {
+	fives := earlier(now.Add(-db.keep.FiveMinutes).UTC().Truncate(time.Hour), p.Hours)
+	hours := earlier(now.Add(-db.keep.Hours).UTC().Truncate(day), p.Days)
+	return inTurn(still, append(db.reportSteps(ctx, until, still),
+		retainStep{"sums of 5 minutes", func() error { return db.retainSums(ctx, rollup.FiveMinutes, fives, still) }},
+		retainStep{"sums of hours", func() error { return db.retainSums(ctx, rollup.Hours, hours, still) }},
+		retainStep{"heartbeats", func() error { return db.retainHeartbeats(ctx, until, now) }},
+		retainStep{"hashes", func() error { return db.retainHashes(ctx, now.Add(-keptHashes)) }},
+	))
+}
+
+// reportSteps delete the reports and gaps before until, and what they had seen.
+func (db *DB) reportSteps(ctx context.Context, until time.Time, still func() error) []retainStep {
+	return []retainStep{
+		{"reports", func() error { return db.dropPartitions(ctx, until, still) }},
+		{"gaps", func() error { return db.retainGaps(ctx, until, still) }},
+		{"evidence", func() error {
+			return db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error { return ledger.RetainEvidence(ctx, tx, until) })
+		}},
+	}
+}
+
+func inTurn(still func() error, steps []retainStep) error {
+	for _, step := range steps {
+		if err := still(); err != nil {
+			return err
+		}
+		if err := step.do(); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
+	}
+	return nil
 }
 
 // oldest is the first slot that is shown. The partition that it is in may have
 // older ones.
-func (db *DB) oldest() time.Time { return db.clock().Add(-db.retention).UTC().Truncate(time.Hour) }
+func (db *DB) oldest() time.Time { return db.kept(db.clock()).UTC().Truncate(time.Hour) }
 
 // partitionEnds lists the partitions of site_reports that end until a moment, and
 // those that were to be dropped before and are left over. A pending one has begun

@@ -41,7 +41,7 @@ func (db *DB) takeOverReports(ctx context.Context, tx pgx.Tx, sites []seedSite) 
 	}
 	c := &seedCopy{db: db, zone: db.seedZone, memory: newMemory(), locations: map[int64]*location{}, intervals: map[int64]time.Duration{}}
 	now := db.clock()
-	c.oldest = now.Add(-db.retention)
+	c.oldest = db.kept(now)
 	if err := attachPartitions(ctx, tx, c.oldest, now.Add(daysAhead*day)); err != nil {
 		return 0, err
 	}

@@ -18,7 +18,7 @@ type source struct {
 	kept time.Time
 }
 
-func (db *DB) source(tx ledger.Tx) source { return source{tx, db.clock().Add(-db.retention)} }
+func (db *DB) source(tx ledger.Tx) source { return source{tx, db.kept(db.clock())} }
 
 // Kept implements [ledger.Source].
 func (s source) Kept() time.Time { return s.kept }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -56,6 +57,10 @@ type Options struct {
 	// reports and sums of 5 minutes; those of days stay for ever. 0 is
 	// [DefaultHourRetention].
 	HourRetention time.Duration
+	// MaxSize is how large the store may become, in bytes, before the oldest reports are
+	// deleted before their time; 0: as large as its disk allows. A twentieth of the
+	// disk is left free in any case. The reports of the last day always stay.
+	MaxSize int64
 	// ReadOnly opens the file without migrating it or writing to it, also while
 	// another process has it open. What would write gives an error.
 	ReadOnly bool
@@ -70,13 +75,16 @@ type DB struct {
 	retention     time.Duration // of raw reports
 	fiveRetention time.Duration
 	hourRetention time.Duration
+	maxSize       int64
 	clock         func() time.Time
 
 	read *sql.DB
 	pool *sql.DB // the one connection of conn, and the one that empties the WAL
 
-	rollup   sync.Mutex // held while rolling up and deleting; taken before writing
-	retained time.Time  // what is older has been deleted; guarded by rollup
+	rollup   sync.Mutex   // held while rolling up and deleting; taken before writing
+	retained time.Time    // what is older has been deleted; guarded by rollup
+	tooLarge bool         // and that was said; guarded by rollup
+	cut      atomic.Int64 // reports of slots before this are gone, as the store was too large; in microseconds
 
 	maintaining sync.Mutex // guards maintainer; taken before writing
 	maintainer  ledger.Maintainer
@@ -103,6 +111,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 		retention:     cmp.Or(opts.Retention, DefaultRetention),
 		fiveRetention: cmp.Or(opts.FiveMinuteRetention, DefaultFiveMinuteRetention),
 		hourRetention: cmp.Or(opts.HourRetention, DefaultHourRetention),
+		maxSize:       opts.MaxSize,
 		clock:         opts.Clock,
 		writing:       make(chan struct{}, 1),
 		stmts:         map[string]*sql.Stmt{},
@@ -122,7 +131,10 @@ func (db *DB) open(ctx context.Context, readOnly bool) (err error) {
 		if db.read, err = openReaders(db.path); err != nil {
 			return err
 		}
-		return requireSchema(ctx, db.read)
+		if err := requireSchema(ctx, db.read); err != nil {
+			return err
+		}
+		return db.readCut(ctx)
 	}
 	if _, err := migrate(ctx, db.path, db.log); err != nil {
 		return err
@@ -131,6 +143,9 @@ func (db *DB) open(ctx context.Context, readOnly bool) (err error) {
 		return err
 	}
 	if db.read, err = openReaders(db.path); err != nil {
+		return err
+	}
+	if err := db.readCut(ctx); err != nil {
 		return err
 	}
 	return db.write(ctx, func(context.Context) error { return nil }) // loads the state

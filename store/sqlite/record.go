@@ -11,7 +11,7 @@ import (
 // Record stores reports in one transaction, and with them what follows: gaps,
 // the status of their sites, and marks on rollups that a late report changes. A
 // report whose identity is there already changes nothing and counts as a
-// duplicate; one older than the retention counts as expired. A site that no
+// duplicate; one older than what is kept counts as expired. A site that no
 // document defines has its reports recorded too, and is not shown.
 //
 // After an error nothing was recorded, and the same batch may be given again. An
@@ -26,7 +26,7 @@ func (db *DB) Record(ctx context.Context, reports []sitemon.Report) (rec sitemon
 	err = db.write(ctx, func(ctx context.Context) error {
 		b = db.newBatch(db.clock())
 		b.rec.New = make([]sitemon.Report, 0, len(reports))
-		oldest := b.now.Add(-db.retention)
+		oldest := db.kept(b.now)
 		for i := range reports {
 			r := &reports[i]
 			if ms := r.Slot.Truncate(time.Millisecond); !ms.Equal(r.Slot) {

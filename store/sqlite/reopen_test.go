@@ -51,6 +51,7 @@ func TestConformanceReopened(t *testing.T) {
 	storetest.RunState(t, func(t *testing.T, opts storetest.Options) storetest.Store {
 		r := &restless{t: t, path: filepath.Join(t.TempDir(), "sitemon.db"), opts: sqlite.Options{
 			Clock: opts.Clock, Retention: opts.Retention, FiveMinuteRetention: opts.FiveMinuteRetention, HourRetention: opts.HourRetention,
+			MaxSize: opts.MaxSize,
 		}}
 		db, err := sqlite.Open(t.Context(), r.path, r.opts)
 		if err != nil {

@@ -22,7 +22,7 @@ func (db *DB) Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sit
 		return nil, "", err
 	}
 	// What is older is kept for what it says of the time after it.
-	if oldest := db.clock().Add(-db.retention).UTC().Truncate(time.Hour); q.From.Before(oldest) {
+	if oldest := db.kept(db.clock()).UTC().Truncate(time.Hour); q.From.Before(oldest) {
 		q.From = oldest
 	}
 	page, err := history.NewPage(q)

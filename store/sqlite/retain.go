@@ -14,7 +14,8 @@ import (
 const deletedRows = 5000
 
 // Retain deletes the raw reports and gaps that are older than the retention, and
-// sums of 5 minutes and of hours older than theirs. What is deleted has been rolled up before.
+// sums of 5 minutes and of hours older than theirs; more reports, by whole days, while
+// the store is too large. What is deleted has been rolled up before.
 // It deletes whole hours, so that most calls find nothing to do.
 func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	defer wrap(&err, "delete what is older than the retention")
@@ -25,9 +26,39 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 		return fmt.Errorf("roll up: %w", err)
 	}
 	until := earlier(now.Add(-db.retention).UTC().Truncate(time.Hour), p.Hours)
-	if !until.After(db.retained) {
-		return nil // whole hours go, and none has since the last time
+	if until.After(db.retained) { // whole hours go
+		if err := db.retain(ctx, p, until, now); err != nil {
+			return err
+		}
+		db.retained = until
 	}
+	return db.shrink(ctx, earlier(now.Add(-day), p.Hours))
+}
+
+// retain deletes the reports before until and what belongs to them, and sums.
+func (db *DB) retain(ctx context.Context, p rollup.Progress, until, now time.Time) error {
+	if err := db.deleteReports(ctx, until); err != nil {
+		return err
+	}
+	if err := db.retainHeartbeats(ctx, until, now); err != nil {
+		return fmt.Errorf("heartbeats: %w", err)
+	}
+	for _, sums := range []struct {
+		level rollup.Level
+		until time.Time
+	}{
+		{rollup.FiveMinutes, earlier(now.Add(-db.fiveRetention).UTC().Truncate(time.Hour), p.Hours)},
+		{rollup.Hours, earlier(now.Add(-db.hourRetention).UTC().Truncate(day), p.Days)},
+	} {
+		if err := db.retainSums(ctx, sums.level, sums.until); err != nil {
+			return fmt.Errorf("%s: %w", sums.level.Table(), err)
+		}
+	}
+	return nil
+}
+
+// deleteReports deletes the reports and gaps before until, and what they had seen.
+func (db *DB) deleteReports(ctx context.Context, until time.Time) error {
 	locations, err := numbers(ctx, db.read, "SELECT id FROM site_locations ORDER BY id")
 	if err != nil {
 		return err
@@ -42,18 +73,6 @@ func (db *DB) Retain(ctx context.Context, now time.Time) (err error) {
 	if err != nil {
 		return fmt.Errorf("evidence: %w", err)
 	}
-	for _, sums := range []struct {
-		level rollup.Level
-		until time.Time
-	}{
-		{rollup.FiveMinutes, earlier(now.Add(-db.fiveRetention).UTC().Truncate(time.Hour), p.Hours)},
-		{rollup.Hours, earlier(now.Add(-db.hourRetention).UTC().Truncate(day), p.Days)},
-	} {
-		if err := db.retainSums(ctx, sums.level, sums.until); err != nil {
-			return fmt.Errorf("%s: %w", sums.level.Table(), err)
-		}
-	}
-	db.retained = until
 	return nil
 }
 

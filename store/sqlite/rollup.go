@@ -68,10 +68,12 @@ ON CONFLICT DO UPDATE SET claimed = excluded.claimed`, micros(p.Begin), micros(p
 }
 
 func readProgress(ctx context.Context, q querier) (p rollup.Progress, err error) {
-	err = each(ctx, q, `SELECT "begin", fives, hours, days, claimed FROM availability_progress`, nil, func(row scanner) error {
-		var at [5]int64
-		err := row.Scan(&at[0], &at[1], &at[2], &at[3], &at[4])
-		p = rollup.Progress{Begin: moment(at[0]), Fives: moment(at[1]), Hours: moment(at[2]), Days: moment(at[3]), Claimed: moment(at[4])}
+	err = each(ctx, q, `SELECT "begin", fives, hours, days, claimed, reports_from FROM availability_progress`, nil, func(row scanner) error {
+		var at [6]int64
+		err := row.Scan(&at[0], &at[1], &at[2], &at[3], &at[4], &at[5])
+		p = rollup.Progress{
+			Begin: moment(at[0]), Fives: moment(at[1]), Hours: moment(at[2]), Days: moment(at[3]), Claimed: moment(at[4]), Cut: moment(at[5]),
+		}
 		return err
 	})
 	return p, err

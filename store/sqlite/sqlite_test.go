@@ -12,6 +12,7 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, opts storetest.Options) storetest.Store {
 		return open(t, filepath.Join(t.TempDir(), "sitemon.db"), sqlite.Options{
 			Clock: opts.Clock, Retention: opts.Retention, FiveMinuteRetention: opts.FiveMinuteRetention, HourRetention: opts.HourRetention,
+			MaxSize: opts.MaxSize,
 		})
 	})
 }

@@ -58,6 +58,7 @@ type Options struct {
 	Retention           time.Duration
 	FiveMinuteRetention time.Duration // 0: the default
 	HourRetention       time.Duration // likewise
+	MaxSize             int64         // 0: any
 }
 
 // Run runs the suite. open opens an empty store and closes it when the test ends.
@@ -109,6 +110,7 @@ func stateful() []test {
 		{"incidents/random", testRandomIncidents},
 		{"availability/late after rollup", testLateRollup},
 		{"availability/any past", testAnyPast},
+		{"too large", testTooLarge},
 		{"heartbeats/sites", testHeartbeatSites},
 		{"heartbeats/recorded", testHeartbeats},
 		{"heartbeats/listening", testListening},

@@ -50,6 +50,7 @@ type Progress struct {
 	Hours   time.Time // hours that begin before this have their sums
 	Days    time.Time // so have days
 	Claimed time.Time // a report of a slot before this leaves a mark
+	Cut     time.Time // reports of slots before this are gone, as the store was too large; zero: none are
 }
 
 // done is up to where a level has its sums.

@@ -35,7 +35,7 @@ func NewTiers(p Progress, keep Retention, now time.Time) Tiers {
 		return t
 	}
 	keep, now = keep.Sound(), now.UTC()
-	t.Raw = earlier(ceil(now.Add(-keep.Reports), time.Hour), p.Hours)
+	t.Raw = earlier(ceil(later(now.Add(-keep.Reports), p.Cut), time.Hour), p.Hours)
 	t.FirstFive = later(p.Begin, earlier(ceil(now.Add(-keep.FiveMinutes), time.Hour), p.Hours))
 	t.FirstHour = earlier(ceil(now.Add(-keep.Hours), Days.Width()), p.Days)
 	return t

@@ -1,0 +1,7 @@
+-- A bound of the store's size.
+
+-- +goose Up
+
+-- Reports of slots before this were deleted before their time, as the store was too
+-- large; 0: none were. In microseconds. What was summed up from them is not made again.
+ALTER TABLE availability_progress ADD reports_from INTEGER NOT NULL DEFAULT 0;
