@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-edits bench-writer bench-history bench-ui screenshots vendor-web demo check-config manifests ci ci-steps clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-kinds bench-edits bench-writer bench-history bench-ui screenshots vendor-web demo check-config manifests ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,7 @@ SITES      ?= 10000
 INTERVAL   ?= 10s
 DURATION   ?= 60s
 KEEP_ALIVE ?= false
+KINDS      ?=
 MESSAGES   ?= 1000000
 ROWS       ?= 0
 BUFFERS    ?=
@@ -64,6 +65,11 @@ bench-peers: build ## Measure the daemon against a bare client loop (SITES, INTE
 
 bench-limits: build ## Measure the daemon at rising rates: 10,000 sites down to 1 s, 100,000 at 5 m.
 	$(RIG) limits -duration $(DURATION) -keep-alive=$(KEEP_ALIVE)
+
+bench-kinds: INTERVAL = 60s
+bench-kinds: DURATION = 120s
+bench-kinds: build ## Measure the daemon with sites of all kinds at once (SITES, INTERVAL, DURATION, KINDS: some of them, as in http,dns).
+	$(RIG) kinds -sites $(SITES) -interval $(INTERVAL) -duration $(DURATION) -kinds=$(KINDS)
 
 bench-edits: build ## Measure how edits of the sites file reach the running daemon, and that no other site loses a slot.
 	$(RIG) edits -sites $(SITES) -interval $(INTERVAL)

@@ -4,6 +4,7 @@
 //
 //	go run ./bench/rig peers  -sites 10000 -interval 10s    the daemon and a bare client loop at one rate
 //	go run ./bench/rig limits                               the highest rates
+//	go run ./bench/rig kinds  -sites 10000 -interval 60s    sites of all kinds at once
 //	go run ./bench/rig edits  -sites 10000 -interval 10s    edits of the running daemon's sites file
 //	go run ./bench/rig writer -sites 10000 -messages 1000000  a backlog in Kafka becomes rows in Postgres
 //	go run ./bench/rig history -sites 1000 -interval 60s -days 90  months of reports in Postgres, rolled up and read
@@ -43,6 +44,7 @@ type options struct {
 	rows      int    // writer: how many rows the table has before the second backlog; 0: there is none
 	days      int    // history: of how many days
 	buffers   string // writer: shared_buffers of a Postgres of its own; empty: that of the tests
+	only      string // kinds: which ones, with commas between them; empty: all
 	log       string // where the monitors' own output goes
 	out       string // pictures: the folder that they go to
 	full      bool   // pictures: of whole pages
@@ -72,7 +74,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: rig peers|limits|edits|writer|history|ui|pictures|demo|sites|target|raw [flags]")
+		return fmt.Errorf("usage: rig peers|limits|kinds|edits|writer|history|ui|pictures|demo|sites|target|raw [flags]")
 	}
 	var o options
 	f := flag.NewFlagSet("rig", flag.ContinueOnError)
@@ -88,6 +90,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.rows, "rows", 0, "measure again when the table has this many rows (writer)")
 	f.IntVar(&o.days, "days", 90, "days of reports (history)")
 	f.StringVar(&o.buffers, "shared-buffers", "", "start a Postgres with this setting (writer)")
+	f.StringVar(&o.only, "kinds", "", "which kinds take part, such as http,dns (kinds; empty: all)")
 	f.StringVar(&o.out, "out", "docs/screenshots", "folder of the pictures (pictures)")
 	f.BoolVar(&o.full, "full", false, "take whole pages (pictures)")
 	f.Var(&o.widths, "width", "width of the window, repeatable (pictures)")
@@ -100,6 +103,8 @@ func run(ctx context.Context, args []string) error {
 		return peers(ctx, o)
 	case "limits":
 		return limits(ctx, o)
+	case "kinds":
+		return kindsRun(ctx, o)
 	case "edits":
 		return edits(ctx, o)
 	case "writer":

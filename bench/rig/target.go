@@ -20,6 +20,7 @@ import (
 type target struct {
 	base     string
 	listener net.Listener
+	silent   bool // arrivals are not noted
 	mu       sync.Mutex
 	arrivals map[int][]time.Time // by site, in order
 }
@@ -58,7 +59,9 @@ func (t *target) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
-		t.note(id)
+		if !t.silent {
+			t.note(id)
+		}
 		page = fmt.Appendf(page[:0], "site-%d is up\n%s", id, padding)
 		connection := "keep-alive"
 		if last {
