@@ -162,14 +162,7 @@ func (a *attempt) headerText(name string, values []string) string {
 
 // evidenceTLS describes the handshake, of a kept connection too.
 func (t *trail) evidenceTLS(e *sitemon.ProbeEvidence) {
-	state := t.tls
-	if t.conn != nil && len(state.PeerCertificates) == 0 {
-		if t.conn.h3 != nil {
-			state = t.conn.h3.state
-		} else if tc, ok := t.conn.Conn.(*tls.Conn); ok {
-			state = tc.ConnectionState()
-		}
-	}
+	state := t.state()
 	if len(state.PeerCertificates) == 0 {
 		return
 	}

@@ -62,7 +62,9 @@ func probeGRPC(a *attempt) error {
 	}
 	err = a.conclude(func(v *verdict) {
 		v.health(h)
-		v.headers(h.metadata())
+		metadata := h.metadata()
+		v.headers(metadata)
+		v.ans = answered{header: metadata}
 	})
 	c.end()
 	return err

@@ -26,6 +26,9 @@ type verdict struct {
 	outcome sitemon.Outcome // "" while all are met
 	reason  sitemon.Reason  // of the first that was not met
 	texts   []string
+
+	ans     answered           // what the kind of probe tells of its answer
+	numbers map[string]float64 // the report's values
 }
 
 // judge compares the answer with what the site expects; ans is nil for probes
@@ -33,6 +36,7 @@ type verdict struct {
 func (a *attempt) judge(ans *judged) error {
 	return a.conclude(func(v *verdict) {
 		if ans != nil {
+			v.ans = answered{proto: ans.proto, status: ans.status, header: ans.header, body: ans.body, json: ans.body}
 			v.httpVersion(ans.proto)
 			v.status(ans.status)
 			v.headers(ans.header)
@@ -50,6 +54,7 @@ func (a *attempt) conclude(first func(*verdict)) error {
 	}
 	v := verdict{attempt: a}
 	first(&v)
+	v.beyond()
 	v.latency(a.report.Duration)
 	v.certificate(a.report.CertificateExpiresAt)
 	return v.end()
@@ -96,10 +101,29 @@ func (v *verdict) note(ok bool, bad sitemon.Outcome, reason sitemon.Reason, c Ch
 func (v *verdict) match(p sitemon.Pattern, text []byte) bool {
 	a := v.attempt
 	ok, complete := p.MatchUntil(text, func() bool { return a.ctx.Err() != nil })
-	if !complete && v.late == nil {
-		v.late = failf(sitemon.ReasonMonitorOverloaded, a.ctx.Err(), "the expression %q could not be matched in time against %d bytes", p.String(), len(text))
+	if !complete {
+		v.unmatched(p, text)
 	}
 	return ok
+}
+
+// matchBody is match, and keeps the numbers that groups with names match.
+func (v *verdict) matchBody(p sitemon.Pattern, body []byte) bool {
+	if !p.Captures() {
+		return v.match(p, body)
+	}
+	a := v.attempt
+	ok, complete := p.Capture(body, func() bool { return a.ctx.Err() != nil }, v.capture)
+	if !complete {
+		v.unmatched(p, body)
+	}
+	return ok
+}
+
+func (v *verdict) unmatched(p sitemon.Pattern, text []byte) {
+	if v.late == nil {
+		v.late = failf(sitemon.ReasonMonitorOverloaded, v.attempt.ctx.Err(), "the expression %q could not be matched in time against %d bytes", p.String(), len(text))
+	}
 }
 
 // anyStatus is what is expected where a site says nothing.
@@ -162,7 +186,7 @@ func (v *verdict) headers(h http.Header) {
 func (v *verdict) bodies(body []byte) {
 	want := v.attempt.site.Expect
 	for _, p := range want.BodyMatch {
-		if ok := v.match(p, body); !v.quiet(ok) {
+		if ok := v.matchBody(p, body); !v.quiet(ok) {
 			v.body(ok, "a match of "+strconv.Quote(p.String()), body)
 		}
 	}

@@ -26,7 +26,7 @@ func (a *attempt) judgeDNS(q *question, m *dns.Msg) error {
 		x.status, x.fields = sitemon.Rcode(m.Rcode).String(), answerFields(m)
 	}
 	return a.conclude(func(v *verdict) {
-		if e := a.site.Expect; len(e.BodyMatch)+len(e.BodyNotMatch) > 0 {
+		if e := a.site.Expect; len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.Expr)+len(e.Values) > 0 || e.BodyHash != "" {
 			text()
 			a.report.BodyTruncated = x.more
 		}
@@ -35,6 +35,7 @@ func (a *attempt) judgeDNS(q *question, m *dns.Msg) error {
 			v.authenticated(m)
 		}
 		v.bodies(x.body)
+		v.ans = answered{rcode: sitemon.Rcode(m.Rcode).String(), body: x.body}
 	})
 }
 

@@ -66,6 +66,8 @@ type Set struct {
 	pools      memo[*x509.CertPool]
 	pairs      memo[tls.Certificate]
 	tokens     tokenCache
+	programs   programs
+	hashes     bodyHashes
 	heartbeats Heartbeats
 	beatRules  memo[heartbeat.Rule] // those with a cron expression
 }

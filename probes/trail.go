@@ -48,6 +48,19 @@ func (t *trail) sending(r *request) {
 	t.request, t.conn, t.response, t.body, t.more, t.tls = r, nil, nil, nil, false, tls.ConnectionState{}
 }
 
+// state is the last handshake that brought a certificate, that of a kept connection
+// too.
+func (t *trail) state() tls.ConnectionState {
+	if t.conn != nil && len(t.tls.PeerCertificates) == 0 {
+		if t.conn.h3 != nil {
+			return t.conn.h3.state
+		} else if tc, ok := t.conn.Conn.(*tls.Conn); ok {
+			return tc.ConnectionState()
+		}
+	}
+	return t.tls
+}
+
 // follow takes note that the present answer is followed.
 func (t *trail) follow() {
 	t.hops = append(t.hops, hop{t.request, t.response})

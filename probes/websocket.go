@@ -293,6 +293,7 @@ func (s *webSocket) judge(v *verdict) {
 	body := v.attempt.bufs.body
 	v.bodies(body)
 	v.json(body[s.start:])
+	v.ans = answered{status: s.answer.resp.StatusCode, header: s.answer.resp.Header, body: body, json: body[s.start:]}
 }
 
 // switched judges the status of an answer that is to open a WebSocket.
