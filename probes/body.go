@@ -42,7 +42,7 @@ func (a *attempt) readBody(ans *answer) ([]byte, error) {
 		return body, nil
 	}
 	switch {
-	case timedOut(err) || a.ctx.Err() != nil:
+	case a.tooLate(err):
 		return nil, a.noAnswer(sitemon.ReasonTransferTimeout, err, fmt.Sprintf("connected, receiving the body, %d bytes so far", len(body)))
 	case errors.Is(err, errEncoding):
 		return nil, failf(sitemon.ReasonProtocol, err, "the body can't be decoded: %v", err)

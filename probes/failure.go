@@ -54,6 +54,13 @@ func timedOut(err error) bool {
 	return ok && ne.Timeout()
 }
 
+// tooLate reports whether err comes of the deadline. Libraries that keep a connection
+// to themselves do not always pass on why it ended; on a busy machine it may end
+// before the context does.
+func (a *attempt) tooLate(err error) bool {
+	return timedOut(err) || a.ctx.Err() != nil || !time.Now().Before(a.deadline)
+}
+
 // noAnswer is the failure of a step that the deadline ended.
 func (a *attempt) noAnswer(reason sitemon.Reason, err error, doing string) *failure {
 	return failf(reason, err, "no answer within %s (%s)", a.patience(), doing)

@@ -55,7 +55,7 @@ func (a *attempt) startHTTP2(scheme string, conn net.Conn) (*http.ClientConn, er
 	switch {
 	case err == nil:
 		return h2, nil
-	case timedOut(err) || a.ctx.Err() != nil:
+	case a.tooLate(err):
 		return nil, a.waiting(false, err)
 	case connectionLost(err):
 		return nil, failf(sitemon.ReasonTransferError, err, "%s before an answer came", words(err))
@@ -73,7 +73,7 @@ func (a *attempt) roundTrip2(c *httpConn, r *request) (*http.Response, error) {
 		return resp, nil
 	}
 	switch {
-	case timedOut(err) || a.ctx.Err() != nil:
+	case a.tooLate(err):
 		return nil, a.waiting(false, err)
 	case c.kept:
 		c.stale = true

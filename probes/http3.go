@@ -136,7 +136,7 @@ func (a *attempt) quicFailure(target netip.AddrPort, err error) *failure {
 	if remote, ok := errors.AsType[*quic.TransportError](err); ok && !remote.ErrorCode.IsCryptoError() {
 		return failf(sitemon.ReasonProtocol, err, "QUIC: %s", remote.Error())
 	}
-	if timedOut(err) || a.ctx.Err() != nil {
+	if a.tooLate(err) {
 		return a.noAnswer(sitemon.ReasonTLSTimeout, err, "in the handshake of QUIC with "+target.String())
 	}
 	return failf(sitemon.ReasonTLSError, err, "TLS handshake: %s", strings.TrimPrefix(innermost(err).Error(), "tls: "))
@@ -173,7 +173,7 @@ func (a *attempt) roundTrip3(c *httpConn, r *request) (*http.Response, error) {
 	}
 	err = lostError(err)
 	switch {
-	case timedOut(err) || a.ctx.Err() != nil:
+	case a.tooLate(err):
 		return nil, a.waiting(false, err)
 	case connectionLost(err):
 		c.stale = c.kept
