@@ -1,17 +1,14 @@
 package probes_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
 	"sitemon"
-	"sitemon/probes"
 )
 
 // serveBenchDNS is serveBench for the kind dns.
@@ -41,6 +38,7 @@ func BenchmarkKinds(b *testing.B) {
 		{"http, three steps", http, []option{steps(sitemon.Step{Name: "a", Capture: []sitemon.Capture{{Name: "kind", Header: "Content-Type"}}}, sitemon.Step{Name: "b"}, sitemon.Step{Name: "c"})}},
 		{"http/3", "https://" + startBenchServer(b, "h3"), []option{http3Site, func(s *sitemon.Site) { s.Request.TLS = &sitemon.TLSConfig{InsecureSkipVerify: true} }}},
 		{"tcp", "tcp" + http[len("http"):len(http)-len("/s/1")], nil},
+		{"tcp, a dialogue", "tcp://" + startBenchServer(b, "mail"), []option{says(step("^220 ", "EHLO a\r"), step("^250 ", "QUIT\r"), step("^221 ", ""))}},
 		{"dns by udp", "dns://" + name + "/example.test", nil},
 		{"dns by tcp", "dns://" + name + "/example.test", []option{asks(func(r *sitemon.DNSRequest) { r.TCP = true })}},
 		{"icmp, one request", "icmp://127.0.0.1", []option{once}},
@@ -48,17 +46,6 @@ func BenchmarkKinds(b *testing.B) {
 		{"ws", "ws://" + echo, nil},
 		{"ws, a message and its echo", "ws://" + echo, []option{sendsWS("ping"), expects(func(e *sitemon.Expect) { e.BodyMatch = []sitemon.Pattern{pattern(b, "ping")} })}},
 	} {
-		b.Run(tt.name, func(b *testing.B) {
-			set := newSet(b, probes.Options{})
-			site := newSite(b, tt.url, tt.options...)
-			measure(b, func() error {
-				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				defer cancel()
-				if r := set.Probe(ctx, site); r.Outcome != sitemon.OutcomeUp {
-					return fmt.Errorf("%s: %s", r.Outcome, r.Error)
-				}
-				return nil
-			})
-		})
+		b.Run(tt.name, func(b *testing.B) { benchKind(b, newSite(b, tt.url, tt.options...)) })
 	}
 }

@@ -46,6 +46,12 @@ func TestMain(m *testing.M) {
 	case "ws":
 		serveBenchWS()
 		return
+	case "tls":
+		serveBenchTLS()
+		return
+	case "mail":
+		serveBenchMail()
+		return
 	default:
 		serveBench()
 		return
