@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -138,7 +139,10 @@ func (f *fleet) serveTLS() error {
 	if err != nil {
 		return err
 	}
-	web := &http.Server{Handler: pages, TLSConfig: config.Clone(), ReadHeaderTimeout: patience}
+	web := &http.Server{
+		Handler: pages, TLSConfig: config.Clone(), ReadHeaderTimeout: patience,
+		ErrorLog: log.New(io.Discard, "", 0), // the daemon says better who hung up, and why
+	}
 	f.closes = append(f.closes, web.Close)
 	go func() { _ = web.ServeTLS(l, "", "") }()
 	f.add("https", 15, func(id int) string {
