@@ -101,7 +101,7 @@ func newHeatmap(r availability.Result) *heatmap {
 			}
 			if level := levels[first][row]; level > 0 {
 				x, end := chartX(r, r.Buckets[first].Start), chartX(r, bucketEnd(r, i-1))
-				fmt.Fprintf(&paths[level], "M%.1f %dh%.1fv1h-%[3]vz", x, h.Rows-1-row, end-x)
+				fmt.Fprintf(&paths[level], "M%.1f %dh%.1fv1h-%.1[3]fz", x, h.Rows-1-row, end-x)
 			}
 			first = i
 		}

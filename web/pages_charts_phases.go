@@ -60,7 +60,7 @@ func newPhaseChart(r availability.Result) *phaseChart {
 			}
 			height := chartHeight * float64(d) / float64(top)
 			y -= height
-			fmt.Fprintf(&paths[j], "M%.1f %.1fh%.1fv%.1fh-%[3]vz", x, y, width, height)
+			fmt.Fprintf(&paths[j], "M%.1f %.1fh%.1fv%.1fh-%.1[3]fz", x, y, width, height)
 		}
 	}
 	for i := range paths {

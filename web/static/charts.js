@@ -102,6 +102,7 @@ const latencyKind = {
     { stroke: of("--p95"), width: 2 },
     { stroke: of("--p99"), width: 1.5, dash: [5, 3], points: { size: 4 } },
   ],
+  when: "drawClear", // under the grid
   draw: (u, holder, shown) => drawBands(u, holder, shown),
   words(shown, i) {
     const b = shown.buckets[i];
@@ -126,6 +127,7 @@ const phasesKind = {
   range: () => zeroUp,
   axis: () => ({ values: latencyAxis }),
   series: () => [{ paths: () => null, points: { show: false } }],
+  when: "drawAxes", // over the grid
   draw: (u, holder, shown) => drawColumns(u, holder, shown),
   words(shown, i) {
     const l = shown.buckets[i].latency_us;
@@ -142,6 +144,7 @@ const heatKind = {
     filter: (_u, splits) => splits,
   }),
   series: () => [{ paths: () => null, points: { show: false } }],
+  when: "drawAxes",
   draw: (u, holder, shown) => drawHeat(u, holder, shown),
   words(shown, i, u) {
     const row = Math.floor(u.posToVal(u.cursor.top, "y"));
@@ -187,7 +190,7 @@ function options(shown, holder, kind, tip) {
     ],
     series: [{}, ...kind.series(of)],
     hooks: {
-      drawClear: [(u) => kind.draw(u, holder, shown)],
+      [kind.when]: [(u) => kind.draw(u, holder, shown)],
       draw: [(u) => drawMarks(u, holder, shown)],
       setCursor: [(u) => showTip(u, tip, shown, kind)],
       setSelect: [(u) => u.select.width >= 4 && shown.on.zoom(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x"))],
