@@ -173,7 +173,7 @@ func (r *Result) blackboxSite(s *Site, target string, m mapping) error {
 		if o.flag("tls", false) {
 			scheme = "grpcs://"
 		}
-		s.set("url", scheme+target)
+		s.set("url", grpcTarget(scheme, target, o.text("service")))
 		r.copyKeys(s, o, "tls_config", "preferred_ip_protocol", "ip_protocol_fallback")
 	default:
 		return fmt.Errorf("there is no prober %q", prober)

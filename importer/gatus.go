@@ -93,10 +93,13 @@ func (r *Result) gatusEndpoint(m mapping, channels map[string]mapping) {
 	if strings.HasPrefix(target, "http") {
 		s.set("headers", headersOf(m.sub("headers")))
 		s.set("body", body)
+	} else if ws, grpc := streaming(target); ws || grpc {
+		r.gatusStream(&s, where, target, body, m.sub("headers"))
 	} else if body != "" {
 		r.lose(where, "body is for http alone")
 	}
-	r.gatusClient(&s, where, m.sub("client"), strings.HasPrefix(target, "http"), mail || strings.HasPrefix(target, "tls://"))
+	scheme, _, _ := strings.Cut(target, ":")
+	r.gatusClient(&s, where, m.sub("client"), strings.HasPrefix(target, "http"), mail || secure(scheme))
 	r.gatusConditions(&s, where, target, m.texts("conditions"))
 	r.gatusAlerts(&s, where, m.list("alerts"), channels)
 	for _, quiet := range []string{"ui", "extra-labels", "always-run", "store"} {

@@ -66,7 +66,9 @@ func (e *expectations) gatus(condition, target string) string {
 	scheme, _, _ := strings.Cut(target, ":")
 	isHTTP := scheme == "http" || scheme == "https"
 	switch {
-	case left == "[STATUS]" && !isHTTP, isBody && !isHTTP && scheme != "dns", strings.HasPrefix(left, "[CERTIFICATE") && scheme != "https" && scheme != "tls":
+	case (scheme == "grpc" || scheme == "grpcs") && isBody && path == "" && op == "==" && right == "SERVING":
+		return "" // nothing else is good
+	case left == "[STATUS]" && !isHTTP, isBody && !isHTTP && scheme != "dns" && scheme != "ws" && scheme != "wss", strings.HasPrefix(left, "[CERTIFICATE") && !secure(scheme):
 		return "it is not for " + scheme + ":// sites"
 	case left == "[STATUS]":
 		return e.gatusStatus(op, right)

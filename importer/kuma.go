@@ -105,6 +105,7 @@ func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string
 	if strings.HasPrefix(target, "http") {
 		r.kumaRequest(&s, name, kind, m)
 	}
+	r.kumaStream(&s, name, kind, m)
 	r.kumaLosses(name, m, channels)
 	for _, key := range kumaQuiet {
 		delete(m, key)
@@ -139,7 +140,7 @@ func kumaTarget(kind string, m mapping) string {
 		}
 		return "dns://" + server + "/" + host + query
 	case "grpc-keyword":
-		return "grpc://" + withoutScheme(m.text("grpcUrl"))
+		return kumaGRPCTarget(m)
 	case "push":
 		return "heartbeat://"
 	case "websocket-upgrade":
