@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,6 +67,10 @@ func (f *fleet) serve(ctx context.Context) error {
 			return err
 		}
 		f.closes = append(f.closes, end)
+		if err := f.takes(ctx, url); err != nil {
+			fmt.Printf("without %s: %s\n", service.name, err)
+			continue
+		}
 		f.add(service.name, 1, keys("url: %q", url))
 	}
 	return nil
@@ -80,6 +86,18 @@ func (f *fleet) add(name string, share int, site func(int) string) {
 // wants: without names all kinds are wanted.
 func (f *fleet) wants(name string) bool {
 	return f.only == "" || slices.Contains(strings.Split(f.only, ","), name)
+}
+
+// takes asks the daemon whether it has probes for an address.
+func (f *fleet) takes(ctx context.Context, url string) error {
+	file := filepath.Join(f.dir, "one.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "sites: [{ name: one, url: %q }]\n", url), 0o644); err != nil {
+		return err
+	}
+	if said, err := exec.CommandContext(ctx, binary(), "check", file).CombinedOutput(); err != nil {
+		return fmt.Errorf("the daemon refuses %s: %w: %s", url, err, bytes.TrimSpace(said))
+	}
+	return nil
 }
 
 func startRedis(ctx context.Context) (string, func() error, error) {
