@@ -7,7 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -37,7 +37,7 @@ func serveBenchTLS() {
 	page := "site-1 is up\n" + strings.Repeat("x", 1011)
 	server := &http.Server{
 		TLSConfig: serverTLS(cert), ReadHeaderTimeout: time.Second,
-		ErrorLog: log.New(io.Discard, "", 0), // of connections without a request
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // of connections without a request
 		Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) }),
 	}
 	go func() { _ = server.ServeTLS(l, "", "") }()
