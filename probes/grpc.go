@@ -119,7 +119,7 @@ func (a *attempt) callHealth(c *httpConn, h *healthCheck) (err error) {
 		return failf(sitemon.ReasonProtocol, nil, "the server does not choose HTTP/2, which gRPC needs, in the TLS handshake (ALPN h2)")
 	}
 	start := time.Now()
-	h.resp, err = a.roundTrip2(c, h.request)
+	h.resp, err = a.roundTrip2(c, h.request) //nolint:bodyclose // Its body ends with the connection, which probeGRPC closes.
 	began := time.Now()
 	a.report.Phases.Processing += began.Sub(start)
 	if err != nil {

@@ -174,23 +174,33 @@ func TestGRPCOverTLS(t *testing.T) {
 		{"untrusted", serve(nil), probes.Options{}, nil, sitemon.OutcomeDown, sitemon.ReasonTLSUntrusted, "Test Authority"},
 		{"not checked", serve(nil), probes.Options{}, []option{func(s *sitemon.Site) { s.Request.TLS = &sitemon.TLSConfig{InsecureSkipVerify: true} }}, sitemon.OutcomeUp, "", ""},
 		{
-			"expired", serve(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), probes.Options{Roots: ca.pool()}, nil,
+			"expired", serve(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }),
+			probes.Options{Roots: ca.pool()},
+			nil,
 			sitemon.OutcomeDown, sitemon.ReasonTLSExpired, "",
 		},
 		{
-			"of another name", serve(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = []string{"other.test"}, nil }), probes.Options{Roots: ca.pool()}, nil,
+			"of another name", serve(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = []string{"other.test"}, nil }),
+			probes.Options{Roots: ca.pool()},
+			nil,
 			sitemon.OutcomeDown, sitemon.ReasonTLSHostname, "other.test",
 		},
 		{
-			"about to expire", serve(nil), probes.Options{Roots: ca.pool()}, []option{expects(func(e *sitemon.Expect) { e.CertificateValidFor = 365 * 24 * time.Hour })},
+			"about to expire", serve(nil),
+			probes.Options{Roots: ca.pool()},
+			[]option{expects(func(e *sitemon.Expect) { e.CertificateValidFor = 365 * 24 * time.Hour })},
 			sitemon.OutcomeDegraded, sitemon.ReasonCertificate, "",
 		},
 		{
-			"without HTTP/2", listenTLS(t, ca.server(t, nil), nil, silent), probes.Options{Roots: ca.pool()}, nil,
+			"without HTTP/2", listenTLS(t, ca.server(t, nil), nil, silent),
+			probes.Options{Roots: ca.pool()},
+			nil,
 			sitemon.OutcomeDown, sitemon.ReasonProtocol, "does not choose HTTP/2",
 		},
 		{
-			"with HTTP/1.1 alone", listenTLS(t, ca.server(t, nil), []string{"http/1.1"}, silent), probes.Options{Roots: ca.pool()}, nil,
+			"with HTTP/1.1 alone", listenTLS(t, ca.server(t, nil), []string{"http/1.1"}, silent),
+			probes.Options{Roots: ca.pool()},
+			nil,
 			sitemon.OutcomeDown, sitemon.ReasonTLSError, "no application protocol",
 		},
 		{"plain", listenGRPC(t, nil), probes.Options{}, nil, sitemon.OutcomeDown, sitemon.ReasonTLSError, "does not speak TLS"},
@@ -212,4 +222,3 @@ func closedPort(t testing.TB) string {
 	defer l.Close()
 	return l.Addr().String()
 }
-

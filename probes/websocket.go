@@ -22,9 +22,9 @@ const (
 	// judgeReserve is how much of the time at most is kept to judge what came, where
 	// messages are waited for in vain.
 	judgeReserve = 100 * time.Millisecond
-	// closePatience is how long the server has to say good-bye too,
+	// closePatience is how long the server has to say good-bye too.
 	closePatience = time.Second
-	// and closeLimit how many bytes may come before that.
+	// closeLimit is how many bytes may come before that.
 	closeLimit = 64 << 10
 )
 

@@ -78,7 +78,7 @@ func TestWebSocket(t *testing.T) {
 	offers := func(names ...string) option {
 		return func(s *sitemon.Site) { s.Request.WS = &sitemon.WSRequest{Subprotocols: names} }
 	}
-	closes := func(ctx context.Context, c *websocket.Conn) {
+	closes := func(_ context.Context, c *websocket.Conn) {
 		_ = c.Close(websocket.StatusTryAgainLater, "come back\nlater")
 	}
 	for _, tt := range []struct {
@@ -105,7 +105,9 @@ func TestWebSocket(t *testing.T) {
 		{"slow", nil, saysWS(), []option{expects(func(e *sitemon.Expect) { e.Latency = time.Nanosecond })}, sitemon.OutcomeDegraded, sitemon.ReasonLatency, ""},
 		{
 			"a header", nil, saysWS(),
-			[]option{expects(func(e *sitemon.Expect) { e.Headers = []sitemon.HeaderPattern{{Name: "upgrade", Pattern: pattern(t, "h2c")}} })},
+			[]option{expects(func(e *sitemon.Expect) {
+				e.Headers = []sitemon.HeaderPattern{{Name: "upgrade", Pattern: pattern(t, "h2c")}}
+			})},
 			sitemon.OutcomeDown, sitemon.ReasonHeader, `header upgrade: "websocket"`,
 		},
 	} {
