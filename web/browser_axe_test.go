@@ -47,6 +47,8 @@ func everyPage(t *testing.T) []lookedAt {
 		{"overview of 500 sites", newServer(t, manySites(500, down)), "/"},
 		{"site up", open, "/sites/docs"},
 		{"site down", open, "/sites/shop%2Fcheckout?range=1h"},
+		{"site over a year with a day open", open, "/sites/shop%2Fcheckout?range=1y&day=2026-11-23"},
+		{"site zoomed", open, "/sites/docs?from=2026-11-23T01:00:00Z&to=2026-11-23T02:00:00Z&day=2026-10-25&tz=Europe/Berlin"},
 		{"site new", open, "/sites/new"},
 		{"site with a report open", open, "/sites/shop%2Fcheckout?report=2026-11-24T09:59:37.250Z"},
 		{"site with a report open beside the list", open, "/sites/shop%2Fcheckout?outcome=up&report=2026-11-24T09:59:37.250Z"},
