@@ -20,7 +20,7 @@ const (
 )
 
 // guarded makes a server to which ann may change things and vic may not.
-func guarded(t testing.TB, store *apiStore) *web.Server {
+func guarded(t testing.TB, store *apiStore, edit ...func(*web.Options)) *web.Server {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte("correct horse"), bcrypt.MinCost)
 	if err != nil {
@@ -34,7 +34,7 @@ func guarded(t testing.TB, store *apiStore) *web.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newServer(t, store, func(o *web.Options) { o.Auth = gate })
+	return newServer(t, store, append(edit, func(o *web.Options) { o.Auth = gate })...)
 }
 
 // signIn signs somebody in by the form, and returns the header with their cookie.

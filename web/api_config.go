@@ -50,17 +50,8 @@ func (s *Server) postReload(w http.ResponseWriter, r *http.Request) error {
 		return bodyError(err)
 	}
 	plan, err := s.Reloader.Reload(r.Context())
-	if errors.Is(err, ErrNoFile) {
-		return problemf(http.StatusConflict, "%v", err)
-	}
 	if err != nil {
-		if _, ok := errors.AsType[sitemon.Problems](err); ok || r.Context().Err() != nil {
-			return err
-		}
-		// The reason is about the operator's own file or store: it helps whoever may
-		// reload.
-		s.log.Warn("reload failed", "err", err)
-		return problemf(http.StatusServiceUnavailable, "the sites file could not be applied; what ran before goes on: %v", err)
+		return s.reloadError(r, err)
 	}
 	if plan.Added == nil {
 		plan.Added = []string{}
@@ -72,6 +63,20 @@ func (s *Server) postReload(w http.ResponseWriter, r *http.Request) error {
 		plan.Removed = []string{}
 	}
 	return answerJSON(w, plan)
+}
+
+// reloadError is the answer to a reload that failed.
+func (s *Server) reloadError(r *http.Request, err error) error {
+	if errors.Is(err, ErrNoFile) {
+		return problemf(http.StatusConflict, "%v", err)
+	}
+	if _, ok := errors.AsType[sitemon.Problems](err); ok || r.Context().Err() != nil {
+		return err
+	}
+	// The reason is about the operator's own file or store: it helps whoever may
+	// reload.
+	s.log.Warn("reload failed", "err", err)
+	return problemf(http.StatusServiceUnavailable, "the sites file could not be applied; what ran before goes on: %v", err)
 }
 
 // getMonitors lists the processes that are alive.

@@ -50,10 +50,10 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 }
 
 // eventFilter reads which events a client wants: those of one site, or of some
-// types. Events of config are about all sites.
+// types. Those of config and notices are about all sites.
 func eventFilter(r *http.Request) (func(Event) bool, error) {
 	site := r.URL.Query().Get("site")
-	all := []string{eventReport, eventStatus, eventIncident, eventConfig}
+	all := []string{eventReport, eventStatus, eventIncident, eventConfig, eventNotices}
 	types := all
 	if v := r.URL.Query().Get("types"); v != "" {
 		types = strings.Split(v, ",")

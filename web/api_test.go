@@ -91,11 +91,11 @@ var apiCases = []struct {
 	{name: "comment_empty", method: "POST", target: "/api/v1/incidents/42/comments", route: "/api/v1/incidents/{id}/comments", status: 400, send: `{"text":" "}`},
 	{name: "comment_no_json", method: "POST", target: "/api/v1/incidents/42/comments", route: "/api/v1/incidents/{id}/comments", status: 400, send: `text=hello`},
 	{name: "monitors", target: "/api/v1/monitors", route: "/api/v1/monitors", status: 200},
+	{name: "certificates", target: "/api/v1/certificates", route: "/api/v1/certificates", status: 200},
+	{name: "certificates_none", target: "/api/v1/certificates?q=nothing", route: "/api/v1/certificates", status: 200},
+	{name: "status_page", target: "/status/public.json", route: "/status/{path}", status: 200, edit: func(f *apiStore) { f.documents, f.series = statusStore().documents, oneDay }},
 	{name: "monitors_none", target: "/api/v1/monitors", route: "/api/v1/monitors", status: 200, edit: func(f *apiStore) { f.monitors = nil }},
 	{name: "events_bad_type", target: "/api/v1/events?types=report,accident", route: "/api/v1/events", status: 400},
-	{name: "healthz", target: "/healthz", route: "/healthz", status: 200},
-	{name: "readyz", target: "/readyz", route: "/readyz", status: 200},
-	{name: "readyz_missing", target: "/readyz", route: "/readyz", status: 503, edit: func(f *apiStore) { f.missing = []string{"the store does not answer"} }},
 	{name: "heartbeats", target: "/api/v1/sites/docs/heartbeats?limit=10", route: "/api/v1/sites/{name}/heartbeats", status: 200},
 	{name: "heartbeats_missing", target: "/api/v1/sites/nobody/heartbeats", route: "/api/v1/sites/{name}/heartbeats", status: 404},
 	{name: "heartbeat", method: "POST", target: "/heartbeat/docs?exit_code=0&duration=12s&token=" + beatSecret, route: "/heartbeat/{name}", status: 200},
@@ -104,6 +104,9 @@ var apiCases = []struct {
 	{name: "heartbeat_bad_duration", method: "POST", target: "/heartbeat/docs?duration=90&token=" + beatSecret, route: "/heartbeat/{name}", status: 400},
 	{name: "heartbeat_failure", method: "POST", target: "/heartbeat/docs/fail?token=" + beatSecret, route: "/heartbeat/{name}/fail", status: 200, send: "disk full"},
 	{name: "heartbeat_failure_get", target: "/heartbeat/docs/fail?token=" + beatSecret, route: "/heartbeat/{name}/fail", status: 200},
+	{name: "healthz", target: "/healthz", route: "/healthz", status: 200},
+	{name: "readyz", target: "/readyz", route: "/readyz", status: 200},
+	{name: "readyz_missing", target: "/readyz", route: "/readyz", status: 503, edit: func(f *apiStore) { f.missing = []string{"the store does not answer"} }},
 }
 
 func TestAPIAnswers(t *testing.T) {

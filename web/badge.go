@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -13,6 +15,9 @@ import (
 	"sitemon/availability"
 	"sitemon/web/auth"
 )
+
+// badgeTime is how long reading what a badge says may take.
+const badgeTime = 3 * time.Second
 
 // The colours of badges: good, so-so, bad, and nothing to say.
 const (
@@ -37,13 +42,19 @@ func (s *Server) getBadge(w http.ResponseWriter, r *http.Request) error {
 	if !public && !s.principal(r).Role.Allows(auth.Viewer) {
 		return errNoRoute // and does not tell whether there is such a site
 	}
-	st, err := s.Sites.Site(r.Context(), name)
-	if err != nil {
+	key := badgeKey{name, r.PathValue("file")}
+	b, err := s.drawBadge(r, name, draw)
+	switch {
+	case err == nil:
+		s.status.keepBadge(key, b)
+	case errors.Is(err, sitemon.ErrNotFound):
 		return err
-	}
-	b, err := draw(r, st)
-	if err != nil {
-		return err
+	default: // the database is away
+		old, ok := s.status.oldBadge(key)
+		if !ok {
+			return err
+		}
+		b = old
 	}
 	svg := b.svg()
 	h := w.Header()
@@ -54,16 +65,31 @@ func (s *Server) getBadge(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// drawBadge reads what a badge says; a database that hangs is not waited for.
+func (s *Server) drawBadge(r *http.Request, name string, draw func(*http.Request, sitemon.SiteState) (badge, error)) (badge, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), badgeTime)
+	defer cancel()
+	st, err := s.Sites.Site(ctx, name)
+	if err != nil {
+		return badge{}, err
+	}
+	return draw(r.WithContext(ctx), st)
+}
+
 func (s *Server) statusBadge(_ *http.Request, st sitemon.SiteState) (badge, error) {
+	return newStatusBadge(st.Status), nil
+}
+
+func newStatusBadge(st sitemon.Status) badge {
 	colors := map[sitemon.Status]string{
 		sitemon.StatusUp: colorGood, sitemon.StatusDegraded: colorFair, sitemon.StatusDown: colorBad,
 		sitemon.StatusMaintenance: colorPaused, sitemon.StatusPaused: colorPaused,
 	}
-	color, ok := colors[st.Status]
+	color, ok := colors[st]
 	if !ok {
 		color = colorNeutral
 	}
-	return badge{"status", string(st.Status), color}, nil
+	return badge{"status", string(st), color}
 }
 
 func (s *Server) uptimeBadge(r *http.Request, st sitemon.SiteState) (badge, error) {
@@ -71,21 +97,24 @@ func (s *Server) uptimeBadge(r *http.Request, st sitemon.SiteState) (badge, erro
 	if err != nil {
 		return badge{}, err
 	}
-	b := badge{"uptime 30d", "unknown", colorNeutral}
 	const month = 2 // its place in figureWindows
-	if f := figures[st.Name]; len(f) > month && f[month].Availability != nil {
-		a := *f[month].Availability
-		b.value = percent(a)
-		switch {
-		case a >= 0.999:
-			b.color = colorGood
-		case a >= 0.99:
-			b.color = colorFair
-		default:
-			b.color = colorBad
-		}
+	if f := figures[st.Name]; len(f) > month {
+		return newUptimeBadge(f[month].Availability), nil
 	}
-	return b, nil
+	return newUptimeBadge(nil), nil
+}
+
+// newUptimeBadge says an availability over 30 days; nil: nothing is known.
+func newUptimeBadge(a *float64) badge {
+	switch {
+	case a == nil:
+		return badge{"uptime 30d", "unknown", colorNeutral}
+	case *a >= 0.999:
+		return badge{"uptime 30d", percent(*a), colorGood}
+	case *a >= 0.99:
+		return badge{"uptime 30d", percent(*a), colorFair}
+	}
+	return badge{"uptime 30d", percent(*a), colorBad}
 }
 
 // percent writes a ratio with two decimals, rounded down: 100% means always.

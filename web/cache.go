@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,7 @@ import (
 var figureWindows = []time.Duration{24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour}
 
 // siteWindows are those over which the page of one site shows it.
-var siteWindows = append(figureWindows[:len(figureWindows):len(figureWindows)], 365*24*time.Hour)
+var siteWindows = append(slices.Clip(figureWindows), 365*24*time.Hour)
 
 const (
 	// figureAge is how old an availability figure may be when it is shown.

@@ -1,6 +1,9 @@
 package web
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What the tests need to see of the inside.
 
@@ -22,7 +25,7 @@ type APIRoute struct {
 // APIRoutes lists the routes that openapi.json describes.
 func (s *Server) APIRoutes() []APIRoute {
 	var all []APIRoute
-	for _, rt := range append(s.apiRoutes(), s.healthRoutes()...) {
+	for _, rt := range slices.Concat(s.apiRoutes(), s.healthRoutes(), s.statusRoutes()) {
 		all = append(all, APIRoute{rt.method, rt.path, rt.params})
 	}
 	return all

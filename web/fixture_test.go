@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -252,6 +253,8 @@ func (f *apiStore) Running() (sitemon.Generation, *sitemon.Reload) {
 	return f.running, nil
 }
 
+func (f *apiStore) ReadsFile() bool { return !errors.Is(f.reloadErr, web.ErrNoFile) }
+
 func (f *apiStore) Reload(context.Context) (sitemon.Plan, error) { return f.plan, f.reloadErr }
 
 // newAPIStore holds three sites: one down behind credentials, one up, one new.
@@ -266,7 +269,7 @@ func newAPIStore() *apiStore {
 	up := sitemon.Report{Site: "shop/checkout", Location: "default", Slot: slot.Add(-30 * time.Second), Interval: 30 * time.Second, Outcome: sitemon.OutcomeUp, StatusCode: 200, Duration: 9 * time.Millisecond}
 	docs := up
 	docs.Site = "docs"
-	bad := []sitemon.Problem{{File: "sites.yaml", Line: 7, Column: 15, Message: `unknown key "intervall"; did you mean "interval"?`}}
+	bad := []sitemon.Problem{{File: "sites.yaml", Line: 7, Column: 15, Message: `unknown key "intervall"; did you mean "interval"?`, Excerpt: "  - {name: a, intervall: 30s}", Caret: 15}}
 	return &apiStore{
 		sites: []sitemon.SiteState{
 			{Name: "docs", URL: "https://docs.example.org/", Kind: sitemon.KindHTTP, Group: "public", Tags: []string{"docs", "web"}, Interval: time.Minute, Timeout: 10 * time.Second, Enabled: true, Source: "sites.yaml", Status: sitemon.StatusUp, Since: slot.Add(-time.Hour), LastReport: &docs, Locations: []sitemon.LocationState{{Location: "default", Status: sitemon.StatusUp, Since: slot.Add(-time.Hour), LastSlot: docs.Slot}}},
@@ -287,13 +290,16 @@ func newAPIStore() *apiStore {
 				Parent: "shop/checkout", AcknowledgedAt: slot.Add(-100 * time.Minute), AcknowledgedBy: "ann",
 			},
 		},
-		monitors: []sitemon.Monitor{{ID: "host-1", Role: "all", Location: "default", Version: "1.0.0", LastSeen: testNow, Sites: 3, LatenessP50: 600 * time.Microsecond, LatenessP99: 1700 * time.Microsecond}},
+		monitors: []sitemon.Monitor{{ID: "host-1", Role: "all", Location: "default", Version: "1.0.0", LastSeen: testNow, Sites: 3, LatenessP50: 600 * time.Microsecond, LatenessP99: 1700 * time.Microsecond, StartedAt: testNow.Add(-26 * time.Hour), Spool: 12, SpoolOldest: 3 * time.Second, Shards: 21, ShardsOf: 64, ClockAhead: 20 * time.Millisecond, Lag: 7, Results: sitemon.Results{Recorded: 81204, Duplicate: 3}}},
 		running:  sitemon.Generation{Number: 17, LoadedAt: testNow.Add(-time.Hour), Source: "sites.yaml", Hash: "5e88", Sites: 3},
 		reloads: []sitemon.Reload{
 			{Generation: 17, At: testNow.Add(-time.Minute), Source: "sites.yaml", Hash: "beef", DurationMS: 1.25, Errors: bad},
-			{Generation: 17, At: testNow.Add(-time.Hour).In(time.FixedZone("", 3600)), Source: "sites.yaml", Hash: "5e88", Applied: true, Added: 1, Changed: 1, Unchanged: 1, DurationMS: 12.5},
+			{Generation: 17, At: testNow.Add(-time.Hour).In(time.FixedZone("", 3600)), Source: "sites.yaml", Hash: "5e88", Applied: true, Added: 1, Changed: 1, Unchanged: 1, DurationMS: 12.5, Difference: &sitemon.Difference{
+				Added:   []string{"new"},
+				Changed: []sitemon.Change{{Name: "docs", Keys: []string{"interval"}, Values: []sitemon.KeyChange{{Key: "interval", Before: "30s", After: "1m0s"}}, Rescheduled: true}},
+			}},
 		},
-		plan: sitemon.Plan{Generation: 18, Added: []string{"a"}, Changed: []sitemon.Change{{Name: "docs", Keys: []string{"interval"}, Rescheduled: true}}, Unchanged: 2},
+		plan: sitemon.Plan{Generation: 18, Added: []string{"a"}, Changed: []sitemon.Change{{Name: "docs", Keys: []string{"interval"}, Values: []sitemon.KeyChange{{Key: "interval", Before: "1m0s", After: "30s"}}, Rescheduled: true}}, Unchanged: 2},
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	eventStatus   = "status"
 	eventIncident = "incident"
 	eventConfig   = "config"
+	eventNotices  = "notices"
 )
 
 // errBehind ends a subscription that no longer keeps up.
@@ -32,8 +33,8 @@ var errBehind = errors.New("subscriber is too far behind")
 
 // Event is one server-sent event.
 type Event struct {
-	Name  string // report, status, incident or config
-	Site  string // "" for config
+	Name  string // report, status, incident, config or notices
+	Site  string // "" for config and notices
 	Frame []byte // as it goes over the wire; shared, never to be changed
 }
 
@@ -80,6 +81,14 @@ func (h *Hub) Incident(i sitemon.Incident) {
 func (h *Hub) Config(r sitemon.Reload) {
 	if h.listeners.Load() > 0 {
 		h.publish(eventConfig, "", newReloadJSON(r))
+	}
+}
+
+// Notices publishes what is wrong with SiteMon itself, all of it; nothing: all is
+// well again.
+func (h *Hub) Notices(list []string) {
+	if h.listeners.Load() > 0 {
+		h.publish(eventNotices, "", noticesJSON{append([]string{}, list...)})
 	}
 }
 

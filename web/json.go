@@ -206,19 +206,35 @@ func newStatusJSON(c sitemon.StatusChange) statusJSON {
 	return statusJSON{c.Site, c.Status, slotTime(c.Since), c.Reason, c.Error}
 }
 
+type noticesJSON struct {
+	Notices []string `json:"notices"`
+}
+
 type monitorsJSON struct {
 	Monitors []monitorJSON `json:"monitors"`
 }
 
 type monitorJSON struct {
-	ID           string       `json:"id"`
-	Role         string       `json:"role"`
-	Location     string       `json:"location"`
-	Version      string       `json:"version"`
-	LastSeen     time.Time    `json:"last_seen"`
-	Sites        int          `json:"sites"`
-	LatenessMS   latenessJSON `json:"lateness_ms"`
-	SpoolReports int          `json:"spool_reports"`
+	ID           string           `json:"id"`
+	Role         string           `json:"role"`
+	Location     string           `json:"location"`
+	Version      string           `json:"version"`
+	StartedAt    *time.Time       `json:"started_at"` // null: an older version, which does not say so
+	LastSeen     time.Time        `json:"last_seen"`
+	Sites        int              `json:"sites"`
+	Shards       *shardsJSON      `json:"shards,omitempty"` // where the sites are shared out
+	LatenessMS   latenessJSON     `json:"lateness_ms"`
+	SpoolReports int              `json:"spool_reports"`
+	SpoolOldestS float64          `json:"spool_oldest_s"`
+	Lag          int64            `json:"lag"`
+	Results      *sitemon.Results `json:"results,omitempty"` // of a writer, since it started
+	ClockAheadMS float64          `json:"clock_ahead_ms"`
+	Problems     []string         `json:"problems"`
+}
+
+type shardsJSON struct {
+	Owned int `json:"owned"`
+	Of    int `json:"of"`
 }
 
 type latenessJSON struct {
@@ -228,8 +244,20 @@ type latenessJSON struct {
 
 func newMonitorJSON(m sitemon.Monitor) monitorJSON {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return monitorJSON{
+	j := monitorJSON{
 		ID: m.ID, Role: m.Role, Location: m.Location, Version: m.Version, LastSeen: m.LastSeen.UTC(),
-		Sites: m.Sites, LatenessMS: latenessJSON{ms(m.LatenessP50), ms(m.LatenessP99)}, SpoolReports: m.Spool,
+		Sites: m.Sites, LatenessMS: latenessJSON{ms(m.LatenessP50), ms(m.LatenessP99)}, SpoolReports: m.Spool, SpoolOldestS: m.SpoolOldest.Seconds(),
+		Lag: m.Lag, ClockAheadMS: ms(m.ClockAhead), Problems: append([]string{}, m.Problems...),
 	}
+	if !m.StartedAt.IsZero() {
+		at := m.StartedAt.UTC()
+		j.StartedAt = &at
+	}
+	if m.ShardsOf > 0 {
+		j.Shards = &shardsJSON{m.Shards, m.ShardsOf}
+	}
+	if recording(m) {
+		j.Results = &m.Results
+	}
+	return j
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"sitemon"
 	"sitemon/web/auth"
@@ -60,6 +61,7 @@ func (s *Server) pageRoutes() []route {
 		{"POST", "/incidents/{id}/acknowledge", classPage, nil, s.acknowledgeForm},
 		{"POST", "/incidents/{id}/comments", classPage, nil, s.commentForm},
 		{"GET", "/config", classPage, nil, s.configPage},
+		{"POST", "/config/reload", classPage, nil, s.reloadForm},
 		{"GET", "/monitors", classPage, nil, s.monitorsPage},
 		{"GET", "/certificates", classPage, nil, s.certificatesPage},
 		{"GET", "/certificates.ics", classAPI, nil, s.certificatesCalendar},
@@ -78,6 +80,8 @@ type layout struct {
 	Assets  string // where the static files are, with their hash
 	Icon    string // the icon of the window
 	Banner  *bannerView
+	Notices []noticeView
+	Unsaid  string // "and 3 more" of the notices, or ""
 	Version string
 	// User is who has signed in, "" where nobody has; Operator whether they may change
 	// anything.
@@ -96,7 +100,7 @@ func (s *Server) layoutOf(r *http.Request, page, title string, parts ...string) 
 	l := layout{
 		User: who.Name, Operator: who.Role.Allows(auth.Operator),
 		Page: page, Title: title, Parts: strings.Join(parts, ","),
-		Events: "/api/v1/events?types=status,incident,config", Assets: s.pages.assets.base,
+		Events: "/api/v1/events?types=status,incident,config,notices", Assets: s.pages.assets.base,
 		Icon: "favicon.svg", Version: s.Version,
 	}
 	if !who.Role.Allows(auth.Viewer) { // a stranger learns nothing, and has no stream
@@ -106,6 +110,7 @@ func (s *Server) layoutOf(r *http.Request, page, title string, parts ...string) 
 	if _, refused := s.Reloader.Running(); refused != nil {
 		l.Banner = newBannerView(*refused)
 	}
+	l.Notices, l.Unsaid = s.noticeViews(r.Context())
 	return l
 }
 
@@ -120,7 +125,11 @@ type bannerView struct {
 }
 
 // problemView is one fault, its place apart from its message.
-type problemView struct{ Where, Message string }
+type problemView struct {
+	Where, Message string
+	Line           string // the line, or a part of it; "": it is not known
+	Mark           string // spaces up to the position in it
+}
 
 func newBannerView(r sitemon.Reload) *bannerView {
 	b := &bannerView{At: newTimeView(r.At)}
@@ -139,7 +148,7 @@ func newProblemView(p sitemon.Problem) problemView {
 	if p.Line > 0 {
 		where = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 	}
-	return problemView{where, p.Message}
+	return problemView{where, p.Message, p.Excerpt, strings.Repeat(" ", min(max(0, p.Caret-1), utf8.RuneCountInString(p.Excerpt)))}
 }
 
 // partSet is what a request asks for: some parts of the page, or all of it.

@@ -155,6 +155,31 @@ func (s *Server) certificatesTable(w http.ResponseWriter, r *http.Request) error
 	return answerFeed(w, r, false, "text/csv; charset=utf-8", b.Bytes())
 }
 
+// getCertificates answers with all certificates.
+func (s *Server) getCertificates(w http.ResponseWriter, r *http.Request) error {
+	found, err := s.certificates(r.Context(), strings.TrimSpace(r.URL.Query().Get("q")))
+	if err != nil {
+		return err
+	}
+	answer := certificatesJSON{Certificates: make([]certificateJSON, len(found))}
+	for i, c := range found {
+		answer.Certificates[i] = certificateJSON{c.site.Name, c.site.Group, sitemon.RedactURL(c.site.URL), c.ends.UTC(), int64(c.ends.Sub(s.Now()).Seconds())}
+	}
+	return answerJSON(w, answer)
+}
+
+type certificatesJSON struct {
+	Certificates []certificateJSON `json:"certificates"`
+}
+
+type certificateJSON struct {
+	Site   string    `json:"site"`
+	Group  string    `json:"group"`
+	URL    string    `json:"url"`
+	EndsAt time.Time `json:"ends_at"`
+	LeftS  int64     `json:"left_s"`
+}
+
 // cell is a text that no spreadsheet takes for a formula.
 func cell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {

@@ -209,8 +209,7 @@ type chartRow struct {
 // chartRows are the steps of which anything is known, the newest first.
 func chartRows(r availability.Result) []chartRow {
 	var rows []chartRow
-	for i := len(r.Buckets) - 1; i >= 0; i-- {
-		b := r.Buckets[i]
+	for _, b := range slices.Backward(r.Buckets) {
 		row := chartRow{At: newTimeView(b.Start), P50: "–", P95: "–", P99: "–"}
 		switch {
 		case b.Availability != nil:

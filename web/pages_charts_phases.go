@@ -46,7 +46,7 @@ func newPhaseChart(r availability.Result) *phaseChart {
 	}
 	top += top / 10
 	c := &phaseChart{Top: latencyText(top), Text: phaseText(sum, steps)}
-	paths := make([]strings.Builder, len(sum.All()))
+	paths := make([]strings.Builder, len(sitemon.PhaseNames))
 	for i, b := range r.Buckets {
 		if b.Latency == nil {
 			continue

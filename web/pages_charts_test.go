@@ -129,8 +129,11 @@ func TestHeatmap(t *testing.T) {
 		{"one step", []availability.Bucket{of(10*ms, 10*ms)}, "1", []string{"5 M0.0 0h1000.0v1h-1000.0z"}, "half of them from 10 ms to 10 ms"},
 		{"neighbours are one shape", []availability.Bucket{of(10 * ms), of(10 * ms)}, "1", []string{"5 M0.0 0h1000.0v1h-1000.0z"}, "Distribution of 2 latencies"},
 		{
-			"by share", []availability.Bucket{of(slices.Concat(slices.Repeat([]time.Duration{10 * ms}, 79), slices.Repeat([]time.Duration{15 * ms}, 20), []time.Duration{20 * ms})...)},
-			"5", []string{"1 M0.0 0h1000.0v1h-1000.0z", "3 M0.0 2h1000.0v1h-1000.0z", "5 M0.0 4h1000.0v1h-1000.0z"}, "99 of 100 up to 15 ms",
+			"by share",
+			[]availability.Bucket{of(slices.Concat(slices.Repeat([]time.Duration{10 * ms}, 79), slices.Repeat([]time.Duration{15 * ms}, 20), []time.Duration{20 * ms})...)},
+			"5",
+			[]string{"1 M0.0 0h1000.0v1h-1000.0z", "3 M0.0 2h1000.0v1h-1000.0z", "5 M0.0 4h1000.0v1h-1000.0z"},
+			"99 of 100 up to 15 ms",
 		},
 		{"from µs to minutes", []availability.Bucket{of(3*time.Microsecond, 90*time.Second)}, "26", []string{"4 M0.0 25h1000.0v1h-1000.0zM0.0 0h1000.0v1h-1000.0z"}, ""},
 		{"a step without answers", []availability.Bucket{of(10 * ms), {Unknown: time.Minute}, of(10 * ms)}, "1", []string{"5 M0.0 0h333.3v1h-333.3zM666.7 0h333.3v1h-333.3z"}, ""},

@@ -120,7 +120,7 @@ func (s *Server) newIncidentPage(r *http.Request, i *sitemon.Incident) incidentP
 	if d.Headline.Since != nil {
 		d.Title = isolated(i.Site) + " is down"
 	}
-	d.Events = "/api/v1/events?types=incident,config&site=" + url.QueryEscape(i.Site)
+	d.Events = "/api/v1/events?types=incident,config,notices&site=" + url.QueryEscape(i.Site)
 	if d.Open {
 		d.Poll, d.Icon = 15, "favicon-down.svg" // for reports and alerts, which are no events of it
 	}

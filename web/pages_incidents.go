@@ -99,7 +99,7 @@ func (s *Server) incidentsPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d := incidentsPage{State: incidentsSentence(open, more != "", f.Site), Filter: f}
 	d.layout = s.layoutOf(r, "incidents", d.State.Text, "summary", "chips", "list")
-	d.Events = "/api/v1/events?types=incident,config"
+	d.Events = "/api/v1/events?types=incident,config,notices"
 	d.Poll = 60 // for what others wrote into a store that is shared
 	if f.Site != "" {
 		d.Events += "&site=" + url.QueryEscape(f.Site)

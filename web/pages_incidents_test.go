@@ -112,7 +112,7 @@ func TestIncidentsFilters(t *testing.T) {
 	text := page(t, s, "/incidents?site=docs&open=true", 200)
 	for _, want := range []string{
 		`No incident is open, of docs`, `href="/incidents?site=docs"`, `href="/incidents?open=false&amp;site=docs"`, `name="open" value="true"`,
-		`name="site" value="docs"`, `data-events="/api/v1/events?types=incident,config&amp;site=docs"`, `<option>new</option>`,
+		`name="site" value="docs"`, `data-events="/api/v1/events?types=incident,config,notices&amp;site=docs"`, `<option>new</option>`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not hold %s", want)

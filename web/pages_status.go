@@ -93,7 +93,7 @@ func (s *Server) statusPageOrJSON(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	if wantsJSON {
-		return answerStatusJSON(w, r, m)
+		return answerStatusJSON(w, r, m, old)
 	}
 	return s.render(w, http.StatusOK, "status", partsOf(r), s.newStatusPage(m, old))
 }
@@ -144,7 +144,7 @@ func (s *Server) newStatusPage(m *statusModel, old bool) statusPage {
 	d.Groups = statusGroups(m)
 	for _, p := range m.Maintenance {
 		v := statusMaintenanceView{
-			p.id(), p.Title, timesText(p.Start, p.End, zone), strings.Join(p.Components, ", "),
+			p.id(), p.Title, timesText(p.Start, p.End, zone), isolatedList(p.Components),
 		}
 		if p.Start.After(now) {
 			d.Planned = append(d.Planned, v)
@@ -180,9 +180,8 @@ func statusGroups(m *statusModel) (groups []statusGroupView) {
 		}
 		days := make([]availability.SeriesBucket, len(c.Days))
 		for k, one := range c.Days {
-			of := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 			days[k] = availability.SeriesBucket{
-				Start: one.Start.In(m.zone()), Up: of(one.Up), Degraded: of(one.Degraded), Down: of(one.Down), Unknown: of(one.Unknown), Maintenance: of(one.Maintenance),
+				Start: one.Start.In(m.zone()), Up: seconds(one.Up), Degraded: seconds(one.Degraded), Down: seconds(one.Down), Unknown: seconds(one.Unknown), Maintenance: seconds(one.Maintenance),
 			}
 		}
 		g := len(groups) - 1
@@ -202,6 +201,9 @@ func statusGroups(m *statusModel) (groups []statusGroupView) {
 	}
 	return groups
 }
+
+// seconds is a duration of so many.
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // timesText is "2026-12-01 22:00 to 23:30 CET".
 func timesText(from, to time.Time, zone *time.Location) string {

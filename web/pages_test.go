@@ -264,29 +264,6 @@ func TestSitePageTurnsOverReports(t *testing.T) {
 	}
 }
 
-func TestConfigAndMonitorsPages(t *testing.T) {
-	s := newServer(t, newAPIStore())
-	for target, wants := range map[string][]string{
-		"/config": {
-			"Generation 17 Sites 3 Source sites.yaml", "Refused 17 0 0 0 0 1.2 ms beef", `sites.yaml:7:15 unknown key "intervall"; did you mean "interval"?`,
-			"2026-11-24 09:00:00 UTC Applied 17 1 1 0 1 12 ms 5e88",
-		},
-		"/monitors": {"host-1 all default 1.0.0 3 0.6 ms 1.7 ms 0 0 s ago"},
-	} {
-		text := words(page(t, s, target, 200))
-		for _, want := range append(wants, "The sites file was refused; the running sites go on") {
-			if !strings.Contains(text, want) {
-				t.Errorf("%s does not say %q; it says\n%s", target, want, text)
-			}
-		}
-	}
-	store := newAPIStore()
-	store.reloads = store.reloads[1:]
-	if text := page(t, newServer(t, store), "/", 200); strings.Contains(text, "was refused") {
-		t.Error("the banner stays after a good file")
-	}
-}
-
 func TestPageErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, target string
@@ -349,7 +326,7 @@ func TestPartsAreFetchedAlone(t *testing.T) {
 
 // With very many reports the list follows the statuses alone.
 func TestSitesOfManyReports(t *testing.T) {
-	for interval, want := range map[time.Duration]string{time.Minute: `data-events="/api/v1/events" `, time.Second: `data-events="/api/v1/events?types=status,incident,config" `} {
+	for interval, want := range map[time.Duration]string{time.Minute: `data-events="/api/v1/events" `, time.Second: `data-events="/api/v1/events?types=status,incident,config,notices" `} {
 		store := manySites(100, nil)
 		for i := range store.sites {
 			store.sites[i].Interval, store.sites[i].Enabled = interval, true

@@ -77,15 +77,15 @@ func (m *statusModel) entries() []entry {
 	all := make([]entry, 0, len(m.Maintenance)+len(m.Incidents))
 	for _, p := range m.Maintenance {
 		all = append(all, entry{
-			id: p.id(), title: "Maintenance: " + p.Title,
-			text: fmt.Sprintf("%s, from %s to %s: %s", p.Title, m.clock(p.Start), m.clock(p.End), strings.Join(p.Components, ", ")), at: p.announced(), changed: p.announced(),
+			id: p.id(), title: "Maintenance: " + isolated(p.Title),
+			text: fmt.Sprintf("%s, from %s to %s: %s", isolated(p.Title), m.clock(p.Start), m.clock(p.End), isolatedList(p.Components)), at: p.announced(), changed: p.announced(),
 		})
 	}
 	for _, i := range m.Incidents {
-		e := entry{id: i.id(), title: i.Component + " is down", at: i.StartedAt, changed: i.StartedAt}
+		e := entry{id: i.id(), title: isolated(i.Component) + " is down", at: i.StartedAt, changed: i.StartedAt}
 		e.text = fmt.Sprintf("%s: down since %s.", i.Reason, m.clock(i.StartedAt))
 		if i.EndedAt != nil {
-			e.title, e.changed = i.Component+" was down", *i.EndedAt
+			e.title, e.changed = isolated(i.Component)+" was down", *i.EndedAt
 			e.text = fmt.Sprintf("%s: down from %s to %s, for %s.", i.Reason, m.clock(i.StartedAt), m.clock(*i.EndedAt), ageText(i.EndedAt.Sub(i.StartedAt), true))
 		}
 		all = append(all, e)
@@ -189,8 +189,11 @@ func answerXML(w http.ResponseWriter, r *http.Request, public bool, contentType 
 }
 
 // answerStatusJSON answers with all that the page shows.
-func answerStatusJSON(w http.ResponseWriter, r *http.Request, m *statusModel) error {
-	body, err := json.Marshal(m)
+func answerStatusJSON(w http.ResponseWriter, r *http.Request, m *statusModel, stale bool) error {
+	body, err := json.Marshal(struct {
+		*statusModel
+		Stale bool `json:"stale"`
+	}{m, stale})
 	if err != nil {
 		return fmt.Errorf("encode a status page: %w", err)
 	}

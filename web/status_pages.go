@@ -51,6 +51,7 @@ type statusPages struct {
 	failed error // why they could not be made the last time
 	saved  time.Time
 	loaded bool
+	badges map[badgeKey]badge // as they were drawn last, of sites on public pages
 }
 
 // savedStatus is the file.
@@ -66,7 +67,7 @@ type savedPage struct {
 }
 
 func newStatusPages(s *Server, dir string) *statusPages {
-	p := &statusPages{server: s, turn: make(chan struct{}, 1), pages: map[string]*statusModel{}, public: map[string]bool{}}
+	p := &statusPages{server: s, turn: make(chan struct{}, 1), pages: map[string]*statusModel{}, public: map[string]bool{}, badges: map[badgeKey]badge{}}
 	if dir != "" {
 		p.path = filepath.Join(dir, statusFile)
 	}
@@ -74,8 +75,8 @@ func newStatusPages(s *Server, dir string) *statusPages {
 	return p
 }
 
-// of returns a page that the asker may see, and whether it is from before, as the
-// database does not answer; nil where there is none.
+// of returns a page that the asker may see, and whether it is from so long ago that
+// the database does not seem to answer; nil where there is none.
 func (p *statusPages) of(r *http.Request, path string) (m *statusModel, old bool, err error) {
 	err = p.refresh(r.Context())
 	p.mu.Lock()
@@ -87,7 +88,7 @@ func (p *statusPages) of(r *http.Request, path string) (m *statusModel, old bool
 	case m == nil || !m.Public && !p.server.principal(r).Role.Allows(auth.Viewer):
 		return nil, false, errNoRoute // and does not tell whether there is one
 	}
-	return m, err != nil || p.server.Now().Sub(m.AsOf) > statusOld, nil
+	return m, p.server.Now().Sub(m.AsOf) > statusOld, nil
 }
 
 // isPublic reports whether a site is on a public page.

@@ -24,9 +24,6 @@ import (
 // statusStore is a store with two status pages: one for everybody, one not.
 func statusStore() *apiStore {
 	f := newAPIStore()
-	for i := range f.sites {
-		f.sites[i].Source = "sites.yaml"
-	}
 	f.documents = map[string]sitemon.Document{"sites.yaml": {
 		Source: "sites.yaml",
 		StatusPages: []sitemon.StatusPage{

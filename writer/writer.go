@@ -272,3 +272,6 @@ func (w *Writer) Ready() []string {
 // Lag returns how many messages of this writer's partitions it has yet to record,
 // as of the last second in which Kafka answered.
 func (w *Writer) Lag() int64 { return w.lag.Load() }
+
+// Dead returns how many messages could not be used since the writer was made.
+func (w *Writer) Dead() int64 { return w.metrics.reports.CountDead() }

@@ -65,6 +65,9 @@ type daemon struct {
 	receiver *receiving     // nil: others receive the heartbeats of sites
 	server   *web.Server
 
+	started time.Time
+	results struct{ recorded, duplicate, expired atomic.Int64 } // of the reports that this process recorded
+
 	newest    atomic.Pointer[sitemon.Generation] // of the store, where page or API show it
 	skew      atomic.Int64                       // of this machine's clock against the store's, in nanoseconds
 	failingMu sync.Mutex
@@ -152,7 +155,7 @@ func somethingToRun(s config.Settings) error {
 // build makes all parts in the order of their dependencies, and starts none of
 // them; only SQLite's file is opened.
 func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *daemon, err error) {
-	d := &daemon{settings: s, log: log, registry: newRegistry(), hub: web.NewHub(), failing: map[string]bool{}}
+	d := &daemon{settings: s, log: log, started: time.Now(), registry: newRegistry(), hub: web.NewHub(), failing: map[string]bool{}}
 	if err := d.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -226,6 +229,7 @@ func (d *daemon) start(ctx context.Context, life *lifecycle, listener net.Listen
 		life.start("database", budgetShort, d.prepare)
 	}
 	life.start("http server", budgetShort, func(ctx context.Context) error { return d.server.Serve(ctx, listener) })
+	life.onStop("goodbye", budgetShort, d.signOff)
 	life.start("housekeeping", budgetShort, d.keepHouse)
 	if d.receiver != nil {
 		life.start("heartbeats of sites", budgetShort, d.receiver.run)
@@ -310,6 +314,9 @@ func (d *daemon) reloaded(r sitemon.Reload) {
 
 // recorded tells pages and log what came of a batch of reports.
 func (d *daemon) recorded(rec sitemon.Recorded) {
+	d.results.recorded.Add(int64(len(rec.New)))
+	d.results.duplicate.Add(int64(rec.Duplicates))
+	d.results.expired.Add(int64(rec.Expired))
 	for i := range rec.New {
 		d.hub.Report(rec.New[i])
 	}

@@ -48,7 +48,11 @@ func (d document) Hash() string { return config.Hash(d.files) }
 
 // Parse implements [reload.Content].
 func (d document) Parse() (sitemon.Document, []sitemon.Problem, error) {
-	return config.Parse(d.files, d.opts)
+	doc, warnings, err := config.Parse(d.files, d.opts)
+	if problems, ok := errors.AsType[sitemon.Problems](err); ok {
+		config.AddExcerpts(problems, d.files)
+	}
+	return doc, warnings, err
 }
 
 var _ reload.Content = document{}

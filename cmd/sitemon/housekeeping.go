@@ -216,21 +216,22 @@ func (d *daemon) keep(ctx context.Context, what string, do func() error) {
 	}
 }
 
-func (d *daemon) heartbeat(ctx context.Context, now time.Time) error {
-	me := sitemon.Monitor{
-		ID: d.settings.Instance, Role: d.settings.Role.String(), Location: d.settings.Location,
-		Version: version().Version, LastSeen: now.UTC(),
-	}
-	if m := d.monitor; m != nil {
-		me.Sites = m.scheduler.Sites()
-		me.LatenessP50, me.LatenessP99 = m.scheduler.Lateness()
-		me.Spool, _ = m.sink.Waiting()
-	}
-	return d.store.Heartbeat(ctx, me)
-}
-
 // ready lists what keeps this process from its work.
 func (d *daemon) ready(ctx context.Context) []string {
+	missing := d.trouble()
+	// A monitor with Kafka does its work without the database.
+	if d.broker == nil || d.settings.Role.Page() {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if _, err := d.store.Reloads(ctx, 1); err != nil {
+			missing = append(missing, "the store does not answer: "+err.Error())
+		}
+	}
+	return missing
+}
+
+// trouble lists what keeps this process from its work, the store left aside.
+func (d *daemon) trouble() []string {
 	missing := []string{}
 	if m := d.monitor; m != nil {
 		if d.running().LoadedAt.IsZero() {
@@ -249,13 +250,8 @@ func (d *daemon) ready(ctx context.Context) []string {
 	if d.alerting != nil {
 		missing = append(missing, d.alerting.trouble()...)
 	}
-	// A monitor with Kafka does its work without the database.
-	if d.broker == nil || d.settings.Role.Page() {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if _, err := d.store.Reloads(ctx, 1); err != nil {
-			missing = append(missing, "the store does not answer: "+err.Error())
-		}
+	if d.receiver != nil {
+		missing = append(missing, d.receiver.trouble()...)
 	}
 	return missing
 }

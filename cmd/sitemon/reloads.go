@@ -22,6 +22,9 @@ func (r reloads) Running() (sitemon.Generation, *sitemon.Reload) {
 // Reload implements [web.Reloader].
 func (r reloads) Reload(ctx context.Context) (sitemon.Plan, error) { return r.d.reload(ctx) }
 
+// ReadsFile implements [web.Reloader].
+func (r reloads) ReadsFile() bool { return r.d.monitor != nil && r.d.monitor.reloader != nil }
+
 // reload applies the sites file, whatever the store has.
 func (d *daemon) reload(ctx context.Context) (sitemon.Plan, error) {
 	m := d.monitor

@@ -3,6 +3,8 @@
 package metrics
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sitemon"
@@ -10,11 +12,14 @@ import (
 
 // Reports counts the reports that a process dealt with to record them, by result.
 // Only one part of a process may register it.
-type Reports struct{ byResult *prometheus.CounterVec }
+type Reports struct {
+	byResult *prometheus.CounterVec
+	dead     atomic.Int64
+}
 
 // NewReports returns a counter for which reg answers; reg may be nil.
 func NewReports(reg prometheus.Registerer) *Reports {
-	r := &Reports{prometheus.NewCounterVec(prometheus.CounterOpts{
+	r := &Reports{byResult: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sitemon_writer_reports_total", Help: "Reports that the writer dealt with, by result.",
 	}, []string{"result"})}
 	for _, result := range []string{"recorded", "duplicate", "expired", "dead"} {
@@ -34,7 +39,13 @@ func (r *Reports) Recorded(done sitemon.Recorded) {
 }
 
 // Dead counts messages that could not be used.
-func (r *Reports) Dead(n int) { r.byResult.WithLabelValues("dead").Add(float64(n)) }
+func (r *Reports) Dead(n int) {
+	r.dead.Add(int64(n))
+	r.byResult.WithLabelValues("dead").Add(float64(n))
+}
+
+// CountDead returns how many messages could not be used so far.
+func (r *Reports) CountDead() int64 { return r.dead.Load() }
 
 // NewLag registers the gauge of reports that are not recorded yet. Only one part
 // of a process may do so; reg may be nil.

@@ -22,7 +22,8 @@ startKeys();
 // refresh brings the banner and the page's parts up to date.
 const banner = document.querySelector("[data-part='banner']") ? ["banner"] : [];
 const refresh = throttled(() => fetchParts(location.href, [...banner, ...parts]), 500);
-const on = { config: refresh, resync: refresh };
+const refreshBanner = throttled(() => fetchParts(location.href, banner), 500);
+const on = { config: refresh, resync: refresh, notices: refreshBanner };
 
 if (page === "sites") Object.assign(on, (await import("./sites.js")).start(refresh));
 if (page === "incidents") Object.assign(on, (await import("./incidents.js")).start());

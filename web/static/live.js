@@ -41,7 +41,7 @@ export function connect(url, on, indicator) {
       delay = Math.min(slowest, Math.max(1000, delay * 2));
       retry = setTimeout(open, delay * (0.75 + Math.random() / 2));
     };
-    for (const kind of ["report", "status", "incident", "config"]) {
+    for (const kind of ["report", "status", "incident", "config", "notices"]) {
       if (on[kind]) source.addEventListener(kind, (e) => on[kind](JSON.parse(e.data)));
     }
   };
