@@ -67,7 +67,7 @@ func browserChartKeys(t *testing.T, browser context.Context) {
 	}
 	b.do(chromedp.Focus(chromedp.CSS("[data-plots]")))
 	press("+", "2026-11-23T16:00:00Z", "2026-11-24T04:00:00Z")
-	press(kb.ArrowLeft, "2026-11-23T10:00:00Z", "2026-11-23T22:00:00Z") // left
+	press(kb.ArrowLeft, "2026-11-23T10:00:00Z", "2026-11-23T22:00:00Z")  // left
 	press(kb.ArrowRight, "2026-11-23T16:00:00Z", "2026-11-24T04:00:00Z") // right
 	press("-", "2026-11-23T10:00:00Z", "2026-11-24T10:00:00Z")
 	b.clean()
