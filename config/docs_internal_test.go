@@ -74,6 +74,10 @@ func TestExamples(t *testing.T) {
 // addressFor is an address of a kind that a key is for.
 func addressFor(kinds []sitemon.Kind, text string) string {
 	switch {
+	case strings.Contains(text, " postgres: "):
+		return "postgres://a"
+	case strings.Contains(text, " kafka: "):
+		return "kafka://u:p@a"
 	case strings.Contains(text, " query_response: "):
 		return "tcp://a:1"
 	case strings.Contains(text, " enable_h2c: "):

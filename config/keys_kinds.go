@@ -42,6 +42,8 @@ func kindKeys() []key[draft] {
 		}),
 		wsKey(),
 		dialogueKey(),
+		serviceKeys()[0],
+		serviceKeys()[1],
 	}
 }
 
@@ -197,6 +199,7 @@ func (w *walker) loss(name string, n *yaml.Node) *float64 {
 // ofKind notes what is wrong with keys of one kind beside each other.
 func (w *walker) ofKind(n *yaml.Node, d *draft) {
 	w.plainOrSecure(d)
+	w.ofService(d)
 	r := &d.request
 	overTLS := r.DNS != nil && r.DNS.OverTLS
 	switch { // what defaults brings may do nothing here, and is in stored definitions

@@ -20,10 +20,12 @@ const (
 func kindsHTTP() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP} }
 
 // kindsWithBody are those whose answer has a text.
-func kindsWithBody() []sitemon.Kind { return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindDNS, sitemon.KindWS} }
+func kindsWithBody() []sitemon.Kind {
+	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindDNS, sitemon.KindWS, sitemon.KindPostgres, sitemon.KindRedis, sitemon.KindKafka}
+}
 
 func kindsWithTLS() []sitemon.Kind {
-	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindGRPC, sitemon.KindWS}
+	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindGRPC, sitemon.KindWS, sitemon.KindPostgres, sitemon.KindRedis, sitemon.KindKafka}
 }
 
 // defaultRequest is what is sent where nothing else is asked for.
@@ -123,7 +125,7 @@ func connectionKeys() []key[draft] {
 var ipProtocols = []string{"ip4", "ip6"}
 
 func everyKind() []sitemon.Kind {
-	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindICMP, sitemon.KindGRPC, sitemon.KindWS}
+	return []sitemon.Kind{sitemon.KindHTTP, sitemon.KindTCP, sitemon.KindTLS, sitemon.KindDNS, sitemon.KindICMP, sitemon.KindGRPC, sitemon.KindWS, sitemon.KindPostgres, sitemon.KindRedis, sitemon.KindKafka}
 }
 
 func (w *walker) method(n *yaml.Node) string {

@@ -27,7 +27,7 @@ type draft struct {
 	// What is looked at again once the whole site is known.
 	name, body             *yaml.Node
 	method, auth, latency  field
-	dns, tls, icmp         field
+	dns, tls, icmp, kafka  field
 	headers                field
 	beat                   beatAt
 	startTLS               bool // query_response begins TLS
@@ -95,7 +95,7 @@ func identityKeys() []key[draft] {
 		{
 			keyInfo: keyInfo{
 				name: "url", value: typeURL, must: true, own: true, example: "https://docs.example.org/",
-				doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate, `dns://server/name` asks a name server, `icmp://host` sends echo requests, `grpc://host:port/service` and `grpcs://` ask for the health of a gRPC service, `ws://` and `wss://` open a WebSocket, and with `heartbeat://` the site calls us; see [kinds.md](kinds.md). An address that begins with a `${…}` reference is probed by HTTP.",
+				doc: "What is watched. The scheme chooses the probe: `http://` and `https://` make a request, `tcp://host:port` opens a connection, `tls://host:port` makes a TLS handshake and looks at the certificate, `dns://server/name` asks a name server, `icmp://host` sends echo requests, `grpc://host:port/service` and `grpcs://` ask for the health of a gRPC service, `ws://` and `wss://` open a WebSocket, `postgres://`, `redis://` and `rediss://`, `kafka://` ask a database or a broker, and with `heartbeat://` the site calls us; see [kinds.md](kinds.md). An address that begins with a `${…}` reference is probed by HTTP.",
 			},
 			read: func(w *walker, f field, d *draft) { d.site.URL = w.url(f.value) },
 		},
@@ -252,14 +252,15 @@ func (w *walker) url(n *yaml.Node) string {
 	if !ok {
 		return ""
 	}
-	expanded, known := w.expanded(s)
+	shown := withoutUser(s, w.kind)
+	expanded, known := w.expanded(shown)
 	if _, fault := targetKind(s); fault != "" {
 		w.fail(n, "%s", fault)
 		return ""
 	}
 	if known {
 		if fault := targetFault(expanded, w.kind); fault != "" {
-			if expanded != s { // the fault may show a secret
+			if expanded != shown { // the fault may show a secret
 				fault = "url is not a valid address once its references are replaced"
 			}
 			w.fail(n, "%s", fault)

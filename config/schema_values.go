@@ -11,7 +11,7 @@ var (
 	typeText     = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}}}
 	typeName     = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}, "minLength": 1, "maxLength": maxName}}
 	typeGroup    = valueInfo{name: "text", schema: schema{"type": []string{"string", "number", "boolean"}, "maxLength": maxName}}
-	typeURL      = valueInfo{name: "address", schema: schema{"type": "string", "pattern": `^([hH][tT][tT][pP][sS]?|[tT][cC][pP]|[tT][lL][sS]|[iI][cC][mM][pP]|[gG][rR][pP][cC][sS]?|[wW][sS][sS]?)://|^[dD][nN][sS]:|^[hH][eE][aA][rR][tT][bB][eE][aA][tT]://$|^\$\{`}}
+	typeURL      = valueInfo{name: "address", schema: schema{"type": "string", "pattern": `^([hH][tT][tT][pP][sS]?|[tT][cC][pP]|[tT][lL][sS]|[iI][cC][mM][pP]|[gG][rR][pP][cC][sS]?|[wW][sS][sS]?|[pP][oO][sS][tT][gG][rR][eE][sS]([qQ][lL])?|[rR][eE][dD][iI][sS][sS]?|[kK][aA][fF][kK][aA])://|^[dD][nN][sS]:|^[hH][eE][aA][rR][tT][bB][eE][aA][tT]://$|^\$\{`}}
 	typeLines    = valueInfo{name: "list of texts", schema: oneOrMore(schema{"type": []string{"string", "number", "boolean"}, "minLength": 1})}
 	typeTags     = valueInfo{name: "list of texts", schema: schema{"anyOf": []schema{typeName.schema, {"type": "array", "items": typeName.schema}}}}
 	typeBool     = valueInfo{name: "true or false", schema: schema{"type": "boolean"}}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,15 +16,16 @@ var schemes = map[string]sitemon.Kind{
 	"http": sitemon.KindHTTP, "https": sitemon.KindHTTP, "tcp": sitemon.KindTCP, "tls": sitemon.KindTLS,
 	"dns": sitemon.KindDNS, "icmp": sitemon.KindICMP,
 	"grpc": sitemon.KindGRPC, "grpcs": sitemon.KindGRPC, "ws": sitemon.KindWS, "wss": sitemon.KindWS, "heartbeat": sitemon.KindHeartbeat,
+	"postgres": sitemon.KindPostgres, "postgresql": sitemon.KindPostgres, "redis": sitemon.KindRedis, "rediss": sitemon.KindRedis, "kafka": sitemon.KindKafka,
 }
 
-var schemeNames = []string{"http", "https", "tcp", "tls", "dns", "icmp", "grpc", "grpcs", "ws", "wss", "heartbeat"}
+var schemeNames = []string{"http", "https", "tcp", "tls", "dns", "icmp", "grpc", "grpcs", "ws", "wss", "heartbeat", "postgres", "redis", "rediss", "kafka"}
 
 // schemeAliases say what to write instead of schemes that people try.
 var schemeAliases = map[string]string{
-	"ping": "icmp", "ssl": "tls", "starttls": "tls", "websocket": "ws", "push": "heartbeat",
-	"udp": "", "ssh": "tcp", "postgres": "tcp", "postgresql": "tcp", "mysql": "tcp", "redis": "tcp", "amqp": "tcp",
-	"mongodb": "tcp", "kafka": "tcp", "smtp": "tcp", "imap": "tcp", "ftp": "tcp", "ldap": "tcp", "mqtt": "tcp",
+	"ping": "icmp", "ssl": "tls", "starttls": "starttls", "websocket": "ws", "push": "heartbeat",
+	"udp": "", "ssh": "tcp", "mysql": "tcp", "amqp": "tcp",
+	"mongodb": "tcp", "smtp": "tcp", "imap": "tcp", "ftp": "tcp", "ldap": "tcp", "mqtt": "tcp",
 	"smtps": "tls", "imaps": "tls", "ldaps": "tls",
 }
 
@@ -48,6 +50,8 @@ func targetKind(address string) (kind sitemon.Kind, fault string) {
 	switch {
 	case instead == "heartbeat":
 		return "", "url: unknown scheme " + quote(scheme) + "; for a site that calls us, write heartbeat://"
+	case instead == "starttls":
+		return "", "url: unknown scheme " + quote(scheme) + "; write tcp://host:port with starttls: true in query_response"
 	case instead == "icmp":
 		return "", "url: unknown scheme " + quote(scheme) + "; for echo requests, write icmp://host"
 	case instead != "":
@@ -114,6 +118,8 @@ func targetFault(address string, kind sitemon.Kind) string {
 		return ""
 	case kind == sitemon.KindICMP:
 		return echoFault(u)
+	case slices.Contains(kindsOfServices(), kind):
+		return serviceFault(u, kind)
 	case u.Port() == "":
 		return "url has no port; write " + u.Scheme + "://" + u.Host + portHint(kind)
 	case kind == sitemon.KindGRPC:

@@ -173,7 +173,7 @@ func docsSites(t *testing.T, section string) map[string]sitemon.Site {
 func TestDocumentedDialogues(t *testing.T) {
 	ca := newAuthority(t)
 	cert := ca.server(t, nil)
-	set := newSet(t, probes.Options{Roots: ca.pool(), Expander: fakeExpander{"IMAP_PASSWORD": "example"}})
+	set := newSet(t, probes.Options{Roots: ca.pool(), Expander: fakeExpander{"IMAP_PASSWORD:-": "example"}})
 	servers := map[string]func(net.Conn){
 		"port": silent,
 		"ssh":  talks(nil, "SSH-2.0-OpenSSH_9.9\r\n"),

@@ -129,6 +129,7 @@ func (a *attempt) judgeKafka(s *service, m *kmsg.MetadataResponse) error {
 			lines = append(lines, v.kafkaTopic(topic, m.Topics))
 		}
 		s.shown.body = []byte(strings.Join(lines, "\n"))
+		v.ans.body = s.shown.body
 		v.bodies(s.shown.body)
 	})
 }

@@ -62,6 +62,7 @@ func probePostgres(a *attempt) error {
 		if !v.quiet(true) {
 			v.note(true, "", "", Check{Name: "query", Expected: "to run", Seen: s.shown.status}, "")
 		}
+		v.ans.body = s.shown.body
 		v.bodies(s.shown.body)
 	})
 }

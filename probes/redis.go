@@ -42,7 +42,8 @@ func probeRedis(a *attempt) error {
 		}
 		conn, protocol = tc, "Redis/tls"
 	}
-	wantsInfo := a.detail != nil || len(a.site.Expect.BodyMatch)+len(a.site.Expect.BodyNotMatch) > 0
+	e := a.site.Expect
+	wantsInfo := a.detail != nil || len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.Expr)+len(e.Values) > 0 || e.BodyHash != ""
 	commands := s.redisCommands(wantsInfo)
 	var out []byte
 	for _, c := range commands {
@@ -198,6 +199,7 @@ func (a *attempt) judgeRedis(s *service, wantsInfo bool) error {
 			v.note(true, "", "", Check{Name: "PING", Expected: "PONG", Seen: s.shown.status}, "")
 		}
 		if wantsInfo {
+			v.ans.body = s.shown.body
 			v.bodies(s.shown.body)
 		}
 	})
