@@ -174,7 +174,7 @@ function options(shown, holder, kind, tip) {
     tzDate: (seconds) => wall(seconds * 1000),
     width: holder.clientWidth,
     height: holder.clientHeight,
-    padding: [8, 8, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
