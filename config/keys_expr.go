@@ -18,7 +18,7 @@ var otherwiseWords = []string{"down", "degraded"}
 
 var (
 	typeExpressions = valueInfo{name: "list of expressions", mapping: exprObject.info, list: true, short: true}
-	typeExpression  = valueInfo{name: "expression", schema: schema{"type": "string", "minLength": 1, "maxLength": expression.MaxLength}}
+	typeExpression  = valueInfo{name: "expression", schema: schema{"type": []string{"string", "number", "boolean"}, "minLength": 1, "maxLength": expression.MaxLength}}
 	typeNumbers     = valueInfo{name: "mapping of names to expressions", schema: schema{
 		"type": "object", "maxProperties": sitemon.MaxValues,
 		"propertyNames":        schema{"pattern": fmt.Sprintf("^[A-Za-z_][A-Za-z0-9_]{0,%d}$", sitemon.MaxValueName-1)},

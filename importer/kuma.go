@@ -102,6 +102,9 @@ func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string
 			r.lose(name, "the interval of %s between retries: failed reports are counted at the site's own interval", seconds(d))
 		}
 	}
+	if query := m.text("databaseQuery"); kind == "postgres" && query != "" {
+		s.set("postgres", []Key{{"query", query}})
+	}
 	if strings.HasPrefix(target, "http") {
 		r.kumaRequest(&s, name, kind, m)
 	}
@@ -143,6 +146,8 @@ func kumaTarget(kind string, m mapping) string {
 		return kumaGRPCTarget(m)
 	case "push":
 		return "heartbeat://"
+	case "postgres", "redis":
+		return m.text("databaseConnectionString")
 	case "websocket-upgrade":
 		return m.text("url")
 	}

@@ -79,7 +79,7 @@ func wantUp(t *testing.T, sites []sitemon.Site, count int, ca *authority) {
 	if len(sites) != count {
 		t.Errorf("%d sites, want %d", len(sites), count)
 	}
-	set := newSet(t, probes.Options{Roots: ca.pool(), Expander: fakeExpander{"CART_TOKEN:-none": "none", "CHAT_TOKEN:-none": "none"}})
+	set := newSet(t, probes.Options{Roots: ca.pool(), Expander: fakeExpander{"CART_TOKEN:-": "none", "CHAT_TOKEN:-none": "none"}})
 	for i := range sites {
 		if r := set.Probe(t.Context(), &sites[i]); r.Outcome != sitemon.OutcomeUp {
 			t.Errorf("%s: %s/%s %s", sites[i].Name, r.Outcome, r.Reason, r.Error)
