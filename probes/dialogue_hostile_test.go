@@ -95,7 +95,7 @@ func TestHostileDialogues(t *testing.T) {
 				secure := greeted(func(c net.Conn) {
 					if tc, ok := serverHandshake(c, cert); ok {
 						p.handle(tc)
-						tc.Close()
+						_ = tc.Close()
 					}
 				})
 				r := runHostile(t, set, newSite(t, "tcp://"+listen(t, secure), says(begin...)), max(timeout, secureTimeout), &worst)
