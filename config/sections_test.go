@@ -161,24 +161,21 @@ func TestManyNamesThatLeadNowhere(t *testing.T) {
 
 // TestDocsExamples checks that the sites files in the documentation are valid.
 func TestDocsExamples(t *testing.T) {
-	text, err := os.ReadFile("../docs/sites-file.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	kinds, err := os.ReadFile("../docs/kinds.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text = append(text, kinds...)
 	found := 0
-	for _, block := range strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "```yaml\n")[1:] {
-		content, _, _ := strings.Cut(block, "```")
-		found++
-		if _, warnings, err := parse(content); err != nil || len(warnings) > 0 {
-			t.Errorf("%v, warnings %v in\n%s", err, warnings, content)
+	for _, name := range []string{"sites-file", "kinds", "expressions"} {
+		text, err := os.ReadFile("../docs/" + name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "```yaml\n")[1:] {
+			content, _, _ := strings.Cut(block, "```")
+			found++
+			if _, warnings, err := parse(content); err != nil || len(warnings) > 0 {
+				t.Errorf("%s: %v, warnings %v in\n%s", name, err, warnings, content)
+			}
 		}
 	}
-	if found < 2 {
-		t.Errorf("%d examples, want at least 2", found)
+	if found < 3 {
+		t.Errorf("%d examples, want at least 3", found)
 	}
 }
