@@ -3,6 +3,7 @@ package sitemon
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -101,11 +102,7 @@ func FuzzValues(f *testing.F) {
 	f.Add(`{"a":-0, "b":1e400}`)
 	f.Fuzz(func(t *testing.T, raw string) {
 		v := ReadValues(raw)
-		numbers := map[string]float64{}
-		for name, n := range v.All() {
-			numbers[name] = n
-		}
-		if again := NewValues(numbers); again != v || ReadValues(string(v)) != v {
+		if again := NewValues(maps.Collect(v.All())); again != v || ReadValues(string(v)) != v {
 			t.Fatalf("%q became %q, then %q", raw, v, again)
 		}
 	})

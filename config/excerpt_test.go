@@ -56,8 +56,11 @@ func TestExcerptsShowTheLineAndNoCredentials(t *testing.T) {
 func TestALongLineIsCutAroundItsFault(t *testing.T) {
 	line := "sites: [" + strings.Repeat("{ name: aaaaaaaa }, ", 100) + "{ nam: b }, " + strings.Repeat("{ name: cccc }, ", 100) + "]"
 	problems := []sitemon.Problem{
-		{File: "s.yaml", Line: 1, Column: 1 + strings.Index(line, "nam: b")}, {File: "s.yaml", Line: 1, Column: 1},
-		{File: "s.yaml", Line: 1, Column: len(line)}, {File: "s.yaml", Line: 9, Column: 1}, {File: "s.yaml"},
+		{File: "s.yaml", Line: 1, Column: 1 + strings.Index(line, "nam: b")},
+		{File: "s.yaml", Line: 1, Column: 1},
+		{File: "s.yaml", Line: 1, Column: len(line)},
+		{File: "s.yaml", Line: 9, Column: 1},
+		{File: "s.yaml"},
 	}
 	config.AddExcerpts(problems, []config.File{{Name: "s.yaml", Content: []byte(line)}})
 	for i, under := range []string{"nam:", "sites:", "<redacted>"} {

@@ -127,7 +127,8 @@ func invalid(err error) *Error {
 func plain(message string) string {
 	message, _, _ = strings.Cut(message, "\n")
 	for _, w := range [][2]string{
-		{"unexpected token EOF", "it ends too early"}, {"type expression.", "expression."},
+		{"unexpected token EOF", "it ends too early"},
+		{"type expression.", "expression."},
 		{"time.Duration", "a duration"},
 		{"interface {}", "a value of the answer"},
 		{"expression.Environment", "the answer"},
