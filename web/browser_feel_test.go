@@ -163,7 +163,7 @@ func browserShifts(t *testing.T, browser context.Context) {
 			}), chromedp.Navigate(b.server.URL+path))
 			b.wait(`document.querySelector("[data-live]")?.dataset.state === "live"`)
 			for i := range 10 {
-				status := []sitemon.Status{sitemon.StatusDown, sitemon.StatusUp}[i%2]
+				status := []sitemon.Status{sitemon.StatusDegraded, sitemon.StatusUp}[i%2] // the order of the list stays
 				b.store.change(func(f *apiStore) { f.sites[0].Status = status })
 				b.wait(`(window.fetched = null, document.addEventListener("parts", () => (window.fetched = 1), { once: true }), true)`)
 				b.hub.Status(sitemon.StatusChange{Site: "docs", Status: status, Since: testNow})

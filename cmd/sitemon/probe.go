@@ -92,7 +92,7 @@ func probeOnce(ctx context.Context, s config.Settings, site *sitemon.Site) (site
 	var beats probes.Heartbeats
 	if site.Kind == sitemon.KindHeartbeat {
 		if db, err := openStored(ctx, s); err == nil { // else the report says that there is none
-			defer db.Close()
+			defer func() { _ = db.Close() }() // it only read
 			beats = db
 		}
 	}
