@@ -36,6 +36,11 @@ func BenchmarkKinds(b *testing.B) {
 	}{
 		{"http", http, nil},
 		{"http, three steps", http, []option{steps(sitemon.Step{Name: "a", Capture: []sitemon.Capture{{Name: "kind", Header: "Content-Type"}}}, sitemon.Step{Name: "b"}, sitemon.Step{Name: "c"})}},
+		{"http, an expression of the body", http, []option{expects(func(e *sitemon.Expect) { e.BodyMatch = []sitemon.Pattern{pattern(b, "e")} })}},
+		{"http, a condition and a value", http, []option{expects(func(e *sitemon.Expect) {
+			e.Expr = []sitemon.Condition{{Expr: `status == 200 && body contains "e"`}}
+			e.Values = []sitemon.ValueExpr{{Name: "bytes", Expr: "body_bytes"}}
+		})}},
 		{"http/3", "https://" + startBenchServer(b, "h3"), []option{http3Site, func(s *sitemon.Site) { s.Request.TLS = &sitemon.TLSConfig{InsecureSkipVerify: true} }}},
 		{"tcp", "tcp" + http[len("http"):len(http)-len("/s/1")], nil},
 		{"tcp, a dialogue", "tcp://" + startBenchServer(b, "mail"), []option{says(step("^220 ", "EHLO a\r"), step("^250 ", "QUIT\r"), step("^221 ", ""))}},

@@ -132,6 +132,14 @@ func (a *attempt) signInto(s *service, conn net.Conn, m *messages) (*pgconn.PgCo
 	return pgconn.ConnectConfig(a.shielded(), cfg)
 }
 
+// onlyWritten is the connection as the library has it. Where a write takes longer than
+// some milliseconds, as on a busy machine, the library reads in the background, and the
+// answer would be lost to [messages], through which all else is read.
+type onlyWritten struct{ net.Conn }
+
+// Read implements [net.Conn]; it ends the reading in the background.
+func (onlyWritten) Read([]byte) (int, error) { return 0, net.ErrClosed }
+
 // query runs the query and keeps its rows as text: columns with tabs between them, a
 // row a line.
 func (a *attempt) query(s *service, pg *pgconn.PgConn, m *messages, query string) error {
