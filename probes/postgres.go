@@ -113,7 +113,7 @@ func (a *attempt) signInto(s *service, conn net.Conn, m *messages) (*pgconn.PgCo
 		return nil, failf(sitemon.ReasonInternal, nil, "the environment has settings of Postgres that can't be used: %v", err)
 	}
 	conns := make(chan net.Conn, 1)
-	conns <- conn
+	conns <- onlyWritten{conn}
 	cfg.Host, cfg.Port, cfg.Database, cfg.User, cfg.Password = "server", s.port, s.path(), s.user, s.password
 	cfg.TLSConfig, cfg.Fallbacks, cfg.ConnectTimeout, cfg.ValidateConnect = nil, nil, 0, nil
 	cfg.RuntimeParams = map[string]string{"application_name": a.set.userAgent}
