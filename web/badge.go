@@ -86,8 +86,8 @@ func newStatusBadge(st sitemon.Status) badge {
 		sitemon.StatusMaintenance: colorPaused, sitemon.StatusPaused: colorPaused,
 	}
 	color, ok := colors[st]
-	if !ok {
-		color = colorNeutral
+	if !ok { // nor is it a text to write into an image
+		st, color = sitemon.StatusUnknown, colorNeutral
 	}
 	return badge{"status", string(st), color}
 }

@@ -148,7 +148,10 @@ func (s *Server) certificatesTable(w http.ResponseWriter, r *http.Request) error
 	_ = out.Write([]string{"site", "group", "url", "ends_at", "days_left"}) // a buffer takes everything
 	for _, c := range found {
 		days := int(c.ends.Sub(s.Now()).Hours() / 24)
-		_ = out.Write([]string{cell(c.site.Name), cell(c.site.Group), cell(sitemon.RedactURL(c.site.URL)), c.ends.UTC().Format(time.RFC3339), strconv.Itoa(days)})
+		_ = out.Write([]string{
+			sitemon.SpreadsheetText(c.site.Name), sitemon.SpreadsheetText(c.site.Group), sitemon.SpreadsheetText(sitemon.RedactURL(c.site.URL)),
+			c.ends.UTC().Format(time.RFC3339), strconv.Itoa(days),
+		})
 	}
 	out.Flush()
 	w.Header().Set("Content-Disposition", `attachment; filename="certificates.csv"`)
@@ -178,12 +181,4 @@ type certificateJSON struct {
 	URL    string    `json:"url"`
 	EndsAt time.Time `json:"ends_at"`
 	LeftS  int64     `json:"left_s"`
-}
-
-// cell is a text that no spreadsheet takes for a formula.
-func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }

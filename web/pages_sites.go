@@ -96,6 +96,9 @@ type column struct {
 
 // sitesPage answers with the list of sites.
 func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Path != "/" { // the mux takes /%2f for it
+		return errNoRoute
+	}
 	f, err := newSiteFilter(r.URL.Query())
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // contentSecurityPolicy lets a page load nothing but what this server serves,
@@ -28,6 +29,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 
 		switch {
+		case !utf8.ValidString(r.URL.Path) || strings.ContainsRune(r.URL.Path, 0):
+			s.answerProblem(w, r, classAPI, errNoRoute) // no name has these, and no database takes them
 		case !s.hostAllowed(r):
 			p := problemf(http.StatusForbidden, "this server is not served under the host name %q; add it to web.hosts", hostname(r.Host))
 			s.answerProblem(w, r, classAPI, p)

@@ -22,7 +22,7 @@ func newLogger(w io.Writer, s config.LogSettings) *slog.Logger {
 		}
 	}
 	if format == config.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: s.Level, ReplaceAttr: readableDuration}))
+		return slog.New(slog.NewJSONHandler(plainLines{w}, &slog.HandlerOptions{Level: s.Level, ReplaceAttr: readableDuration}))
 	}
 	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: s.Level, TimeFormat: time.TimeOnly, NoColor: !colourful(w)}))
 }

@@ -12,12 +12,12 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"sitemon"
 	"sitemon/availability"
 )
 
@@ -155,7 +155,7 @@ func writeReportCSV(out io.Writer, r *monthReport) error {
 			known = number(*s.Availability)
 		}
 		cells := []string{
-			kind, harmless(site), harmless(group), r.From.Format(time.RFC3339), r.To.Format(time.RFC3339),
+			kind, sitemon.SpreadsheetText(site), sitemon.SpreadsheetText(group), r.From.Format(time.RFC3339), r.To.Format(time.RFC3339),
 			known, number(s.Coverage), number(s.DownS), number(s.MaintenanceS), strconv.Itoa(s.Incidents), strconv.Itoa(s.Reports),
 		}
 		latency := make([]string, 5)
@@ -177,14 +177,6 @@ func writeReportCSV(out io.Writer, r *monthReport) error {
 	row("all", "", "", &r.Total)
 	w.Flush()
 	return w.Error()
-}
-
-// harmless keeps a spreadsheet from taking a name for a formula.
-func harmless(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
 
 //go:embed report.html
