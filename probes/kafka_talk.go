@@ -20,12 +20,15 @@ import (
 // with some ten thousand partitions.
 const maxKafkaAnswer = 1 << 20
 
+// maxKafkaHello is how long the answers may be before.
+const maxKafkaHello = 64 << 10
+
 // maxSASLRounds is how often a server may answer before somebody is signed in.
 const maxSASLRounds = 8
 
 // kafkaTalk is a connection to a broker. Requests and answers are put into bytes and
-// out of them by kmsg, which makes room for no more than has come; clients of Kafka
-// make room for whatever a broker announces, and that may be anybody.
+// out of them by kmsg, which makes room for no more items than bytes have come (and
+// metadataFits for fewer); clients of Kafka make room for whatever a broker announces, and that may be anybody.
 type kafkaTalk struct {
 	*answers
 	a        *attempt
@@ -43,7 +46,14 @@ func (k *kafkaTalk) ask(req kmsg.Request, resp kmsg.Response, doing string) erro
 		return k.a.unsent(err, doing)
 	}
 	k.again()
-	body, err := k.answer()
+	limit := maxKafkaHello
+	if _, ok := req.(*kmsg.MetadataRequest); ok {
+		limit = maxKafkaAnswer
+	}
+	body, err := k.answer(limit)
+	if err == nil && limit == maxKafkaAnswer && !metadataFits(body, req.GetVersion()) {
+		err = errors.New("its answer can't be read: a list is longer than the answer")
+	}
 	if err != nil {
 		return k.fail(err, doing)
 	}
@@ -55,8 +65,8 @@ func (k *kafkaTalk) ask(req kmsg.Request, resp kmsg.Response, doing string) erro
 	return nil
 }
 
-// answer reads the answer to the last request.
-func (k *kafkaTalk) answer() ([]byte, error) {
+// answer reads the answer to the last request, no longer than limit.
+func (k *kafkaTalk) answer(limit int) ([]byte, error) {
 	var head [8]byte // the length of what follows, and the number of the request
 	if _, err := io.ReadFull(k.answers, head[:4]); err != nil {
 		return nil, err
@@ -67,7 +77,7 @@ func (k *kafkaTalk) answer() ([]byte, error) {
 		return nil, errors.New("it speaks TLS; write kafka: { tls: true }")
 	case length < 4 || length > 1<<30:
 		return nil, fmt.Errorf("its answer begins with %q", head[:4])
-	case length > maxKafkaAnswer:
+	case int(length) > limit:
 		return nil, errWireLimit
 	}
 	if _, err := io.ReadFull(k.answers, head[4:]); err != nil {

@@ -41,7 +41,7 @@ func probePostgres(a *attempt) error {
 		return err
 	}
 	limit := a.bodyLimit()
-	m := &messages{answers: newAnswers(conn, 2*limit+wireLimit)}
+	m := newMessages(conn, 2*limit+wireLimit)
 	pg, err := a.signInto(s, conn, m)
 	if err != nil {
 		a.timed(m.answers)
@@ -145,11 +145,12 @@ func (onlyWritten) Read([]byte) (int, error) { return 0, net.ErrClosed }
 func (a *attempt) query(s *service, pg *pgconn.PgConn, m *messages, query string) error {
 	limit := a.bodyLimit()
 	m.again()
+	rows := 0
 	results := pg.Exec(a.shielded(), query)
 	for results.NextResult() {
 		r := results.ResultReader()
 		for r.NextRow() {
-			if len(s.shown.body) > 0 {
+			if rows++; rows > 1 {
 				s.shown.body = append(s.shown.body, '\n')
 			}
 			for i, v := range r.Values() {
@@ -188,15 +189,13 @@ func awaitClean(pg *pgconn.PgConn) {
 // postgresFailure sorts the ways in which a session fails.
 func (a *attempt) postgresFailure(s *service, m *messages, err error, doing string) error {
 	if refusal, ok := errors.AsType[*pgconn.PgError](err); ok {
-		s.shown.protocol, s.shown.status = m.protocol(), refusal.Severity+" "+refusal.Code
+		s.shown.protocol, s.shown.status = m.protocol(), shorten(visible(a.redact(refusal.Severity+" "+refusal.Code)), maxSeen)
 		seen := strings.TrimSpace(refusal.Severity + " " + refusal.Code + ": " + refusal.Message)
 		seen = shorten(visible(a.redact(seen)), maxSeen)
 		return a.refused(Check{Name: doing, Expected: "no error", Seen: seen}, fmt.Sprintf("the server answered %s (%s)", seen, doing))
 	}
-	for _, known := range []error{errWireLimit, errHashing} {
-		if errors.Is(err, known) {
-			err = known
-		}
+	if m.err != nil {
+		err = m.err
 	}
 	if long, ok := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); ok {
 		err = long

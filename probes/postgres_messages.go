@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -23,10 +24,24 @@ type messages struct {
 	pending []byte
 	body    int // bytes of another message's body that are still to come
 	seen    bool
+	err     error // the first of reading, which the library does not always tell
+}
+
+// newMessages reads a connection, many messages with one call.
+func newMessages(conn io.Reader, limit int64) *messages {
+	return &messages{answers: newAnswers(bufio.NewReader(conn), limit)}
 }
 
 // Read implements [io.Reader].
 func (m *messages) Read(p []byte) (int, error) {
+	n, err := m.read(p)
+	if m.err == nil {
+		m.err = err
+	}
+	return n, err
+}
+
+func (m *messages) read(p []byte) (int, error) {
 	switch {
 	case len(m.pending) > 0:
 		n := copy(p, m.pending)
@@ -55,7 +70,7 @@ func (m *messages) Read(p []byte) (int, error) {
 		m.body = int(length)
 	}
 	m.pending = m.whole
-	return m.Read(p)
+	return m.read(p)
 }
 
 // signIn reads a message of signing in.

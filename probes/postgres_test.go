@@ -52,6 +52,7 @@ func TestPostgres(t *testing.T) {
 		{name: "rows", url: dsn, options: []option{runs("SELECT 1, NULL, 'a b' UNION ALL SELECT 2, 'x', 'y' ORDER BY 1"), bodyMatches(t, "^1\t\ta b\n2\tx\ty$")}, outcome: "up"},
 		{name: "several statements", url: dsn, options: []option{runs("SELECT 1; SELECT 2"), bodyMatches(t, "^1\n2$")}, outcome: "up"},
 		{name: "no rows", url: dsn, options: []option{runs("SELECT 1 WHERE false"), bodyMatches(t, "^$")}, outcome: "up"},
+		{name: "empty rows", url: dsn, options: []option{runs("VALUES (NULL), (''), ('x')"), bodyMatches(t, "^\n\nx$")}, outcome: "up"},
 		{name: "other rows", url: dsn, options: []option{runs("SELECT count(*) FROM generate_series(1, 7)"), bodyMatches(t, "^0$")}, outcome: "down", reason: "body", text: `body "7", expected a match of "^0$"`},
 		{name: "a reference", url: dsn, options: []option{func(s *sitemon.Site) { s.References = true }, runs("${QUERY}"), bodyMatches(t, "x")}, outcome: "down", reason: "body", text: `body "4711"`},
 		{name: "many rows", url: dsn, options: []option{runs("SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"), bodyMatches(t, "^x")}, outcome: "up"},

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,11 @@ type redisReply struct {
 	kind byte // '+', '-', ':' or '$'
 	text []byte
 }
+
+// strayLine is a line that is no reply.
+type strayLine string
+
+func (s strayLine) Error() string { return fmt.Sprintf("it says %q", string(s)) }
 
 // probeRedis signs in, chooses the database and sends PING. The few replies that this
 // needs are read here: clients of Redis make room for whatever length a server
@@ -60,6 +66,9 @@ func probeRedis(a *attempt) error {
 		refused := err == nil && c[0] != "INFO" && (reply.kind == '-' || string(reply.text) != redisExpected(c[0]))
 		if i == len(commands)-1 || err != nil || refused {
 			a.timed(r)
+		}
+		if stray, ok := errors.AsType[strayLine](err); ok {
+			err = strayLine(a.beginning([]byte(stray), true, maxSeen))
 		}
 		if err != nil {
 			return a.unheard(r, err, "Redis", "waiting for the reply to "+c[0])
@@ -120,23 +129,23 @@ func readReply(br *bufio.Reader, limit int64) (redisReply, error) {
 		return r, nil
 	case '$':
 	default:
-		return r, fmt.Errorf("it says %q", shorten(line, maxSeen))
+		return r, strayLine(line)
 	}
 	n, err := strconv.ParseInt(line[1:], 10, 64)
 	switch {
 	case err != nil || n < -1:
-		return r, fmt.Errorf("it says %q", shorten(line, maxSeen))
+		return r, strayLine(line)
 	case n > limit:
 		return r, errWireLimit
 	case n == -1:
 		r.text = nil
 		return r, nil
 	}
-	r.text = make([]byte, n+2)
-	if _, err := io.ReadFull(br, r.text); err != nil {
+	text := bytes.NewBuffer(make([]byte, 0, min(n+2, readChunk)+bytes.MinRead)) // room is made for what comes
+	if _, err := io.CopyN(text, br, n+2); err != nil {
 		return r, err
 	}
-	r.text = r.text[:n]
+	r.text = text.Bytes()[:n]
 	return r, nil
 }
 
@@ -150,7 +159,7 @@ func readReplyLine(br *bufio.Reader) (string, error) {
 		case err == nil:
 			return strings.TrimRight(string(line), "\r\n"), nil
 		case len(line) > maxReplyLine:
-			return "", fmt.Errorf("it says %q", shorten(string(line[:maxSeen]), maxSeen))
+			return "", strayLine(line)
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return "", err
 		}

@@ -1,65 +1,166 @@
 package probes_test
 
 import (
-	"encoding/binary"
-	"io"
 	"net"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
-	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sitemon"
 	"sitemon/probes"
 )
-
-// pgMessages are messages of a Postgres server one after the other.
-func pgMessages(messages ...pgproto3.BackendMessage) string {
-	var b []byte
-	for _, m := range messages {
-		b, _ = m.Encode(b)
-	}
-	return string(b)
-}
-
-// pgWelcome lets somebody in.
-var pgWelcome = pgMessages(&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "17.1"}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
-
-// pgRows are the answer to a query.
-var pgRows = pgMessages(
-	&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("n")}}},
-	&pgproto3.DataRow{Values: [][]byte{[]byte("7")}},
-	&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
-
-// pgStarted reads what a client of Postgres says first, and goes on with then.
-func pgStarted(then func(net.Conn)) func(net.Conn) {
-	return func(c net.Conn) {
-		var length [4]byte
-		if _, err := io.ReadFull(c, length[:]); err != nil {
-			return
-		}
-		if _, err := io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(length[:]))-4); err == nil {
-			then(c)
-		}
-	}
-}
-
-// pgAsked reads a further message of a client, and goes on with then.
-func pgAsked(then func(net.Conn)) func(net.Conn) {
-	return func(c net.Conn) {
-		if _, err := io.ReadFull(c, make([]byte, 1)); err == nil {
-			pgStarted(then)(c)
-		}
-	}
-}
 
 // A write that takes its time, as on a busy machine, loses nothing of the answer.
 func TestPostgresSlowWrite(t *testing.T) {
 	t.Parallel()
-	addr := listen(t, pgStarted(writes(pgWelcome, func(c net.Conn) {
-		time.Sleep(200 * time.Millisecond) // the query fills the buffers until then
-		pgAsked(writes(pgRows, silent))(c)
-	})))
-	site := newSite(t, "postgres://monitor@"+addr+"/shop?sslmode=disable", runs("SELECT 7 --"+strings.Repeat("x", 32<<20)), bodyMatches(t, "^7$"))
+	site := newSite(t, "postgres://monitor@"+listen(t, slowPostgres)+"/shop?sslmode=disable", runs("SELECT 7 --"+strings.Repeat("x", 32<<20)), bodyMatches(t, "^7$"))
 	wantReport(t, newSet(t, probes.Options{}).Probe(deadline(t, secureTimeout), site), "up", "", "")
+}
+
+// wantClean looks for what must not be shown of what a service said.
+func wantClean(t *testing.T, r sitemon.Report) {
+	t.Helper()
+	for what, text := range map[string]string{"the error": r.Error, "the evidence": r.Evidence} {
+		if strings.Contains(text, "hunter2") || strings.Contains(text, "hunte…") {
+			t.Errorf("%s has the secret: %s", what, text)
+		}
+		if i := strings.IndexFunc(text, unicode.IsControl); i >= 0 || strings.ContainsRune(text, '\u202e') {
+			t.Errorf("%s has control characters: %q", what, text)
+		}
+	}
+	if len(r.Error) > 2000 || len(r.Evidence) > 128<<10 {
+		t.Errorf("an error of %d and evidence of %d bytes", len(r.Error), len(r.Evidence))
+	}
+}
+
+// serviceSite is a site of a hostile service.
+func serviceSite(t *testing.T, kind, scheme, addr, tail string, options ...option) *sitemon.Site {
+	t.Helper()
+	return newSite(t, scheme+"://monitor:${PW}@"+addr+tail, append(options, func(s *sitemon.Site) { s.Kind = sitemon.Kind(kind) })...)
+}
+
+// serviceCases are the sites by which the peers of each kind are asked.
+var serviceCases = []struct {
+	kind, plain, secure, tail, secureTail string
+	peers                                 []peer
+}{
+	{"postgres", "postgres", "postgres", "/shop?sslmode=disable", "/shop?sslmode=verify-full", postgresPeers},
+	{"redis", "redis", "rediss", "", "", redisPeers},
+	{"kafka", "kafka", "kafka", "", "", kafkaPeers},
+}
+
+func serviceOptions(t *testing.T, kind string, p peer, tls bool) []option {
+	t.Helper()
+	switch kind {
+	case "redis":
+		return []option{bodyMatches(t, "")}
+	case "kafka":
+		mechanism := "plain"
+		if strings.HasPrefix(p.name, "SCRAM") {
+			mechanism = "scram-sha-256"
+		}
+		return []option{signsIn(tls, mechanism)}
+	}
+	return []option{runs("SELECT 7")}
+}
+
+// TestHostileServices lets the probes of databases and brokers meet peers that do no
+// good, before and after TLS has begun. It ends with nothing left over.
+func TestHostileServices(t *testing.T) {
+	goroutines, files := runtime.NumGoroutine(), openFiles(t)
+	var worst atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		ca := newAuthority(t)
+		cert := ca.server(t, nil)
+		set := newSet(t, probes.Options{Roots: ca.pool(), Expander: fakeExpander{"PW": serviceSecret}})
+		for _, c := range serviceCases {
+			agreed := func(handle func(net.Conn)) func(net.Conn) { return handle }
+			if c.kind == "postgres" {
+				agreed = func(handle func(net.Conn)) func(net.Conn) { return pgStarted(writes("S", handle)) }
+			}
+			for _, p := range c.peers {
+				t.Run(c.kind+"/"+p.name, func(t *testing.T) {
+					t.Parallel()
+					site := serviceSite(t, c.kind, c.plain, listen(t, p.handle), c.tail, serviceOptions(t, c.kind, p, false)...)
+					r := runHostile(t, set, site, p.timeout(hostileTimeout), &worst)
+					wantHostile(t, r, p.want, p.text)
+					wantClean(t, r)
+				})
+				if p.name == "TLS" {
+					continue
+				}
+				t.Run(c.kind+" by TLS/"+p.name, func(t *testing.T) {
+					t.Parallel()
+					handle := agreed(func(conn net.Conn) {
+						if tc, ok := serverHandshake(conn, cert); ok {
+							p.handle(tc)
+							_ = tc.Close()
+						}
+					})
+					site := serviceSite(t, c.kind, c.secure, listen(t, handle), c.secureTail, serviceOptions(t, c.kind, p, true)...)
+					r := runHostile(t, set, site, p.timeout(secureTimeout), &worst)
+					wantHostile(t, r, p.want, p.text)
+					wantClean(t, r)
+				})
+			}
+			for _, p := range tlsPeers {
+				t.Run(c.kind+" by TLS/"+p.name, func(t *testing.T) {
+					t.Parallel()
+					site := serviceSite(t, c.kind, c.secure, listen(t, agreed(p.handle)), c.secureTail, serviceOptions(t, c.kind, p, true)...)
+					wantHostile(t, runHostile(t, set, site, p.timeout(hostileTimeout), &worst), p.want, p.text)
+				})
+			}
+		}
+	})
+	t.Logf("returned at worst %s after the deadline (promised: %s)", time.Duration(worst.Load()), overrun)
+	waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+	waitFor(t, "files to be closed", func() bool { return openFiles(t) <= files })
+}
+
+// What a service announces costs no memory until it comes.
+func TestHostileServicesMemory(t *testing.T) {
+	set := newSet(t, probes.Options{Expander: fakeExpander{"PW": serviceSecret}})
+	for _, c := range serviceCases {
+		for _, p := range c.peers {
+			if !strings.Contains(p.name, "gigabyte") && !strings.Contains(p.name, "exabyte") && !strings.Contains(p.name, "list longer") && !strings.HasPrefix(p.name, "endless") {
+				continue
+			}
+			t.Run(c.kind+"/"+p.name, func(t *testing.T) {
+				site := serviceSite(t, c.kind, c.plain, listen(t, p.handle), c.tail, serviceOptions(t, c.kind, p, false)...)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				wantHostile(t, set.Probe(deadline(t, ampleTimeout), site), p.want, p.text)
+				runtime.ReadMemStats(&after)
+				if got := after.TotalAlloc - before.TotalAlloc; got > 24<<20 {
+					t.Errorf("%d bytes allocated", got)
+				}
+			})
+		}
+	}
+}
+
+// A broker that names others, at addresses that are denied, has only its own asked.
+func TestKafkaAdvertisesDeniedAddresses(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	other := listen(t, func(net.Conn) { asked.Add(1) })
+	_, text, _ := net.SplitHostPort(other)
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := kafkaTalks(then(silent), kafkaVersions, kafkaMetadata(
+		kmsg.MetadataResponseBroker{NodeID: 1, Host: "169.254.169.254", Port: 80},
+		kmsg.MetadataResponseBroker{NodeID: 2, Host: "127.0.0.1", Port: int32(port)}))
+	r := newSet(t, probes.Options{}).Probe(t.Context(), newSite(t, "kafka://"+listen(t, handle), bodyMatches(t, `(?m)^broker 1 169\.254\.169\.254:80$`)))
+	wantReport(t, r, "up", "", "")
+	if n := asked.Load(); n != 0 {
+		t.Errorf("a broker that was only named was asked %d times", n)
+	}
 }
