@@ -50,6 +50,7 @@ func everyPage(t *testing.T) []lookedAt {
 		{"site over a year with a day open", open, "/sites/shop%2Fcheckout?range=1y&day=2026-11-23"},
 		{"site zoomed", open, "/sites/docs?from=2026-11-23T01:00:00Z&to=2026-11-23T02:00:00Z&day=2026-10-25&tz=Europe/Berlin"},
 		{"site new", open, "/sites/new"},
+		{"site with values", newServer(t, valued(`{"depth":12.5,"users":3}`, `{"depth":8,"users":3}`)), "/sites/shop%2Fcheckout"},
 		{"site with a report open", open, "/sites/shop%2Fcheckout?report=2026-11-24T09:59:37.250Z"},
 		{"site with a report open beside the list", open, "/sites/shop%2Fcheckout?outcome=up&report=2026-11-24T09:59:37.250Z"},
 		{"site whose definition changed", newServer(t, edited), "/sites/docs"},

@@ -24,7 +24,7 @@ var pageNames = []string{"sites", "site", "incidents", "incident", "config", "mo
 
 // pagePieces are the further files of pages whose parts are many.
 var pagePieces = map[string][]string{
-	"site": {"heartbeats", "charts", "day", "reports", "report", "evidence", "definition", "probing"}, "incident": {"evidence"}, "probe": {"report", "evidence", "probing"},
+	"site": {"heartbeats", "charts", "day", "values", "reports", "report", "evidence", "definition", "probing"}, "incident": {"evidence"}, "probe": {"report", "evidence", "probing"},
 }
 
 // pages renders the HTML pages. A page is layout.html around its content; a part

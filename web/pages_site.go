@@ -38,7 +38,8 @@ type sitePage struct {
 	// Locations are those that see it, where they are several.
 	Locations    []locationRow
 	Incidents    []incidentRow
-	AllIncidents string // where all of its incidents are, "" for none
+	AllIncidents string      // where all of its incidents are, "" for none
+	Values       []valueView // of the reports of the list
 	List         reportList
 	Happened     []siteEvent
 	Definition   *definitionView // nil where it is not known or asked for
@@ -88,9 +89,12 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "bars", "minutes", "heartbeats", "chart", "incidents", "locations", "last", "reports", "happened", "definition"))
+	d := newSitePage(st, s.layoutOf(r, "site", st.Name, "state", "day", "shares", "bars", "minutes", "heartbeats", "chart", "incidents", "locations", "last", "values", "reports", "happened", "definition"))
 	d.Events = "/api/v1/events?site=" + url.QueryEscape(st.Name)
 	d.List, d.Probe = list, s.probeButton(&d.layout, st)
+	if parts.has("values") {
+		d.Values = valueViews(reports)
+	}
 	if st.LastReport != nil {
 		d.Last = newLastReport(*st.LastReport, s.Now())
 		reports = append([]sitemon.Report{*st.LastReport}, reports...)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -143,6 +144,9 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 			note = ", longer than its limit"
 		}
 		fmt.Fprintf(w, "body\t%d bytes%s\n", r.BodyBytes, note)
+	}
+	for name, n := range r.Values.All() {
+		fmt.Fprintf(w, "value %s\t%s\n", name, strconv.FormatFloat(n, 'g', -1, 64))
 	}
 	if err := w.Flush(); err != nil {
 		return err

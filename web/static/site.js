@@ -8,7 +8,7 @@ import { followMinutes } from "./minutes.js";
 import { followProbe } from "./reports.js";
 
 // What has the address in its links.
-const addressed = ["chart", "bars", "minutes", "reports"];
+const addressed = ["chart", "bars", "minutes", "values", "reports"];
 
 export function start(refresh) {
   const root = () => document.querySelector("[data-charts]");
@@ -55,7 +55,7 @@ export function start(refresh) {
 
   // The newest reports only: who reads older ones is left in peace.
   const newest = () => part("reports").dataset.old === undefined;
-  const follow = throttled(() => fetchParts(location.href, ["state", "locations", "last", ...(newest() ? ["reports"] : [])]), 1000);
+  const follow = throttled(() => fetchParts(location.href, ["state", "locations", "last", ...(newest() ? ["values", "reports"] : [])]), 1000);
   const figures = () => ["shares", "day", "bars", ...(part("minutes").hidden ? [] : ["minutes"])];
   const sumUp = throttled(async () => {
     await fetchParts(location.href, figures());
