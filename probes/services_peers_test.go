@@ -63,6 +63,7 @@ func pgAsked(then func(net.Conn)) func(net.Conn) {
 
 // pgSays is a server that answers the first message, pgAnswers one that answers a query.
 func pgSays(text string, last func(net.Conn)) func(net.Conn) { return pgStarted(writes(text, last)) }
+
 func pgAnswers(text string, last func(net.Conn)) func(net.Conn) {
 	return pgSays(pgWelcome, pgAsked(writes(text, last)))
 }
