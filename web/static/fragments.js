@@ -41,7 +41,7 @@ function change(old, fresh) {
   const { title, icon } = fresh.dataset;
   morph(old, fresh);
   refreshTimes(old);
-  if (title) document.title = `${title} · SiteMon`;
+  if (title) document.title = document.body.classList.contains("status-page") ? title : `${title} · SiteMon`;
   const link = document.querySelector("[data-icon][rel='icon']");
   if (icon && !link.href.endsWith(`/${icon}`)) link.href = link.href.replace(/[^/]*$/, icon);
   if (href && focused.getAttribute("href") !== href) {
