@@ -27,8 +27,8 @@ const maxKafkaHello = 64 << 10
 const maxSASLRounds = 8
 
 // kafkaTalk is a connection to a broker. Requests and answers are put into bytes and
-// out of them by kmsg, which makes room for no more items than bytes have come (and
-// metadataFits for fewer); clients of Kafka make room for whatever a broker announces, and that may be anybody.
+// out of them by kmsg, which makes room for no more items than can have come; clients
+// of Kafka make room for whatever a broker announces, and that may be anybody.
 type kafkaTalk struct {
 	*answers
 	a        *attempt
@@ -51,9 +51,6 @@ func (k *kafkaTalk) ask(req kmsg.Request, resp kmsg.Response, doing string) erro
 		limit = maxKafkaAnswer
 	}
 	body, err := k.answer(limit)
-	if err == nil && limit == maxKafkaAnswer && !metadataFits(body, req.GetVersion()) {
-		err = errors.New("its answer can't be read: a list is longer than the answer")
-	}
 	if err != nil {
 		return k.fail(err, doing)
 	}

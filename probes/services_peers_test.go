@@ -241,7 +241,7 @@ var kafkaPeers = []peer{
 	{"an error full of what must not be shown", kafkaTalks(framedAs(kafkaSASL(58, spoiltText, "")), kafkaVersions, kafkaMechanisms(0)), sitemon.ReasonStatus, "the broker refuses the user: "},
 	{"silent after the sign-in", kafkaTalks(then(silent), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonProcessingTimeout, "asking for metadata"},
 	{"closes after the sign-in", kafkaTalks(then(func(net.Conn) {}), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonTransferError, "asking for metadata"},
-	{"a list longer than the answer", kafkaTalks(framedAs(manyBrokers), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonProtocol, "a list is longer than the answer"},
+	{"a list longer than the answer", kafkaTalks(framedAs(manyBrokers), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonProtocol, "can't be read"},
 	{"metadata cut off", kafkaTalks(framedAs(kafkaMetadata(kmsg.MetadataResponseBroker{Host: "b"})[:20]), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonProtocol, "can't be read"},
 	{"SCRAM, two thousand million rounds", kafkaScram("2000000000"), sitemon.ReasonProtocol, "more than 250000 rounds of hashing"},
 	{"SCRAM, rounds below nothing", kafkaScram("-1"), sitemon.ReasonProtocol, "(signing in)"},
