@@ -11,10 +11,7 @@ import (
 // break, also behind blanks and characters that are not seen, gets an apostrophe in
 // front, as OWASP advises. All else stays as it is.
 func SpreadsheetText(text string) string {
-	first := strings.IndexFunc(text, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
-	if first < 0 {
-		first = 0
-	}
+	first := max(0, strings.IndexFunc(text, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }))
 	seen, _ := utf8.DecodeRuneInString(text[first:])
 	if text != "" && (strings.ContainsRune("=+-@＝＋－＠", seen) || strings.ContainsRune("\t\r\n", rune(text[0]))) {
 		return "'" + text

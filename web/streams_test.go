@@ -31,7 +31,7 @@ func (c *crowd) ask(ctx context.Context) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
 	var resp *http.Response
 	if err == nil {
-		resp, err = c.client.Do(req) //nolint:bodyclose // Those that are served are closed in leave.
+		resp, err = c.client.Do(req)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +39,7 @@ func (c *crowd) ask(ctx context.Context) {
 	case err != nil:
 		c.faults = append(c.faults, err)
 	case resp.StatusCode == http.StatusOK:
-		c.streams = append(c.streams, resp)
+		c.streams = append(c.streams, resp) //nolint:bodyclose // leave closes it.
 		return
 	case resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") != "":
 		c.refused++
