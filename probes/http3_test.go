@@ -17,6 +17,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"sitemon"
+	"sitemon/internal/testkit"
 	"sitemon/probes"
 )
 
@@ -147,7 +148,7 @@ func TestHTTP3SecondAddress(t *testing.T) {
 	silent := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port)
 	pc, err := net.ListenPacket("udp", silent.String())
 	if err != nil {
-		t.Skip("the port is taken at 127.0.0.2")
+		testkit.Missing(t, "a second loopback address: "+err.Error())
 	}
 	defer func() { _ = pc.Close() }()
 	set := newSet(t, probes.Options{Roots: ca.pool()})

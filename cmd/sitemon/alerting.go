@@ -88,17 +88,27 @@ func (a *alerting) checkChannels(ctx context.Context) error {
 	before := a.broken
 	a.broken = broken
 	a.failingMu.Unlock()
-	for name, why := range broken {
-		if before[name] != why {
+	eachChange(before, broken,
+		func(name, why string) {
 			a.log.Error("a channel of alerts is out of service", "channel", name, "err", why)
+		},
+		func(name string) { a.log.Info("a channel of alerts can be used again", "channel", name) })
+	return nil
+}
+
+// eachChange calls worse for what is wrong now and was not, or otherwise, and better
+// for what is wrong no more; both maps say why, by name.
+func eachChange(before, now map[string]string, worse func(name, why string), better func(name string)) {
+	for name, why := range now {
+		if before[name] != why {
+			worse(name, why)
 		}
 	}
 	for name := range before {
-		if _, ok := broken[name]; !ok {
-			a.log.Info("a channel of alerts can be used again", "channel", name)
+		if _, ok := now[name]; !ok {
+			better(name)
 		}
 	}
-	return nil
 }
 
 func channelName(source string, c sitemon.Channel) string {

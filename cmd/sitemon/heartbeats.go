@@ -166,16 +166,9 @@ func (r *receiving) complain(faults map[string]string) {
 	before := r.faults
 	r.faults = faults
 	r.mu.Unlock()
-	for name, why := range faults {
-		if before[name] != why {
-			r.log.Error("heartbeats of a site are refused", "site", name, "err", why)
-		}
-	}
-	for name := range before {
-		if _, ok := faults[name]; !ok {
-			r.log.Info("heartbeats of a site are accepted again", "site", name)
-		}
-	}
+	eachChange(before, faults,
+		func(name, why string) { r.log.Error("heartbeats of a site are refused", "site", name, "err", why) },
+		func(name string) { r.log.Info("heartbeats of a site are accepted again", "site", name) })
 }
 
 // maxTroubles is how many sites a list of what is missing names.
