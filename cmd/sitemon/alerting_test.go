@@ -121,6 +121,7 @@ func (h *hook) of() map[int64]*told {
 // receiver of their alerts fails, drops connections, is slow, or does not say that it
 // has taken something. In the end every incident must have been told once.
 func TestAlertsArriveOnce(t *testing.T) {
+	t.Parallel()
 	lasts := 15 * time.Second
 	if s := os.Getenv("TEST_ALERTS"); s != "" {
 		var err error
@@ -244,6 +245,7 @@ func (h *hook) count(t *testing.T, incidents []incidentRow, kills []time.Time) {
 // TestOneNotificationForAParent takes down a site together with the hundred that
 // depend on it: one notification names them all.
 func TestOneNotificationForAParent(t *testing.T) {
+	t.Parallel()
 	const children = 100
 	dir, web, h := t.TempDir(), newTarget(t), newHook(t)
 	var doc strings.Builder

@@ -45,6 +45,7 @@ func saveCertificate(t *testing.T, dir string, serial int64) {
 // TestSignIn runs a daemon that listens on all addresses, with TLS and with people
 // who may come in, as the documents say to set it up.
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	dir, web := t.TempDir(), newTarget(t)
 	save(t, dir, "sites.yaml", sites(web, "a:/"))
 	saveCertificate(t, dir, 1)

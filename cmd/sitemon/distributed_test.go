@@ -168,6 +168,7 @@ func TestAllWithPostgres(t *testing.T) {
 // TLS with a client certificate, SCRAM, and a database whose certificate is
 // verified, by the variables that the original system had.
 func TestSecureServers(t *testing.T) {
+	t.Parallel()
 	k := testkit.StartKafka(t, testkit.KafkaOptions{
 		ClientAuth: true, SASL: []testkit.KafkaUser{{Mechanism: "SCRAM-SHA-512", Name: "ops", Password: "hunter2"}},
 	})

@@ -19,6 +19,7 @@ import (
 // under load, and then counts: each planned slot of each site must have one row or
 // lie in one recorded gap, and the status must be what the rows say.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	plan := newFaultPlan(t)
 	c, web := newCluster(t, cuttable), newArrivals(t)
 	sites := c.writeSites(plan.sites, web.URL)

@@ -76,6 +76,7 @@ func (p *process) heartbeats(name string) []struct {
 // A job that calls: never, late, in time, early, again, with a failure, with a wrong
 // token; its slots are counted like any other's, over a kill too.
 func TestHeartbeats(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	save(t, dir, "sites.yaml", jobSites)
 	start := func() *process { return startDaemonIn(t, dir, []string{"JOB_TOKEN=" + jobToken}) }
@@ -152,6 +153,7 @@ func countBeats(t *testing.T, dir string) {
 // A token that is missing here stops nothing else, and is said; once it is there the
 // heartbeats are accepted.
 func TestHeartbeatsWithoutTheirToken(t *testing.T) {
+	t.Parallel()
 	dir, web := t.TempDir(), newTarget(t)
 	file := filepath.Join(dir, "token")
 	save(t, dir, "sites.yaml", "sites:\n  - { name: job, url: \"heartbeat://\", interval: 1s, heartbeat: { token: \"${file:"+file+"}\" } }\n"+
@@ -189,6 +191,7 @@ func TestHeartbeatsWithoutTheirToken(t *testing.T) {
 
 // A monitor and a writer apart: the writer receives, and alone has the token.
 func TestHeartbeatsApart(t *testing.T) {
+	t.Parallel()
 	s, dir := newShared(t), t.TempDir()
 	save(t, dir, "sites.yaml", jobSites)
 	without := s.environ

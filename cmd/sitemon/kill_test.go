@@ -59,6 +59,7 @@ func kills(t *testing.T) (n int, measure bool) {
 // intact, hold each slot once, show every planned slot without a report as a
 // gap, and miss of the probes that were answered only the last before each kill.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	const interval, sites = time.Second, 200
 	dir, web := t.TempDir(), newArrivals(t)
 	var doc strings.Builder

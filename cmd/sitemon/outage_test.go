@@ -34,6 +34,7 @@ func outage(t *testing.T) time.Duration {
 // restarts the monitor meanwhile. Every probe that was made must have its row, and
 // each site's reports must have kept their order.
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	const sites = 100
 	away := outage(t)
 	c, web := newCluster(t, straight), newArrivals(t)
@@ -93,6 +94,7 @@ func TestOutages(t *testing.T) {
 // TestSpoolFull keeps Kafka away for longer than a small spool lasts. The oldest
 // reports go, and each of their slots is in a gap that says so.
 func TestSpoolFull(t *testing.T) {
+	t.Parallel()
 	const sites = 300 // about 130 KB a second
 	c, web := newCluster(t, straight), newArrivals(t)
 	file := c.writeSites(sites, web.URL)

@@ -18,6 +18,7 @@ const silentLeast = 2 * time.Minute
 // one notification says why, and when it is back another one does; the time between
 // is unknown, and no incident is made of it.
 func TestMonitorSilent(t *testing.T) {
+	t.Parallel()
 	lasts := silentLeast
 	if s := os.Getenv("TEST_SILENCE"); s != "" {
 		var err error

@@ -35,6 +35,7 @@ func soakTime(t *testing.T) time.Duration {
 // Kafka and Postgres and under one process with SQLite. Nothing that they hold may
 // become more.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	s, web := newShared(t), newTarget(t)
 	away, alone := t.TempDir(), t.TempDir()
 	edit := func(turn int) {
