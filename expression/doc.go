@@ -5,6 +5,7 @@
 // An expression is checked once, with the types of what it reads, and then run
 // against answers that may have been made to hurt. So each turn of a loop and each
 // regular expression looks at the probe's deadline, loops have a number of turns,
-// lists a number of elements, and patterns stand in the expression itself, never in
-// the answer.
+// lists a number of elements, the texts that are made a number of bytes, and patterns
+// stand in the expression itself, never in the answer. Functions of the language
+// that an answer could make take minutes are our own.
 package expression

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/expr-lang/expr/vm/runtime"
+
 	"sitemon"
 )
 
@@ -32,8 +34,11 @@ type Environment struct {
 	Values      map[string]float64 `expr:"values"` // captured so far
 
 	// What compiled expressions call; the names are no words of the language.
-	Tick  func() bool              `expr:"__tick"`
-	Match func(s any, at int) bool `expr:"__match"`
+	Tick   func() bool              `expr:"__tick"`
+	Match  func(s any, at int) bool `expr:"__match"`
+	Add    func(a, b any) any       `expr:"__add"`
+	Concat func(a, b string) string `expr:"__concat"`
+	Made   func(s string) string    `expr:"__made"`
 }
 
 // Phases are the durations of the probe's steps.
@@ -81,10 +86,31 @@ func (e *Environment) run(ctx context.Context, patterns []sitemon.Pattern) *Envi
 		switch {
 		case turns > maxTurns:
 			panic(errTurns) // the machine turns it into an error
-		case turns&63 == 0 && ctx.Err() != nil:
+		case ctx.Err() != nil:
 			panic(errLate)
 		}
 		return true
+	}
+	made := 0 // bytes of text
+	spend := func(n int) {
+		if made += n; made > maxText {
+			panic(errText)
+		}
+	}
+	bound.Made = func(s string) string {
+		spend(len(s))
+		return s
+	}
+	bound.Concat = func(a, b string) string {
+		spend(len(a) + len(b))
+		return a + b
+	}
+	bound.Add = func(a, b any) any {
+		x, text := a.(string)
+		if y, both := b.(string); text && both {
+			return bound.Concat(x, y)
+		}
+		return runtime.Add(a, b)
 	}
 	bound.Match = func(s any, at int) bool {
 		text, ok := s.(string)

@@ -23,6 +23,8 @@ const (
 	MaxLength = 4096
 	// maxNodes is how many names, numbers and operators it may have.
 	maxNodes = 500
+	// patchedNodes is enough for those that our limits add.
+	patchedNodes = 8 * maxNodes
 )
 
 // Error is what is wrong with an expression, and where: line and column begin with
@@ -100,12 +102,12 @@ func compile(text string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	options := append(functions(), expr.Env(Environment{}), expr.MaxNodes(maxNodes))
+	if _, err := expr.Compile(text, options...); err != nil { // the library checks no more what a patch has put in a call
+		return nil, invalid(err)
+	}
 	g := &guard{}
-	program, err := expr.Compile(text,
-		expr.Env(Environment{}), expr.MaxNodes(maxNodes), expr.Patch(g),
-		expr.DisableBuiltin("duration"), expr.DisableBuiltin("repeat"), expr.DisableBuiltin("values"),
-		expr.Function("duration", span, new(func(string) time.Duration)),
-	)
+	program, err := expr.Compile(text, append(options, expr.MaxNodes(patchedNodes), expr.Patch(g))...)
 	if g.err != nil {
 		return nil, g.err
 	}

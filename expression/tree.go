@@ -39,12 +39,12 @@ func survey(text string) (*surveyed, error) {
 			if s.names[n.Value] {
 				used[n.Value] = true
 			}
-			if strings.HasPrefix(n.Value, "__") {
+			if strings.HasPrefix(n.Value, "__") || n.Value == "$env" { // which would hide what is read
 				s.err = at(text, n, "unknown name "+n.Value)
 			}
 		case *ast.BinaryNode:
-			if _, constant := n.Right.(*ast.StringNode); n.Operator == "matches" && !constant {
-				s.err = at(text, n.Right, "the pattern after matches has to be written out, in quotes")
+			if n.Operator == "matches" {
+				s.pattern(n.Right)
 			}
 		}
 	})
@@ -54,6 +54,16 @@ func survey(text string) (*surveyed, error) {
 	s.uses = slices.Sorted(maps.Keys(used))
 	s.collect(tree.Node)
 	return s, nil
+}
+
+// pattern checks a regular expression.
+func (s *surveyed) pattern(n ast.Node) {
+	pattern, constant := n.(*ast.StringNode)
+	if !constant {
+		s.err = at(s.text, n, "the pattern after matches has to be written out, in quotes")
+	} else if _, err := sitemon.CompilePattern(pattern.Value); err != nil {
+		s.err = at(s.text, n, strings.TrimPrefix(err.Error(), sitemon.ErrInvalid.Error()+": "))
+	}
 }
 
 // names are those of the environment.
@@ -123,6 +133,7 @@ func at(text string, n ast.Node, message string) *Error {
 type guard struct {
 	patterns []sitemon.Pattern
 	compiled map[string]int
+	done     map[ast.Node]bool // functions whose texts count already
 	err      *Error
 }
 
@@ -134,34 +145,64 @@ func (g *guard) Visit(node *ast.Node) {
 		if _, done := n.Node.(*ast.SequenceNode); done {
 			return
 		}
-		tick := &ast.CallNode{Callee: &ast.IdentifierNode{Value: "__tick"}}
-		n.Node = &ast.SequenceNode{Nodes: []ast.Node{tick, n.Node}}
+		n.Node = &ast.SequenceNode{Nodes: []ast.Node{call("__tick"), n.Node}}
 	case *ast.MemberNode:
 		// Names of header fields may be written in any case.
 		id, of := n.Node.(*ast.IdentifierNode)
 		if name, is := n.Property.(*ast.StringNode); is && of && id.Value == "headers" {
 			name.Value = strings.ToLower(name.Value)
 		}
-	case *ast.BinaryNode:
-		pattern, constant := n.Right.(*ast.StringNode)
-		if n.Operator != "matches" || !constant {
-			return
+	case *ast.BuiltinNode:
+		g.counted(node, n.Name)
+	case *ast.CallNode:
+		if id, is := n.Callee.(*ast.IdentifierNode); is {
+			g.counted(node, id.Value)
 		}
-		ast.Patch(node, &ast.CallNode{
-			Callee:    &ast.IdentifierNode{Value: "__match"},
-			Arguments: []ast.Node{n.Left, &ast.IntegerNode{Value: g.pattern(n, pattern.Value)}},
-		})
+	case *ast.BinaryNode:
+		if pattern, constant := n.Right.(*ast.StringNode); n.Operator == "matches" && constant {
+			ast.Patch(node, call("__match", n.Left, &ast.IntegerNode{Value: g.pattern(pattern.Value)}))
+		} else if n.Operator == "+" {
+			sum(node, n)
+		}
 	}
 }
 
+// counted makes the text of a function count.
+func (g *guard) counted(node *ast.Node, name string) {
+	if !slices.Contains(madeTexts, name) || g.done[*node] {
+		return
+	}
+	if g.done == nil {
+		g.done = map[ast.Node]bool{}
+	}
+	g.done[*node] = true
+	ast.Patch(node, call("__made", *node))
+}
+
+// sum makes the text of a sum count, where it is or may be one.
+func sum(node *ast.Node, n *ast.BinaryNode) {
+	text := func(n ast.Node) bool { return n.Type() != nil && n.Type().Kind() == reflect.String }
+	unknown := func(n ast.Node) bool { return n.Type() == nil || n.Type().Kind() == reflect.Interface }
+	switch {
+	case text(n.Left) && text(n.Right):
+		ast.Patch(node, call("__concat", n.Left, n.Right))
+	case (text(n.Left) || unknown(n.Left)) && (text(n.Right) || unknown(n.Right)):
+		ast.Patch(node, call("__add", n.Left, n.Right))
+	}
+}
+
+func call(name string, args ...ast.Node) ast.Node {
+	return &ast.CallNode{Callee: &ast.IdentifierNode{Value: name}, Arguments: args}
+}
+
 // pattern compiles a regular expression, once, and returns its number.
-func (g *guard) pattern(n *ast.BinaryNode, text string) int {
+func (g *guard) pattern(text string) int {
 	if i, ok := g.compiled[text]; ok {
 		return i
 	}
 	p, err := sitemon.CompilePattern(text)
-	if err != nil && g.err == nil {
-		g.err = &Error{1, n.Right.Location().From + 1, strings.TrimPrefix(err.Error(), sitemon.ErrInvalid.Error()+": ")}
+	if err != nil {
+		g.err = &Error{1, 1, err.Error()} // never: it was checked
 	}
 	if g.compiled == nil {
 		g.compiled = map[string]int{}
