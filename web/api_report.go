@@ -49,6 +49,9 @@ func (p *params) reportWindow() (from, to time.Time) {
 			first = t
 		}
 		from = time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, zone).UTC()
+		if !from.Before(p.now) {
+			p.fail("month", "%q has not begun", p.values.Get("month"))
+		}
 		to = time.Date(first.Year(), first.Month()+1, 1, 0, 0, 0, 0, zone).UTC()
 	}
 	if to.IsZero() || to.After(p.now) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sitemon"
 	"sitemon/config"
 )
 
@@ -65,15 +66,24 @@ func (q *asked) get(ctx context.Context, path string, into any) error {
 		err = q.fetch(ctx, path, into)
 	}
 	if err != nil {
-		return fmt.Errorf("ask the daemon at %s: %w (is it running? another address: --api)", q.base, err)
+		return q.failed(err)
 	}
 	return nil
+}
+
+// failed says what came of asking, without the password that an address may have.
+func (q *asked) failed(err error) error {
+	hint := ""
+	if u, unreached := errors.AsType[*url.Error](err); unreached {
+		err, hint = u.Err, " (is it running? another address: --api)"
+	}
+	return fmt.Errorf("ask the daemon at %s: %w%s", sitemon.RedactURL(q.base), err, hint)
 }
 
 // open takes the store, because no daemon was reached. With no store either, the
 // error is the one of asking.
 func (q *asked) open(ctx context.Context, asking error) error {
-	asking = fmt.Errorf("ask the daemon at %s: %w (is it running? another address: --api)", q.base, asking)
+	asking = q.failed(asking)
 	db, err := openStored(ctx, q.settings)
 	if noStore(err) {
 		return asking
@@ -104,12 +114,19 @@ func (q *asked) fetch(ctx context.Context, path string, into any) (err error) {
 		var problem struct {
 			Detail string `json:"detail"`
 		}
+		err := fmt.Errorf("the answer was %s", resp.Status)
 		if json.NewDecoder(resp.Body).Decode(&problem) == nil && problem.Detail != "" {
-			return fmt.Errorf("the answer was %s: %s", resp.Status, problem.Detail)
+			err = fmt.Errorf("%w: %s", err, problem.Detail)
 		}
-		return fmt.Errorf("the answer was %s", resp.Status)
+		if resp.StatusCode == http.StatusUnauthorized {
+			err = fmt.Errorf("%w (SITEMON_TOKEN is the place for a token)", err)
+		}
+		return err
 	}
-	return json.NewDecoder(resp.Body).Decode(into)
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("what answers is not SiteMon's API: %w", err)
+	}
+	return nil
 }
 
 // pages reads a list page by page; key is the name of the list in the answer.
@@ -129,17 +146,17 @@ func (q *asked) pages(ctx context.Context, path, key string, limit int, f func(i
 		}
 		var items []json.RawMessage
 		if err := json.Unmarshal(page[key], &items); err != nil {
-			return fmt.Errorf("read the answer of %s: %w", q.base, err)
+			return fmt.Errorf("read the answer of %s: %w", sitemon.RedactURL(q.base), err)
 		}
 		for _, item := range items {
 			if err := f(item); err != nil {
-				return fmt.Errorf("read the answer of %s: %w", q.base, err)
+				return fmt.Errorf("read the answer of %s: %w", sitemon.RedactURL(q.base), err)
 			}
 		}
 		cursor, n = "", n+len(items)
 		if next, ok := page["next"]; ok {
 			if err := json.Unmarshal(next, &cursor); err != nil {
-				return fmt.Errorf("read the answer of %s: %w", q.base, err)
+				return fmt.Errorf("read the answer of %s: %w", sitemon.RedactURL(q.base), err)
 			}
 		}
 		if cursor == "" || limit > 0 && n >= limit {

@@ -22,10 +22,9 @@ import (
 
 func (a *app) deadLettersCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "dead-letters", Short: "Show the messages that the writer could not use, or send them again", Args: noCommand,
+		Use: "dead-letters", Short: "Show the messages that the writer could not use, or send them again",
 		Long: "Dead-letters deals with the messages that the writer could not use. Kafka keeps them in the\n" +
 			"topic " + broker.DeadTopic("KAFKA_TOPIC") + ", with the reason; whatever was wrong, nothing is lost.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.deadLettersListCommand(), a.deadLettersReplayCommand())
 	return cmd
@@ -44,7 +43,7 @@ func (a *app) deadLettersListCommand() *cobra.Command {
 			return a.withLetters(cmd, func(ctx context.Context, b *broker.Broker, s config.Settings) error {
 				row, finish := printLetters(a.out)
 				if asJSON {
-					row, finish = encodeLetters(a.out)
+					row, finish = encodeLetters(plainLines{a.out})
 				}
 				err := writer.DeadLetters(ctx, b, s.Kafka.Topic, func(l writer.Letter) error {
 					if !strings.Contains(l.Error, reason) {

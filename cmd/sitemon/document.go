@@ -36,6 +36,9 @@ func readDocument(s config.Settings) (document, error) {
 type noSitesFileError string
 
 func (e noSitesFileError) Error() string {
+	if e == "" {
+		return "no sites file is named: --sites names one"
+	}
 	return fmt.Sprintf("there is no sites file %s: 'sitemon init' writes one to start from, --sites names another", string(e))
 }
 

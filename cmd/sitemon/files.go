@@ -64,7 +64,7 @@ func (a *app) check(s config.Settings) (valid bool) {
 		}
 		return false
 	}
-	fmt.Fprintf(a.out, "%s is valid: %s\n", s.Sites, count(len(doc.Sites), "site"))
+	fmt.Fprintf(a.out, "%s is valid: %s\n", shown(s.Sites), count(len(doc.Sites), "site"))
 	return true
 }
 
@@ -129,10 +129,10 @@ func (a *app) migrateCommand() *cobra.Command {
 				return err
 			}
 			if applied == 0 {
-				fmt.Fprintf(a.out, "%s is up to date\n", where)
+				fmt.Fprintf(a.out, "%s is up to date\n", shown(where))
 				return nil
 			}
-			fmt.Fprintf(a.out, "%s: %s applied\n", where, count(applied, "migration"))
+			fmt.Fprintf(a.out, "%s: %s applied\n", shown(where), count(applied, "migration"))
 			return nil
 		},
 	}
@@ -140,7 +140,7 @@ func (a *app) migrateCommand() *cobra.Command {
 
 // migrate brings the schema of the store that the settings name up to date.
 func (a *app) migrate(ctx context.Context, s config.Settings) (where string, applied int, err error) {
-	log := newLogger(a.err, s.Log)
+	log := newLogger(a.log, s.Log)
 	if s.Postgres.DSN != "" {
 		applied, err = postgres.Migrate(ctx, s.Postgres.DSN.Reveal(), postgres.Options{Logger: log, SeedZone: s.SeedTimezone})
 		return "the database", applied, err

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +24,16 @@ const verified = 20
 func (a *app) importCommand() *cobra.Command {
 	var verify bool
 	cmd := &cobra.Command{
-		Use: "import KIND FILE", Short: "Print a sites file made from another monitor's configuration", Args: cobra.ExactArgs(2),
+		Use: "import KIND FILE", Short: "Print a sites file made from another monitor's configuration",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 2:
+				return errors.New("import takes a kind and a file: sitemon import gatus config.yaml")
+			case !slices.Contains(importer.Kinds(), args[0]):
+				return fmt.Errorf("there is no importer for %q; there are %s", args[0], strings.Join(importer.Kinds(), ", "))
+			}
+			return nil
+		},
 		Long: "Import reads the configuration of another monitor and prints a sites file with the same sites.\n" +
 			"What it can't carry over goes to stderr, a line each; what it prints passes sitemon check.\n\n" +
 			"KIND is one of " + strings.Join(importer.Kinds(), ", ") + ". FILE is - for stdin.\n" +
@@ -62,7 +74,11 @@ func readInput(stdin io.Reader, name string) ([]byte, error) {
 		}
 		return content, nil
 	}
-	return os.ReadFile(name)
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return content, nil
 }
 
 // printImport prints the sites file, and what was lost. A site that check would
@@ -72,7 +88,11 @@ func (a *app) printImport(r *importer.Result, kind, name string) (sitemon.Docume
 		_, err := parseImported(text)
 		return err
 	})
-	header := fmt.Sprintf("Made by sitemon import %s from %s.", kind, filepath.Base(name))
+	from := filepath.Base(name)
+	if name == "-" {
+		from = "stdin"
+	}
+	header := fmt.Sprintf("Made by sitemon import %s from %s.", kind, from)
 	text, err := r.Text(header)
 	if err != nil {
 		return sitemon.Document{}, err
@@ -85,9 +105,9 @@ func (a *app) printImport(r *importer.Result, kind, name string) (sitemon.Docume
 		return doc, fmt.Errorf("print the sites file: %w", err)
 	}
 	for _, l := range r.Losses {
-		fmt.Fprintf(a.err, "lost: %s\n", l)
+		fmt.Fprintf(a.err, "lost: %s\n", shown(l.String()))
 	}
-	fmt.Fprintf(a.err, "sitemon: %d sites, %d things could not be carried over\n", len(doc.Sites), len(r.Losses))
+	fmt.Fprintf(a.err, "sitemon: %s, %s could not be carried over\n", count(len(doc.Sites), "site"), count(len(r.Losses), "thing"))
 	return doc, nil
 }
 
@@ -96,16 +116,27 @@ func parseImported(text []byte) (sitemon.Document, error) {
 	return doc, err
 }
 
-// verify probes a sample, evenly spread.
+// verify probes a sample, evenly spread and all at once, and says in their order how
+// they are.
 func (a *app) verify(ctx context.Context, s config.Settings, sites []sitemon.Site) {
 	step := max(1, (len(sites)+verified-1)/verified)
-	for i := 0; i < len(sites) && ctx.Err() == nil; i += step {
-		site := sites[i]
-		report, _ := probeOnce(ctx, s, &site)
-		why := ""
-		if report.Reason != "" {
-			why = fmt.Sprintf(" (%s): %s", report.Reason, report.Error)
-		}
-		fmt.Fprintf(a.err, "verify: %s is %s%s\n", site.Name, report.Outcome, why)
+	lines := make([]string, (len(sites)+step-1)/step)
+	var wg sync.WaitGroup
+	for i := range lines {
+		site := sites[i*step]
+		wg.Go(func() {
+			report, _ := probeOnce(ctx, s, &site)
+			lines[i] = fmt.Sprintf("verify: %s is %s", shown(site.Name), report.Outcome)
+			if report.Reason != "" {
+				lines[i] += fmt.Sprintf(" (%s): %s", report.Reason, shown(report.Error))
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil { // what was broken off says nothing
+		return
+	}
+	for _, line := range lines {
+		fmt.Fprintln(a.err, line)
 	}
 }

@@ -51,7 +51,7 @@ func (a *app) incidentsCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(a.out).Encode(map[string][]json.RawMessage{"incidents": raw})
+				return a.printJSON(map[string][]json.RawMessage{"incidents": raw})
 			}
 			return a.printIncidents(rows)
 		},
@@ -97,8 +97,8 @@ func (a *app) printIncidents(rows []incidentRow) error {
 		if r.Parent != "" {
 			what = fmt.Sprintf("depends on %s, which is down; %s", r.Parent, what)
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, paint(colour, string(r.Status)), r.Site,
-			r.StartedAt.UTC().Format(time.DateTime), spell(lasted), r.Reason, what)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, paint(colour, shown(string(r.Status))), shown(r.Site),
+			r.StartedAt.UTC().Format(time.DateTime), spell(lasted), shown(string(r.Reason)), shown(what))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -32,10 +32,10 @@ func main() {
 // run is the whole program: it runs one command line and returns the exit
 // status. Data goes to stdout, messages to stderr.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	root := newCommand(&app{environ: environ, out: stdout, err: stderr})
+	root := newCommand(&app{environ: environ, out: stdout, err: messages{stderr}, log: stderr})
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetErr(messages{stderr})
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -45,7 +45,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		code = exit.code
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintln(stderr, "sitemon:", msg)
+		fmt.Fprintln(messages{stderr}, "sitemon:", msg)
 	}
 	return code
 }
@@ -66,10 +66,20 @@ func (e exitError) Error() string {
 
 func (e exitError) Unwrap() error { return e.err }
 
+// exitWith makes an error end the program with a status of its own; nil stays nil.
+func exitWith(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return exitError{code, err}
+}
+
 // app is what every command needs.
 type app struct {
-	environ  []string
-	out, err io.Writer
+	environ []string
+	out     io.Writer // data
+	err     io.Writer // messages, texts of others escaped
+	log     io.Writer // stderr itself, for what does its own escaping
 }
 
 // settings reads flags, environment and files for a command, and says on stderr
@@ -91,7 +101,7 @@ func (a *app) runDaemon(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return runDaemon(cmd.Context(), s, a.err)
+	return runDaemon(cmd.Context(), s, a.log)
 }
 
 const rootHelp = `SiteMon watches websites and services.
@@ -119,7 +129,33 @@ func newCommand(a *app) *cobra.Command {
 		a.importCommand(), a.initCommand(), a.schemaCommand(), a.migrateCommand(), a.notifyCommand(), a.deadLettersCommand(), a.healthcheckCommand(), a.hashPasswordCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.formerCommands()...)
+	root.SetHelpCommand(helpCommand(root))
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.HasSubCommands() {
+			cmd.SuggestionsMinimumDistance = root.SuggestionsMinimumDistance
+			cmd.Args, cmd.RunE = noCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
+}
+
+// helpCommand shows the help of a command, and refuses what is none.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if err := noCommand(cmd, rest); err != nil {
+				return err
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 // noCommand refuses a word that is no command, and names the one that was meant.
@@ -127,7 +163,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "see 'sitemon --help'"
+	hint := "see '" + cmd.CommandPath() + " --help'"
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		hint = "did you mean " + strings.Join(s, " or ") + "?"
 	}

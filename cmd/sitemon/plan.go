@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,7 +36,7 @@ func (a *app) planCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				err = json.NewEncoder(a.out).Encode(plan)
+				err = a.printJSON(plan)
 			} else {
 				err = a.printPlan(plan)
 			}

@@ -46,7 +46,7 @@ func (a *app) probeCommand() *cobra.Command {
 			}
 			report, detail := probeOnce(cmd.Context(), s, &site)
 			if asJSON {
-				err = json.NewEncoder(a.out).Encode(probeResult{report, detail})
+				err = a.printJSON(probeResult{report, detail})
 			} else {
 				err = a.printProbe(&site, report, detail)
 			}
@@ -112,9 +112,9 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 	outcome := map[sitemon.Outcome]colour{
 		sitemon.OutcomeUp: green, sitemon.OutcomeDegraded: yellow, sitemon.OutcomeDown: red, sitemon.OutcomeUnknown: yellow,
 	}[r.Outcome]
-	fmt.Fprintf(&b, "%s is %s", site.Name, paint(outcome, string(r.Outcome)))
+	fmt.Fprintf(&b, "%s is %s", shown(site.Name), paint(outcome, string(r.Outcome)))
 	if r.Reason != "" {
-		fmt.Fprintf(&b, " (%s): %s", r.Reason, r.Error)
+		fmt.Fprintf(&b, " (%s): %s", r.Reason, shown(r.Error))
 	}
 	fmt.Fprintf(&b, "\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -126,10 +126,10 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 	fmt.Fprintf(w, "total\t%s\n", millis(r.Duration))
 	printSteps(w, d.Steps)
 	for i, hop := range d.Hops {
-		fmt.Fprintf(w, "request %d\t%s %s\t%s %d from %s\n", i+1, hop.Method, hop.URL, hop.Protocol, hop.StatusCode, hop.RemoteAddr)
+		fmt.Fprintf(w, "request %d\t%s %s\t%s %d from %s\n", i+1, shown(hop.Method), shown(hop.URL), shown(hop.Protocol), hop.StatusCode, hop.RemoteAddr)
 	}
 	if d.Exchange != nil {
-		fmt.Fprintf(w, "request\t%s %s\n", d.Exchange.Request.Method, d.Exchange.Request.URL)
+		fmt.Fprintf(w, "request\t%s %s\n", shown(d.Exchange.Request.Method), shown(d.Exchange.Request.URL))
 	}
 	if len(d.Hops) == 0 && r.RemoteAddr != "" {
 		fmt.Fprintf(w, "address\t%s\n", r.RemoteAddr)
@@ -146,7 +146,7 @@ func (a *app) printProbe(site *sitemon.Site, r sitemon.Report, d probes.Detail) 
 		fmt.Fprintf(w, "body\t%d bytes%s\n", r.BodyBytes, note)
 	}
 	for name, n := range r.Values.All() {
-		fmt.Fprintf(w, "value %s\t%s\n", name, strconv.FormatFloat(n, 'g', -1, 64))
+		fmt.Fprintf(w, "value %s\t%s\n", shown(name), strconv.FormatFloat(n, 'g', -1, 64))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -172,7 +172,7 @@ func printChecks(b *strings.Builder, paint func(colour, string) string, checks [
 		if !c.OK {
 			mark = paint(red, "FAIL")
 		}
-		fmt.Fprintf(b, "%s  %s: expected %s, seen %s\n", mark, c.Name, c.Expected, c.Seen)
+		fmt.Fprintf(b, "%s  %s: expected %s, seen %s\n", mark, shown(c.Name), shown(c.Expected), shown(c.Seen))
 	}
 }
 
@@ -189,12 +189,12 @@ func printAnswer(b *strings.Builder, r *sitemon.EvidenceResponse) {
 	if r == nil {
 		return
 	}
-	fmt.Fprintf(b, "\n%s %s\n", r.Protocol, r.Status)
+	fmt.Fprintf(b, "\n%s %s\n", shown(r.Protocol), shown(r.Status))
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-		fmt.Fprintf(b, "%s: %s\n", name, r.Headers[name])
+		fmt.Fprintf(b, "%s: %s\n", shown(name), shown(r.Headers[name]))
 	}
 	if r.Body != "" {
-		fmt.Fprintf(b, "\n%s\n", strings.TrimRight(r.Body, "\n"))
+		fmt.Fprintf(b, "\n%s\n", shownLines(strings.TrimRight(r.Body, "\n")))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // printSteps lists the steps of a site that has several.
 func printSteps(w io.Writer, steps []probes.Step) {
 	for i, s := range steps {
-		fmt.Fprintf(w, "step %d\t%s: ", i+1, s.Name)
+		fmt.Fprintf(w, "step %d\t%s: ", i+1, shown(s.Name))
 		switch {
 		case s.DurationUS == 0:
 			fmt.Fprintf(w, "not reached\n")
@@ -25,7 +25,7 @@ func printSteps(w io.Writer, steps []probes.Step) {
 		}
 		fmt.Fprint(w, millis(time.Duration(s.DurationUS)*time.Microsecond))
 		if len(s.Captured) > 0 {
-			fmt.Fprintf(w, ", captured %s", strings.Join(s.Captured, ", "))
+			fmt.Fprintf(w, ", captured %s", shown(strings.Join(s.Captured, ", ")))
 		}
 		fmt.Fprintln(w)
 	}

@@ -98,12 +98,11 @@ func (a *app) reportCommand() *cobra.Command {
 				return err
 			}
 			if format == "json" {
-				_, err = fmt.Fprintf(a.out, "%s\n", raw)
-				return err
+				return a.printJSON(raw)
 			}
 			var r monthReport
 			if err := json.Unmarshal(raw, &r); err != nil {
-				return fmt.Errorf("read the answer of %s: %w", q.base, err)
+				return fmt.Errorf("read the answer of %s: %w", sitemon.RedactURL(q.base), err)
 			}
 			return write(a.out, &r)
 		},
@@ -125,18 +124,18 @@ func writeReportText(out io.Writer, r *monthReport) error {
 			s.Percentile(50), s.Percentile(95), s.Percentile(99), s.Reports)
 	}
 	for i := range r.Sites {
-		line(r.Sites[i].Site, r.Sites[i].Group, &r.Sites[i].reportSum)
+		line(shown(r.Sites[i].Site), shown(r.Sites[i].Group), &r.Sites[i].reportSum)
 	}
 	for i := range r.Groups {
-		line(fmt.Sprintf("(%d sites)", r.Groups[i].Sites), r.Groups[i].Name(), &r.Groups[i].reportSum)
+		line("("+count(r.Groups[i].Sites, "site")+")", shown(r.Groups[i].Name()), &r.Groups[i].reportSum)
 	}
-	line(fmt.Sprintf("(all %d sites)", len(r.Sites)), "", &r.Total)
+	line("(all "+count(len(r.Sites), "site")+")", "", &r.Total)
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nIncidents: %d\n", len(r.Incidents))
 	for _, i := range r.Incidents {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.StartedAt.UTC().Format(time.DateTime), i.Lasted(r.To), i.Site, i.Reason, i.Error)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.StartedAt.UTC().Format(time.DateTime), i.Lasted(r.To), shown(i.Site), shown(string(i.Reason)), shown(i.Error))
 	}
 	return w.Flush()
 }

@@ -30,10 +30,11 @@ func (a *app) statusCommand() *cobra.Command {
 	var asJSON bool
 	var api string
 	cmd := &cobra.Command{
-		Use: "status", Short: "Show the sites of a running daemon", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the sites of a running daemon",
+		Args: func(cmd *cobra.Command, args []string) error { return exitWith(2, cobra.NoArgs(cmd, args)) },
 		Long: "Status asks a running daemon for its sites and prints them as a table. Where none answers\n" +
 			"and --api names none, it prints what was stored last in --data-dir.\n" +
-			"Exit status: 0 none down, 1 some down, 2 no answer.",
+			"Exit status: 0 none down, 1 some down, 2 no answer, or another error.",
 		Example: "  sitemon status\n  sitemon status --api http://monitor.example:8080 --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.settings(cmd)
@@ -46,12 +47,12 @@ func (a *app) statusCommand() *cobra.Command {
 				return exitError{2, err}
 			}
 			if asJSON {
-				err = json.NewEncoder(a.out).Encode(map[string][]json.RawMessage{"sites": raw})
+				err = a.printJSON(map[string][]json.RawMessage{"sites": raw})
 			} else {
 				err = a.printSites(rows)
 			}
 			if err != nil {
-				return err
+				return exitError{2, err}
 			}
 			if q.stored() {
 				return exitError{code: 2}
@@ -64,6 +65,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitWith(2, err) })
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's sites as JSON")
 	cmd.Flags().StringVar(&api, "api", "", "address of the daemon (default: that of --listen)")
 	return cmd
@@ -100,12 +102,12 @@ func (a *app) printSites(rows []siteRow) error {
 	for _, r := range rows {
 		latency, reason := "", ""
 		if r.LastReport != nil {
-			reason = string(r.LastReport.Reason)
+			reason = shown(string(r.LastReport.Reason))
 			if r.LastReport.Outcome.Good() {
 				latency = millis(r.LastReport.Duration)
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, paint(statusColour(r.Status), string(r.Status)), ago(r.Since), latency,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", shown(r.Name), paint(statusColour(r.Status), shown(string(r.Status))), ago(r.Since), latency,
 			figure(r.Figures["24h"]), figure(r.Figures["30d"]), reason)
 	}
 	if err := w.Flush(); err != nil {

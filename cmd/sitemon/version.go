@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -48,7 +47,7 @@ func (a *app) versionCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := version()
 			if asJSON {
-				return json.NewEncoder(a.out).Encode(v)
+				return a.printJSON(v)
 			}
 			_, err := fmt.Fprintf(a.out, "sitemon %s\ncommit %s\n%s %s/%s\n", v.Version, v.Commit, v.Go, runtime.GOOS, runtime.GOARCH)
 			return err
