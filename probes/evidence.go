@@ -55,7 +55,7 @@ func (a *attempt) evidence() string {
 	}
 	for _, c := range first(e, "expectations", t.failed, evidenceFailed) {
 		e.Expectations = append(e.Expectations, sitemon.EvidenceExpectation{
-			Name: shorten(c.Name, 2*evidenceName), Expected: shorten(c.Expected, evidenceText), Seen: shorten(c.Seen, evidenceText),
+			Name: shorten(c.Name, 2*evidenceName), Expected: shorten(a.redact(c.Expected), evidenceText), Seen: shorten(a.redact(c.Seen), evidenceText),
 		})
 	}
 	e.Addresses = append(e.Addresses, first(e, "addresses", t.tried, evidenceAddresses)...)

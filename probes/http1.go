@@ -94,6 +94,9 @@ func (a *attempt) release() {
 	if cap(a.bufs.body) > maxPooled {
 		a.bufs.body = nil
 	}
+	if cap(a.bufs.out) > maxPooled {
+		a.bufs.out = nil
+	}
 	bufferPool.Put(a.bufs)
 	a.bufs = nil
 }

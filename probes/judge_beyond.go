@@ -74,11 +74,18 @@ func (v *verdict) beyond() {
 func (v *verdict) capture(name string, text []byte) {
 	const longest = 64
 	s := strings.TrimSpace(string(text[:min(len(text), longest)]))
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || len(text) > longest || v.attempt.redact(s) != s { // a secret that came back is no value
-		return
+	if n, err := strconv.ParseFloat(s, 64); err == nil && len(text) <= longest && !v.attempt.secretNumber(n) {
+		v.value(name, n)
 	}
-	v.value(name, n)
+}
+
+// secretNumber reports whether a number is a secret of the probe that came back.
+// Short ones are everywhere.
+func (a *attempt) secretNumber(n float64) bool {
+	return slices.ContainsFunc(a.secrets, func(s string) bool {
+		secret, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		return err == nil && len(s) >= wordLength && secret == n
+	})
 }
 
 func (v *verdict) value(name string, n float64) {
@@ -134,7 +141,7 @@ func (v *verdict) values(env *expression.Environment) {
 		switch {
 		case expression.Late(err):
 			v.tooLate(want.Expr)
-		case err == nil:
+		case err == nil && !a.secretNumber(n):
 			v.value(want.Name, n)
 		}
 	}
@@ -275,7 +282,8 @@ func (v *verdict) stableBody(body []byte) {
 		return // the page of an error is no new content
 	}
 	sum := sha256.Sum256(body)
-	before, known := a.set.hashes.last(a.site, sum, a.detail == nil)
+	before, known := a.set.hashes.last(a.site)
+	a.body = &sum
 	if ok := !known || before == sum; !v.quiet(ok) {
 		expected := "as before"
 		if known {
@@ -304,17 +312,19 @@ type bodyHash struct {
 	seen time.Time
 }
 
-// last returns the body that a site had, and puts the present one in its place if
-// keep says so.
-func (h *bodyHashes) last(site *sitemon.Site, sum [sha256.Size]byte, keep bool) (before [sha256.Size]byte, known bool) {
+// last returns the body that a site had.
+func (h *bodyHashes) last(site *sitemon.Site) (before [sha256.Size]byte, known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, known := h.of[site.Name]
+	return b.sum, known && b.url == site.URL
+}
+
+// keep notes the body of a good report.
+func (h *bodyHashes) keep(site *sitemon.Site, sum [sha256.Size]byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	b, known := h.of[site.Name]
-	known = known && b.url == site.URL
-	if !keep {
-		return b.sum, known
-	}
 	if h.of == nil {
 		h.of = map[string]bodyHash{}
 	}
@@ -323,5 +333,4 @@ func (h *bodyHashes) last(site *sitemon.Site, sum [sha256.Size]byte, keep bool) 
 		h.swept = now
 		maps.DeleteFunc(h.of, func(_ string, b bodyHash) bool { return now.Sub(b.seen) > hashesKept })
 	}
-	return b.sum, known
 }

@@ -94,6 +94,8 @@ func (a *attempt) token(grant *sitemon.OAuth2) (string, error) {
 	t := cache.entry(key)
 	value := cache.read(t)
 	if value == "" {
+		began := time.Now()
+		defer func() { a.leaveOut(time.Since(began)) }()
 		select {
 		case t.turn <- struct{}{}:
 		case <-a.ctx.Done():
@@ -107,10 +109,17 @@ func (a *attempt) token(grant *sitemon.OAuth2) (string, error) {
 			}
 			cache.write(t, value, expires)
 		}
-		a.start = time.Now()
 	}
 	a.hideCredential(value)
 	return value, nil
+}
+
+// leaveOut counts the time that has just gone by to neither the probe nor its step.
+func (a *attempt) leaveOut(d time.Duration) {
+	a.start = a.start.Add(d)
+	if a.flow != nil {
+		a.flow.began = a.flow.began.Add(d)
+	}
 }
 
 // tokenRequest is what is asked of a token server.

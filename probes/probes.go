@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -169,6 +170,8 @@ type attempt struct {
 	secrets  []string // values that must not be seen in the report
 	bufs     *buffers // nil until needed
 	flow     *flow    // nil but for a site with steps
+	// body is what the site's body is to be compared with from now on; nil: nothing new.
+	body *[sha256.Size]byte
 }
 
 // finish turns the end of a probe into its report.
@@ -179,6 +182,9 @@ func (a *attempt) finish(err error) {
 	}
 	r.Site = a.site.Name
 	if err == nil {
+		if a.body != nil && a.detail == nil && r.Outcome != sitemon.OutcomeDown { // who only looks changes nothing
+			a.set.hashes.keep(a.site, *a.body)
+		}
 		if r.Outcome == "" {
 			r.Outcome = sitemon.OutcomeUp
 			return

@@ -97,6 +97,10 @@ func within(host, parent string) bool {
 	return host == parent || !strings.Contains(host, ":") && strings.HasSuffix(host, "."+parent)
 }
 
+// maxAnswerCookies is how many cookies are taken of one answer: as many as RFC 6265
+// wants kept of one host.
+const maxAnswerCookies = 50
+
 // collect takes the cookies of a redirect along, as a browser does: many sites
 // redirect for ever without.
 func (r *request) collect(from *url.URL, resp *http.Response) {
@@ -110,5 +114,6 @@ func (r *request) collect(from *url.URL, resp *http.Response) {
 		}
 		r.jar = jar
 	}
-	r.jar.SetCookies(from, resp.Cookies())
+	cookies := resp.Cookies()
+	r.jar.SetCookies(from, cookies[:min(len(cookies), maxAnswerCookies)])
 }

@@ -185,14 +185,20 @@ func (r *request) address() *url.URL {
 // origin is what a kept connection serves.
 func (r *request) origin() string { return r.url.Scheme + "://" + r.url.Host }
 
-// cookies is the Cookie header that redirects on the way have asked for.
+// maxCookies is how many bytes of cookies go along: more than servers take.
+const maxCookies = 32 << 10
+
+// cookies is the Cookie header that answers on the way have asked for.
 func (r *request) cookies() string {
 	if r.jar == nil {
 		return ""
 	}
 	var b strings.Builder
-	for i, c := range r.jar.Cookies(r.url) {
-		if i > 0 {
+	for _, c := range r.jar.Cookies(r.url) {
+		if b.Len()+len(c.Name)+len(c.Value) > maxCookies {
+			continue
+		}
+		if b.Len() > 0 {
 			b.WriteString("; ")
 		}
 		b.WriteString(c.Name + "=" + c.Value)

@@ -54,14 +54,13 @@ func (a *attempt) step(i int) (err error) {
 	f := a.flow
 	a.beginStep(i)
 	step := &f.site.Steps[i]
-	start := time.Now()
 	line := &f.lines[i]
 	checks, failed := 0, len(a.trail().failed)
 	if a.detail != nil {
 		checks = len(a.detail.Checks)
 	}
 	defer func() {
-		line.took, line.status = time.Since(start), a.report.StatusCode
+		line.took, line.status = time.Since(f.began), a.report.StatusCode
 		if a.detail != nil {
 			prefixChecks(a.detail.Checks[checks:], step.Name)
 		}
@@ -82,14 +81,14 @@ func (a *attempt) step(i int) (err error) {
 		return err
 	}
 	c.keep(line)
-	c.pace(time.Since(start))
+	c.pace(time.Since(f.began))
 	return c.end()
 }
 
 // beginStep makes the attempt ready for the next step.
 func (a *attempt) beginStep(i int) {
 	f := a.flow
-	f.lines = append(f.lines, stepLine{})
+	f.lines, f.began = append(f.lines, stepLine{}), time.Now()
 	a.hideExchanged() // while the exchange is known
 	t := a.trail()
 	clear(t.hops)
@@ -192,7 +191,13 @@ func (a *attempt) stepURL(step *sitemon.Step) (u *url.URL, led bool, err error) 
 	if step.URL == "" {
 		return &base, false, nil
 	}
-	text, err := a.fill(step.URL, inURL)
+	address := "" // what was captured to begin with
+	text, err := a.fill(step.URL, func(before, value string) string {
+		if before == "" {
+			address = value
+		}
+		return inURL(before, value)
+	})
 	if err != nil {
 		return nil, false, err
 	}
@@ -211,7 +216,20 @@ func (a *attempt) stepURL(step *sitemon.Step) (u *url.URL, led bool, err error) 
 		u.User = base.User
 	}
 	a.hideQuery(u)
+	if !strings.Contains(sitemon.RedactURL(u.String()), address) {
+		a.hideAddress(u)
+	}
 	return u, led, nil
+}
+
+// hideAddress hides all but the host of an address that was captured, and is not
+// written any more as it was.
+func (a *attempt) hideAddress(u *url.URL) {
+	for _, part := range []string{u.Path, u.EscapedPath(), u.RawQuery, u.Fragment, u.EscapedFragment()} {
+		if part != "/" {
+			a.hide(part)
+		}
+	}
 }
 
 // placing says how a captured value is written into a text; before is what stands
@@ -280,7 +298,7 @@ func (a *attempt) sumUp(err error) error {
 	case r.Outcome != "":
 		r.Error = shorten(f.prefix(last)+r.Error, maxError)
 	case f.slow.outcome != "":
-		r.Outcome, r.Reason, r.Error = f.slow.outcome, f.slow.reason, shorten(f.slow.texts[0], maxError)
+		r.Outcome, r.Reason, r.Error = f.slow.outcome, f.slow.reason, shorten(a.redact(f.slow.texts[0]), maxError)
 	}
 	return nil
 }

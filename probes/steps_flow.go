@@ -21,6 +21,7 @@ type flow struct {
 	jar    *cookiejar.Jar    // nil without cookies
 	conns  []*httpConn       // idle, one an origin
 	lines  []stepLine        // of the steps that were begun
+	began  time.Time         // the present step
 	// slow is what a step was that degrades the site, the first of them; those after
 	// it are made all the same.
 	slow verdict
@@ -102,7 +103,12 @@ func (a *attempt) detailSteps() {
 		}
 		a.detail.Steps = append(a.detail.Steps, s)
 	}
-	for _, hop := range a.detail.Hops { // those from before a value of theirs was captured
+	// What was noted before may hold what was captured after.
+	for i := range a.detail.Checks {
+		c := &a.detail.Checks[i]
+		c.Expected, c.Seen = a.redact(c.Expected), a.redact(c.Seen)
+	}
+	for _, hop := range a.detail.Hops {
 		for _, values := range hop.Headers {
 			for i := range values {
 				values[i] = a.redact(values[i])
