@@ -32,6 +32,7 @@ const (
 	lockDocuments                                       // documents and their generations
 	lockRollup                                          // availability_progress.claimed: shared to record, exclusive to advance it
 	lockPartitions                                      // making partitions and dropping them
+	lockCut                                             // availability_progress.reports_from: shared to derive incidents, exclusive to advance it
 	lockSums                                            // rolling up and deleting what is old: one process at a time
 	lockSlice      int32 = 0x7369_7465                  // the sums of a slice of sites
 )

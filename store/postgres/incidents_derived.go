@@ -45,8 +45,12 @@ func (db *DB) DeriveIncidents(ctx context.Context, now time.Time) (changes []sit
 	})
 	for began := time.Now(); more && err == nil && time.Since(began) < deriveFor; {
 		var some []sitemon.IncidentChange
-		err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
-			some, more, err = ledger.Derive(ctx, tx, db.source(tx), now)
+		err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error {
+			src, err := db.deriving(ctx, tx)
+			if err != nil {
+				return err
+			}
+			some, more, err = ledger.Derive(ctx, tx, src, now)
 			return err
 		})
 		if err == nil {
@@ -74,8 +78,12 @@ func (db *DB) Maintain(ctx context.Context, now time.Time) (err error) {
 // "" on the last one. The error wraps [sitemon.ErrInvalid] where the cursor is none.
 func (db *DB) Incidents(ctx context.Context, q sitemon.IncidentQuery) (list []sitemon.Incident, next string, err error) {
 	defer wrap(&err, "list incidents")
-	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
-		list, next, err = ledger.List(ctx, tx, db.source(tx), q)
+	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) error {
+		src, err := db.source(ctx, tx)
+		if err != nil {
+			return err
+		}
+		list, next, err = ledger.List(ctx, tx, src, q)
 		return err
 	})
 	return list, next, err
@@ -85,8 +93,12 @@ func (db *DB) Incidents(ctx context.Context, q sitemon.IncidentQuery) (list []si
 // [sitemon.ErrNotFound] where there is none.
 func (db *DB) Incident(ctx context.Context, id int64) (i sitemon.Incident, err error) {
 	defer wrap(&err, "read incident %d", id)
-	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
-		i, err = ledger.Get(ctx, tx, db.source(tx), id)
+	err = db.ledgerRead(ctx, func(ctx context.Context, tx ledger.Tx) error {
+		src, err := db.source(ctx, tx)
+		if err != nil {
+			return err
+		}
+		i, err = ledger.Get(ctx, tx, src, id)
 		return err
 	})
 	return i, err
@@ -96,8 +108,12 @@ func (db *DB) Incident(ctx context.Context, id int64) (i sitemon.Incident, err e
 // The error wraps [sitemon.ErrNotFound] where there is none.
 func (db *DB) AcknowledgeIncident(ctx context.Context, id int64, by string) (i sitemon.Incident, err error) {
 	defer wrap(&err, "acknowledge incident %d", id)
-	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
-		i, err = ledger.Acknowledge(ctx, tx, db.source(tx), id, by, db.moment())
+	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error {
+		src, err := db.source(ctx, tx)
+		if err != nil {
+			return err
+		}
+		i, err = ledger.Acknowledge(ctx, tx, src, id, by, db.moment())
 		return err
 	})
 	return i, err
@@ -108,8 +124,12 @@ func (db *DB) AcknowledgeIncident(ctx context.Context, id int64, by string) (i s
 // no words.
 func (db *DB) CommentIncident(ctx context.Context, id int64, by, text string) (i sitemon.Incident, err error) {
 	defer wrap(&err, "comment on incident %d", id)
-	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) (err error) {
-		i, err = ledger.Comment(ctx, tx, db.source(tx), id, by, text, db.moment())
+	err = db.ledgerWrite(ctx, func(ctx context.Context, tx ledger.Tx) error {
+		src, err := db.source(ctx, tx)
+		if err != nil {
+			return err
+		}
+		i, err = ledger.Comment(ctx, tx, src, id, by, text, db.moment())
 		return err
 	})
 	return i, err

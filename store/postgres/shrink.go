@@ -37,12 +37,17 @@ type shrinking struct {
 	still func() error
 }
 
+// usedSize is what the tables of SiteMon take up with their indexes: what others keep
+// in the same database does not become less by deleting reports.
+const usedSize = `SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+WHERE relkind = 'r' AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'site_reports'::regclass)`
+
 // Use implements [rollup.Shrinkable]. How full its disk is the server does not tell.
 func (db shrinking) Use(ctx context.Context) (use rollup.Use, err error) {
 	if err := db.still(); err != nil {
 		return use, err
 	}
-	err = db.pool.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&use.Size)
+	err = db.pool.QueryRow(ctx, usedSize).Scan(&use.Size)
 	return use, err
 }
 
@@ -58,6 +63,9 @@ func (db shrinking) OldestReport(ctx context.Context) (oldest time.Time, err err
 // Cut implements [rollup.Shrinkable].
 func (db shrinking) Cut(ctx context.Context, until time.Time) error {
 	err := db.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockCut); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, "UPDATE availability_progress SET reports_from = greatest(reports_from, $1)", until)
 		return err
 	})

@@ -18,7 +18,27 @@ type source struct {
 	kept time.Time
 }
 
-func (db *DB) source(tx ledger.Tx) source { return source{tx, db.kept(db.clock())} }
+// source returns a source that knows, too, which reports another process has deleted
+// before their time: incidents are not to be derived from what is left of them.
+func (db *DB) source(ctx context.Context, tx ledger.Tx) (s source, err error) {
+	s = source{tx, db.kept(db.clock())}
+	err = tx.Query(ctx, "SELECT reports_from FROM availability_progress", nil, func(scan func(dest ...any) error) error {
+		var cut time.Time
+		err := scan(&cut)
+		s.kept = later(s.kept, cut)
+		return err
+	})
+	return s, err
+}
+
+// deriving is source for a transaction that derives incidents: until it has ended, no
+// further reports are deleted before their time.
+func (db *DB) deriving(ctx context.Context, tx ledger.Tx) (source, error) {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", lockCut); err != nil {
+		return source{}, err
+	}
+	return db.source(ctx, tx)
+}
 
 // Kept implements [ledger.Source].
 func (s source) Kept() time.Time { return s.kept }

@@ -10,8 +10,13 @@ import (
 	"sitemon/store/internal/rollup"
 )
 
-// deletedRows is how many rows a transaction deletes, so that none takes long.
-const deletedRows = 5000
+const (
+	// deletedRows is how many rows a transaction deletes, so that none takes long.
+	deletedRows = 5000
+	// deletedOfPage is how many of them dirty one more page, about: rows are deleted
+	// in their order.
+	deletedOfPage = 16
+)
 
 // Retain deletes the raw reports and gaps that are older than the retention, and
 // sums of 5 minutes and of hours older than theirs; more reports, by whole days, while
@@ -112,7 +117,9 @@ func (db *DB) deleted(ctx context.Context, query string, args ...any) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	gone, err := res.RowsAffected()
+	db.writes += int(gone) / deletedOfPage
+	return gone, err
 }
 
 // inSteps deletes the rows of each of keys, with at most deletedRows rows and

@@ -37,22 +37,25 @@ type Shrinkable interface {
 	Use(ctx context.Context) (Use, error)
 	// OldestReport returns the slot of the oldest report; zero where there is none.
 	OldestReport(ctx context.Context) (time.Time, error)
-	// Cut deletes the reports of slots before a moment, and remembers it: what was
-	// summed up from them is not made again.
+	// Cut remembers a moment, so that what was summed up from the reports of slots
+	// before it is not made again, and then deletes these. After an error some of them
+	// may be left; the same moment may be given again.
 	Cut(ctx context.Context, until time.Time) error
 }
 
 // Shrunk is what [Shrink] has done.
 type Shrunk struct {
-	From time.Time // the moment before which reports were deleted; zero: none were
+	From time.Time // the moment before which reports were deleted, or began to be; zero: none were
 	Over int64     // bytes that are too many still
 }
 
 // Shrink deletes the oldest reports after the last cut, by whole days, while the
 // store is larger than maxSize bytes (0: any size) or leaves less than a twentieth of
-// its disk free. What is not before latest stays.
+// its disk free. What is not before latest stays. A cut that left something of its
+// time, as it failed halfway, is finished before there is a further one: else each
+// failure would cost a day that need not go.
 func Shrink(ctx context.Context, s Shrinkable, maxSize int64, cut, latest time.Time) (done Shrunk, err error) {
-	for {
+	for finished := false; ; finished = true {
 		use, err := s.Use(ctx)
 		if err != nil {
 			return done, fmt.Errorf("measure the store: %w", err)
@@ -64,13 +67,20 @@ func Shrink(ctx context.Context, s Shrinkable, maxSize int64, cut, latest time.T
 		if err != nil {
 			return done, fmt.Errorf("look for the oldest report: %w", err)
 		}
-		until := later(oldest, cut).Truncate(Days.Width()).Add(Days.Width())
-		if oldest.IsZero() || until.After(latest) {
+		if oldest.IsZero() {
 			return done, nil
+		}
+		until := cut
+		if finished || !oldest.Before(cut) {
+			until = later(oldest, cut).Truncate(Days.Width()).Add(Days.Width())
+			if until.After(latest) {
+				return done, nil
+			}
+			done.From = until
 		}
 		if err := s.Cut(ctx, until); err != nil {
 			return done, fmt.Errorf("delete the reports before %s: %w", until.Format(time.DateOnly), err)
 		}
-		done.From, cut = until, until
+		cut = until
 	}
 }

@@ -2,6 +2,7 @@ package rollup_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ type pile struct {
 	perDay     int64
 	free, disk int64
 	cuts       int
+	failures   int // how many cuts to come fail before they delete anything
 }
 
 func (p *pile) Use(context.Context) (rollup.Use, error) {
@@ -30,6 +32,10 @@ func (p *pile) OldestReport(context.Context) (time.Time, error) {
 
 func (p *pile) Cut(_ context.Context, until time.Time) error {
 	p.cuts++
+	if p.failures > 0 {
+		p.failures--
+		return errors.New("the day is in use")
+	}
 	n := len(p.days)
 	p.days = slices.DeleteFunc(p.days, func(d time.Time) bool { return d.Before(until) })
 	p.free += p.perDay * int64(n-len(p.days))
@@ -77,9 +83,36 @@ func TestShrink(t *testing.T) {
 	if done, err := rollup.Shrink(t.Context(), p, 0, time.Time{}, first.Add(day)); err != nil || p.cuts != 0 || done.Over != 0 {
 		t.Errorf("deleted %d times from a store that is not what fills the disk: %+v, %v", p.cuts, done, err)
 	}
-	// What says something of the time after a cut is not cut off again.
+	// What is left before a cut has it made again, and no further one.
 	p = &pile{days: []time.Time{first}, perDay: 100}
-	if _, err := rollup.Shrink(t.Context(), p, 1, first.Add(5*day), first.Add(5*day)); err != nil || p.cuts != 0 {
-		t.Errorf("cut %d times what is before the last cut, %v", p.cuts, err)
+	if _, err := rollup.Shrink(t.Context(), p, 1, first.Add(5*day), first.Add(5*day)); err != nil || p.cuts != 1 {
+		t.Errorf("cut %d times what is before the last cut, want once: %v", p.cuts, err)
+	}
+}
+
+// Whoever holds a day for long, such as a dump of the database, has it deleted later,
+// and no other days in its place.
+func TestShrinkGoesOnAfterAFailure(t *testing.T) {
+	first := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	const day = 24 * time.Hour
+	p := &pile{perDay: 100, failures: 5}
+	for i := range 10 {
+		p.days = append(p.days, first.Add(time.Duration(i)*day))
+	}
+	cut := time.Time{}
+	for range 5 {
+		done, err := rollup.Shrink(t.Context(), p, 900, cut, first.Add(9*day))
+		if err == nil {
+			t.Fatal("a cut that failed is no error")
+		}
+		if !done.From.IsZero() {
+			cut = done.From // it was remembered before anything was deleted
+		}
+	}
+	if _, err := rollup.Shrink(t.Context(), p, 900, cut, first.Add(9*day)); err != nil {
+		t.Fatal(err)
+	}
+	if want := first.Add(day); !cut.Equal(want) || len(p.days) != 9 {
+		t.Errorf("after five failures reports before %s are gone and %d days are left, want %s and 9", cut, len(p.days), want)
 	}
 }
