@@ -88,7 +88,7 @@ func identityKeys() []key[draft] {
 		{
 			keyInfo: keyInfo{
 				name: "name", value: typeName, must: true, own: true, example: "docs",
-				doc: "By what everything refers to the site: history hangs on it, and its slots are made from it. Unique, 1 to 200 printable characters. A site that is renamed is a new site.",
+				doc: "By what everything refers to the site: history hangs on it, and its slots are made from it. Unique, 1 to 200 printable characters, neither `.` nor `..`. A site that is renamed is a new site.",
 			},
 			read: func(w *walker, f field, d *draft) { d.name = f.value; d.site.Name = w.name(f.value) },
 		},
@@ -170,6 +170,9 @@ func rhythmKeys() []key[draft] {
 
 func (w *walker) name(n *yaml.Node) string {
 	s := w.shortLine("name", n)
+	if s == "." || s == ".." {
+		w.fail(n, "name can't be %s: no browser asks for the page at such an address", quote(s))
+	}
 	w.out = appendJSON(w.out, s)
 	return s
 }
