@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -34,7 +35,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer sub.Close()
 	st := &stream{w: w, rc: http.NewResponseController(w), sub: sub, wanted: wanted}
-	if err := st.open(); err != nil {
+	if err := st.open(s.hello()); err != nil {
 		return nil // the client is gone
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -47,6 +48,23 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 		s.log.Info("event stream ended", "err", err, "remote", r.RemoteAddr)
 	}
 	return nil
+}
+
+// helloJSON is what a stream begins with. Where Pages is not what a page was made of,
+// it is another version's.
+type helloJSON struct {
+	Version string `json:"version"`
+	Pages   string `json:"pages"`
+}
+
+// hello is the first event of a stream. Its id is that of the last event before it, so
+// that clients see whether they have missed any.
+func (s *Server) hello() []byte {
+	data, err := json.Marshal(helloJSON{s.Version, s.pages.assets.hash})
+	if err != nil {
+		return nil // cannot happen: they are two texts
+	}
+	return newFrame(eventHello, data, s.Hub.Seen())
 }
 
 // eventFilter reads which events a client wants: those of one site, or of some
@@ -76,9 +94,9 @@ type stream struct {
 	wanted func(Event) bool
 }
 
-// open sends the headers, and a first comment so that the client sees at once
-// that the stream is there.
-func (st *stream) open() error {
+// open sends the headers and the first event, so that the client sees at once that
+// the stream is there.
+func (st *stream) open(hello []byte) error {
 	h := st.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -87,7 +105,7 @@ func (st *stream) open() error {
 	// (a test's recorder) has none.
 	_ = st.rc.SetReadDeadline(time.Time{})
 	st.w.WriteHeader(http.StatusOK)
-	return st.write([]byte(": sitemon\n\n"))
+	return st.write(hello)
 }
 
 // run sends events until ctx ends or the client can't take them.

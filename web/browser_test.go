@@ -205,10 +205,13 @@ func browserStatus(t *testing.T, browser context.Context) {
 
 // What changes after the page was made and before its stream is open shows too.
 func browserBeforeTheStream(t *testing.T, browser context.Context) {
-	store := newAPIStore()
-	store.afterSites = func(f *apiStore) { f.sites[0].Status = sitemon.StatusDown }
-	b := open(t, browser, store, "/")
-	b.wait(docsRow + `.className.includes("is-down")`)
+	b := newTab(t, browser, newAPIStore(), same)
+	b.store.afterSites = func(f *apiStore) {
+		f.sites[0].Status = sitemon.StatusDown
+		b.hub.Status(sitemon.StatusChange{Site: "docs", Status: sitemon.StatusDown, Since: testNow})
+	}
+	b.do(chromedp.Navigate(b.server.URL + "/"))
+	b.wait(docsRow + `?.className.includes("is-down") && (window.opened = true)`)
 	b.clean()
 }
 
@@ -315,9 +318,10 @@ func browserRemovedSite(t *testing.T, browser context.Context) {
 // missed.
 func browserReconnect(t *testing.T, browser context.Context) {
 	b := open(t, browser, newAPIStore(), "/")
-	b.store.change(func(f *apiStore) { f.sites[0].Status = sitemon.StatusDegraded })
 	b.server.CloseClientConnections()
 	b.wait(`document.querySelector("[data-live]").dataset.state === "reconnecting"`)
+	b.store.change(func(f *apiStore) { f.sites[0].Status = sitemon.StatusDegraded })
+	b.hub.Status(sitemon.StatusChange{Site: "docs", Status: sitemon.StatusDegraded, Since: testNow})
 	b.want("indicator", b.text("[data-live]"), "Reconnecting")
 	b.wait(`document.querySelector("[data-live]").dataset.state === "live"`)
 	b.wait(docsRow + `.className.includes("is-degraded")`)

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sitemon"
 )
@@ -17,6 +19,9 @@ const (
 	// hubBacklog is how many events a subscriber may be behind. At 1,000 reports a
 	// second it is eight seconds.
 	hubBacklog = 8192
+	// takeMost is how many events a subscriber takes at once, so that what one that was
+	// behind has held stays small.
+	takeMost = 512
 )
 
 // The names of events.
@@ -26,6 +31,7 @@ const (
 	eventIncident = "incident"
 	eventConfig   = "config"
 	eventNotices  = "notices"
+	eventHello    = "hello" // the first of each stream
 )
 
 // errBehind ends a subscription that no longer keeps up.
@@ -39,20 +45,36 @@ type Event struct {
 }
 
 // Hub carries events from those who cause them to those who listen. Publishing
-// never waits for a subscriber, and costs one atomic load while there is none:
+// never waits for a subscriber, and a report costs one atomic load while there is none:
 // all subscribers read the same ring, and one that falls behind by more than
 // the ring holds is ended. The zero value is not usable, see [NewHub].
+//
+// All events but reports are counted, also while nobody listens, and have the count
+// as their id: who knows the id of the last has missed nothing while it is [Hub.Seen].
 type Hub struct {
 	listeners atomic.Int64
+	epoch     string // of the counts: another process counts anew
 
 	mu   sync.Mutex
+	seen uint64        // the count
 	ring []Event       // nil while nobody listens
 	next uint64        // number of the event to come; its place is next mod len(ring)
 	wake chan struct{} // closed at the next event; nil while nobody waits
 }
 
 // NewHub returns a hub without subscribers.
-func NewHub() *Hub { return &Hub{} }
+func NewHub() *Hub { return &Hub{epoch: strconv.FormatInt(time.Now().UnixNano(), 36)} }
+
+// Seen is the id of the last event that is counted. Who reads it before the state has
+// all that it tells of, or sees another id later.
+func (h *Hub) Seen() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.id()
+}
+
+// id is that of the last event that is counted. The caller holds the lock.
+func (h *Hub) id() string { return h.epoch + "-" + strconv.FormatUint(h.seen, 10) }
 
 // Report publishes a report that was recorded, without its evidence: that is for
 // those who look at an incident.
@@ -65,56 +87,60 @@ func (h *Hub) Report(r sitemon.Report) {
 
 // Status publishes a change of a site's status.
 func (h *Hub) Status(c sitemon.StatusChange) {
-	if h.listeners.Load() > 0 {
-		h.publish(eventStatus, c.Site, newStatusJSON(c))
-	}
+	h.publish(eventStatus, c.Site, newStatusJSON(c))
 }
 
 // Incident publishes an incident that began, ended, or became another.
 func (h *Hub) Incident(i sitemon.Incident) {
-	if h.listeners.Load() > 0 {
-		h.publish(eventIncident, i.Site, newIncidentJSON(&i))
-	}
+	h.publish(eventIncident, i.Site, newIncidentJSON(&i))
 }
 
 // Config publishes an attempt to apply a sites file, applied or refused.
 func (h *Hub) Config(r sitemon.Reload) {
-	if h.listeners.Load() > 0 {
-		h.publish(eventConfig, "", newReloadJSON(r))
-	}
+	h.publish(eventConfig, "", newReloadJSON(r))
 }
 
 // Notices publishes what is wrong with SiteMon itself, all of it; nothing: all is
 // well again.
 func (h *Hub) Notices(list []string) {
-	if h.listeners.Load() > 0 {
-		h.publish(eventNotices, "", noticesJSON{append([]string{}, list...)})
-	}
+	h.publish(eventNotices, "", noticesJSON{append([]string{}, list...)})
 }
 
-// publish encodes the event once and puts it into the ring.
+// publish counts the event, encodes it once and puts it into the ring.
 func (h *Hub) publish(name, site string, v any) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return // cannot happen: the values are our own plain structs
 	}
-	var frame bytes.Buffer
-	frame.Grow(len(data) + len(name) + 16)
-	frame.WriteString("event: " + name + "\ndata: ")
-	frame.Write(data)
-	frame.WriteString("\n\n")
-
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ring == nil {
-		return // the last subscriber has just left
+	id := ""
+	if name != eventReport {
+		h.seen++
+		id = h.id()
 	}
-	h.ring[h.next%hubBacklog] = Event{Name: name, Site: site, Frame: frame.Bytes()}
+	if h.ring == nil {
+		return // nobody listens, or the last has just left
+	}
+	h.ring[h.next%hubBacklog] = Event{Name: name, Site: site, Frame: newFrame(name, data, id)}
 	h.next++
 	if h.wake != nil {
 		close(h.wake)
 		h.wake = nil
 	}
+}
+
+// newFrame is an event as it goes over the wire; id may be "".
+func newFrame(name string, data []byte, id string) []byte {
+	var b bytes.Buffer
+	b.Grow(len(data) + len(name) + len(id) + 24)
+	b.WriteString("event: " + name + "\ndata: ")
+	b.Write(data)
+	if id != "" {
+		b.WriteString("\nid: " + id)
+	}
+	b.WriteString("\n\n")
+	return b.Bytes()
 }
 
 // Subscription is one listener's place in a [Hub]. It is for one goroutine.
@@ -148,8 +174,8 @@ func (s *Subscription) Close() {
 	}
 }
 
-// Next appends the events since the last call to buf, waiting for the first of
-// them until ctx ends. Its error is ctx's, or says that the subscriber is too
+// Next appends the events since the last call to buf, or the first of them where
+// they are many, waiting for the first until ctx ends. Its error is ctx's, or says that the subscriber is too
 // far behind and has missed events.
 func (s *Subscription) Next(ctx context.Context, buf []Event) ([]Event, error) {
 	for {
@@ -175,7 +201,7 @@ func (s *Subscription) take(buf []Event) (events []Event, wake chan struct{}, er
 		return buf, nil, errBehind
 	}
 	had := len(buf)
-	for ; s.pos < h.next; s.pos++ {
+	for ; s.pos < h.next && len(buf) < had+takeMost; s.pos++ {
 		buf = append(buf, h.ring[s.pos%hubBacklog])
 	}
 	if len(buf) == had && h.wake == nil {

@@ -44,14 +44,55 @@ data: {"version":1,"site":"a","location":"default","slot":"2026-11-24T10:00:01.0
 status a
 event: status
 data: {"site":"a","status":"down","since":"2026-11-24T10:00:00.000Z","reason":"body"}
+id: EPOCH-1
 
 config 
 event: config
 data: {"generation":3,"at":"2026-11-24T10:00:00Z","source":"","hash":"","applied":false,"added":0,"changed":0,"removed":0,"unchanged":0,"duration_ms":0,"errors":[]}
+id: EPOCH-2
 
 `
-	if got.String() != want {
+	epoch, _, _ := strings.Cut(h.Seen(), "-")
+	if want := strings.ReplaceAll(want, "EPOCH", epoch); got.String() != want {
 		t.Errorf("got events:\n%s\nwant:\n%s", got.String(), want)
+	}
+}
+
+// All but reports is counted, whether anybody listens or not; another process counts anew.
+func TestHubSeen(t *testing.T) {
+	h := web.NewHub()
+	seen := map[string]string{}
+	note := func(what string) {
+		t.Helper()
+		if before, ok := seen[h.Seen()]; ok {
+			t.Errorf("%s: the id is still %s, that of %s", what, h.Seen(), before)
+		}
+		seen[h.Seen()] = what
+	}
+	note("nothing")
+	h.Status(sitemon.StatusChange{Site: "a", Status: sitemon.StatusDown})
+	note("a status")
+	h.Incident(sitemon.Incident{ID: 1, Site: "a"})
+	note("an incident")
+	h.Config(sitemon.Reload{Generation: 3})
+	note("a reload")
+	h.Notices(nil)
+	note("notices")
+	if before := h.Seen(); before == web.NewHub().Seen() {
+		t.Errorf("another hub counts alike: %s", before)
+	}
+	before := h.Seen()
+	sub, _ := h.Subscribe()
+	defer sub.Close()
+	h.Report(report("a", 1))
+	if h.Seen() != before {
+		t.Errorf("a report is counted: %s is %s", before, h.Seen())
+	}
+	h.Status(sitemon.StatusChange{Site: "a", Status: sitemon.StatusUp})
+	note("another status")
+	events, err := sub.Next(t.Context(), nil)
+	if err != nil || len(events) != 2 || !strings.Contains(string(events[1].Frame), "\nid: "+h.Seen()+"\n") || strings.Contains(string(events[0].Frame), "\nid:") {
+		t.Errorf("got %q, %v, want a report without an id and a status with %s", events, err, h.Seen())
 	}
 }
 

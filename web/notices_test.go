@@ -107,7 +107,7 @@ func TestPagesAreToldOfNotices(t *testing.T) {
 			if err != nil || len(events) != 1 {
 				t.Fatalf("got %d events: %v", len(events), err)
 			}
-			data := strings.TrimPrefix(string(events[0].Frame), "event: notices\ndata: ")
+			data, _, _ := strings.Cut(strings.TrimPrefix(string(events[0].Frame), "event: notices\ndata: "), "\nid: ")
 			if err := json.Unmarshal([]byte(data), &said); err != nil {
 				t.Fatalf("%s: %v", events[0].Frame, err)
 			}

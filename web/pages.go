@@ -53,17 +53,17 @@ func newPages() *pages {
 // pageRoutes are the routes of the pages and of what they load.
 func (s *Server) pageRoutes() []route {
 	return []route{
-		{"GET", "/{$}", classPage, nil, s.sitesPage},
-		{"GET", "/sites/{name}", classPage, nil, s.sitePage},
+		{"GET", "/{$}", classPage, nil, s.following(s.sitesPage)},
+		{"GET", "/sites/{name}", classPage, nil, s.following(s.sitePage)},
 		{"POST", "/sites/{name}/probe", classPage, nil, s.probeForm},
-		{"GET", "/incidents", classPage, nil, s.incidentsPage},
-		{"GET", "/incidents/{id}", classPage, nil, s.incidentPage},
+		{"GET", "/incidents", classPage, nil, s.following(s.incidentsPage)},
+		{"GET", "/incidents/{id}", classPage, nil, s.following(s.incidentPage)},
 		{"POST", "/incidents/{id}/acknowledge", classPage, nil, s.acknowledgeForm},
 		{"POST", "/incidents/{id}/comments", classPage, nil, s.commentForm},
-		{"GET", "/config", classPage, nil, s.configPage},
+		{"GET", "/config", classPage, nil, s.following(s.configPage)},
 		{"POST", "/config/reload", classPage, nil, s.reloadForm},
-		{"GET", "/monitors", classPage, nil, s.monitorsPage},
-		{"GET", "/certificates", classPage, nil, s.certificatesPage},
+		{"GET", "/monitors", classPage, nil, s.following(s.monitorsPage)},
+		{"GET", "/certificates", classPage, nil, s.following(s.certificatesPage)},
 		{"GET", "/certificates.ics", classAPI, nil, s.certificatesCalendar},
 		{"GET", "/certificates.csv", classAPI, nil, s.certificatesTable},
 		{"GET", "/static/{hash}/{file...}", classStatic, nil, s.pages.assets.serve},
@@ -76,6 +76,7 @@ type layout struct {
 	Title   string // of the window, before the program's name
 	Parts   string // the parts to fetch when events may have been missed
 	Events  string // the stream of events that the page follows
+	Seen    string // the id of the last event before the page was read; "": it counts for nothing
 	Poll    int    // seconds after which the parts are fetched anyway; 0: never
 	Assets  string // where the static files are, with their hash
 	Icon    string // the icon of the window
@@ -100,8 +101,11 @@ func (s *Server) layoutOf(r *http.Request, page, title string, parts ...string) 
 	l := layout{
 		User: who.Name, Operator: who.Role.Allows(auth.Operator),
 		Page: page, Title: title, Parts: strings.Join(parts, ","),
-		Events: "/api/v1/events?types=status,incident,config,notices", Assets: s.pages.assets.base,
+		Events: "/api/v1/events?types=status,incident,config,notices", Seen: seenBefore(r), Assets: s.pages.assets.base,
 		Icon: "favicon.svg", Version: s.Version,
+	}
+	if page == "site" { // it shows reports, which are not counted
+		l.Seen = ""
 	}
 	if !who.Role.Allows(auth.Viewer) { // a stranger learns nothing, and has no stream
 		l.Events = ""

@@ -3,7 +3,9 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +43,19 @@ func (f siteFilter) fold(groups []siteGroup, of int) {
 		g.Folded = slices.Contains(f.Folded, g.Name) || many && !slices.Contains(f.Open, g.Name)
 		g.Toggle = f.toggled(g.Name, !g.Folded).url()
 	}
+}
+
+// shapeOf says which groups a list has, in whatever order, which of them are folded and
+// how many rows the others have, so that a page whose rows are fetched alone sees when it
+// has to fetch the whole list.
+func shapeOf(groups []siteGroup) string {
+	var sum uint64
+	for _, g := range groups {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%q %t %d", g.Name, g.Folded, len(g.sites))
+		sum += h.Sum64()
+	}
+	return strconv.FormatUint(sum, 36)
 }
 
 // ranking is what a list is sorted by that the sites in brief do not tell.

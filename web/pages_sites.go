@@ -36,6 +36,7 @@ type sitesPage struct {
 	Matrix  *matrix       // nil: of a few sites the list says it all
 	Columns []column
 	List    []siteGroup
+	Shape   string // changes where rows come or go; see shapeOf
 	Busy    bool   // there are more reports than a page can follow
 	Any     bool   // there are sites, whether the filter selects them or not
 	Found   string // "12 sites found", for who can't see the list change
@@ -142,7 +143,6 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 // fillList groups and sorts the selected sites and makes the rows of those that
 // are shown.
 func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon.SiteState) error {
-	d.Found = plural(len(selected), "site") + " found"
 	d.Columns = d.Filter.columns()
 	groups := grouped(selected)
 	if d.Filter.Sort != "" && len(selected) > 0 {
@@ -152,7 +152,27 @@ func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon
 		}
 		groups = d.Filter.sorted(selected, r)
 	}
-	d.Filter.fold(groups, len(selected))
+	d.layOut(groups, len(selected))
+	var shown []*sitemon.SiteState
+	for _, g := range d.List {
+		shown = append(shown, g.sites...)
+	}
+	rows, err := s.rowsOf(ctx, shown)
+	if err != nil {
+		return err
+	}
+	for i := range d.List {
+		n := len(d.List[i].sites)
+		d.List[i].Rows, rows = rows[:n], rows[n:]
+	}
+	return nil
+}
+
+// layOut makes the list of groups, without rows: what is folded, and which part of
+// the others is on this page. of is how many sites they have.
+func (d *sitesPage) layOut(groups []siteGroup, of int) {
+	d.Found = plural(of, "site") + " found"
+	d.Filter.fold(groups, of)
 	unfolded := 0
 	for _, g := range groups {
 		if !g.Folded {
@@ -162,7 +182,6 @@ func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon
 	from := min(d.Filter.From, unfolded)
 	to := min(from+sitesShown, unfolded)
 	d.Pager = d.Filter.pager(from, to, unfolded)
-	var shown []*sitemon.SiteState
 	at := 0 // place of the group's first site among all unfolded ones
 	for _, g := range groups {
 		if g.Folded {
@@ -178,18 +197,9 @@ func (s *Server) fillList(ctx context.Context, d *sitesPage, selected []*sitemon
 			continue
 		}
 		g.sites = g.sites[first:last]
-		shown = append(shown, g.sites...)
 		d.List = append(d.List, g)
 	}
-	rows, err := s.rowsOf(ctx, shown)
-	if err != nil {
-		return err
-	}
-	for i := range d.List {
-		n := len(d.List[i].sites)
-		d.List[i].Rows, rows = rows[:n], rows[n:]
-	}
-	return nil
+	d.Shape = shapeOf(d.List)
 }
 
 // rankingOf reads what the sites are to be sorted by.
@@ -248,7 +258,8 @@ func reportRate(all []sitemon.SiteState) float64 {
 	return rate
 }
 
-// fillRows makes the rows of the named sites alone, as one group.
+// fillRows makes the rows of the named sites alone, as one group behind the headings
+// of the others.
 func (s *Server) fillRows(ctx context.Context, d *sitesPage, all []sitemon.SiteState, names []string) error {
 	var named []*sitemon.SiteState
 	for i := range all {
@@ -257,7 +268,13 @@ func (s *Server) fillRows(ctx context.Context, d *sitesPage, all []sitemon.SiteS
 		}
 	}
 	rows, err := s.rowsOf(ctx, named)
-	d.List = []siteGroup{{Rows: rows}}
+	selected := d.Filter.selected(all)
+	groups := []siteGroup{{sites: selected}}
+	if d.Filter.Sort == "" { // else there are no groups
+		groups = grouped(selected)
+	}
+	d.layOut(groups, len(selected))
+	d.List = append(d.List, siteGroup{Rows: rows})
 	return err
 }
 

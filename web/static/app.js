@@ -23,7 +23,7 @@ startKeys();
 const banner = document.querySelector("[data-part='banner']") ? ["banner"] : [];
 const refresh = throttled(() => fetchParts(location.href, [...banner, ...parts]), 500);
 const refreshBanner = throttled(() => fetchParts(location.href, banner), 500);
-const on = { config: refresh, resync: refresh, notices: refreshBanner };
+const on = { config: refresh, resync: refresh, failed: refresh, notices: refreshBanner, hello: ({ pages }) => renew(pages) };
 
 if (page === "sites") Object.assign(on, (await import("./sites.js")).start(refresh));
 if (page === "incidents") Object.assign(on, (await import("./incidents.js")).start());
@@ -35,4 +35,13 @@ const poll = Number(document.body.dataset.poll);
 if (poll) setInterval(() => document.hidden || refresh(), poll * 1000);
 
 const events = document.body.dataset.events;
-if (events) connect(events, on, document.querySelector("[data-live]"));
+if (events) connect(events, on, document.querySelector("[data-live]"), document.body.dataset.seen);
+
+// renew loads the page again where the server has become another version, whose parts
+// may not fit. Who is writing is left in peace, and so is a page that has just been
+// loaded: there may be two versions for a while.
+function renew(pages) {
+  const writing = [...document.querySelectorAll("main :is(input:not([type='search'], [type='hidden']), textarea)")].some((f) => f.value !== f.defaultValue);
+  if (import.meta.url.includes(`/${pages}/`) || writing || performance.now() < 10_000) return;
+  location.reload();
+}

@@ -4,6 +4,9 @@ import { refreshTimes } from "./times.js";
 
 const partOf = (name) => document.querySelector(`[data-part="${CSS.escape(name)}"]`);
 
+const patience = 20_000; // for one fetch, in milliseconds: others wait for it
+const slowest = 30_000; // between two attempts
+
 let turn = Promise.resolve(); // ends when the last of the fetches so far has
 
 // fetchParts asks for named parts of the page at url, and makes those that stand
@@ -20,7 +23,8 @@ async function fetchNow(url, names, signal) {
   u.hash = "";
   u.searchParams.set("parts", names.join(","));
   const asked = performance.now();
-  const answer = await fetch(u, { signal, headers: { accept: "text/html" } });
+  const late = AbortSignal.timeout(patience);
+  const answer = await fetch(u, { signal: signal ? AbortSignal.any([signal, late]) : late, headers: { accept: "text/html" } });
   if (!answer.ok) throw Object.assign(new Error(`${u.pathname}: status ${answer.status}`), { status: answer.status });
   fill(await answer.text());
   document.dispatchEvent(new CustomEvent("parts", { detail: { names, asked } }));
@@ -44,7 +48,7 @@ function change(old, fresh) {
   if (title) document.title = document.body.classList.contains("status-page") ? title : `${title} · SiteMon`;
   const link = document.querySelector("[data-icon][rel='icon']");
   if (icon && !link.href.endsWith(`/${icon}`)) link.href = link.href.replace(/[^/]*$/, icon);
-  if (href && focused.getAttribute("href") !== href) {
+  if (href && (!old.contains(focused) || focused.getAttribute("href") !== href)) {
     [...old.querySelectorAll("a")].find((a) => a.getAttribute("href") === href)?.focus({ preventScroll: true });
   }
 }
@@ -72,31 +76,43 @@ function morph(a, b) {
 }
 
 // throttled returns a function that calls run soon, and while calls keep coming
-// at most once each wait milliseconds; never twice at the same time.
+// at most once each wait milliseconds; never twice at the same time. Where it fails,
+// and may succeed later, it is called again.
 export function throttled(run, wait) {
   let timer = 0;
+  let due = 0; // when the timer ends
   let running = false;
   let again = false;
   let last = 0;
+  let failures = 0;
+  const schedule = (pause) => {
+    const at = Math.max(Date.now(), last + pause);
+    if (timer && due <= at) return;
+    clearTimeout(timer);
+    due = at;
+    timer = setTimeout(now, at - Date.now());
+  };
   const later = () => {
     if (running) again = true;
-    else timer ||= setTimeout(now, Math.max(0, last + wait - Date.now()));
+    else schedule(wait);
   };
   const now = async () => {
     timer = 0;
     last = Date.now();
     running = true;
+    again = false;
+    let failed = false;
     try {
       await run();
     } catch (err) {
+      failed = err.name !== "AbortError" && !(err.status < 500);
       if (err.status === 404 || err.status === 401) location.reload(); // the site was removed, the session is over: say so
       else if (err.name !== "AbortError") console.info("sitemon:", err.message);
     }
     running = false;
-    if (again) {
-      again = false;
-      later();
-    }
+    failures = failed ? failures + 1 : 0;
+    if (failed) schedule(Math.min(slowest, 1000 * 2 ** failures));
+    else if (again) schedule(wait);
   };
   return later;
 }

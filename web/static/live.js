@@ -1,48 +1,65 @@
 // The stream of events: one EventSource, opened again with back-off, closed while
 // nobody looks at the page.
 
-const hiddenFor = 60_000; // a page in the background gives its connection back
+const hiddenFor = 15_000; // a page in the background gives its connection back: browsers have six for a host
 const slowest = 30_000;
+const oldAfter = 60_000; // what no event tells of, such as availability, is old then
 
 // connect opens the stream at url. on has a function for each kind of event, and
-// optionally resync(), called when events may have been missed.
-export function connect(url, on, indicator) {
+// optionally hello(), called with what the stream begins with, resync(), called when
+// the page is not up to date, and failed(), called when the stream could not be opened.
+// seen is the id of the last event before the page was made, "" where the page shows
+// what such ids do not count.
+export function connect(url, on, indicator, seen) {
+  const counted = Boolean(seen);
   let source = null;
+  let live = false;
+  let current = performance.timeOrigin; // when the page was up to date
   let delay = 0;
   let retry = 0;
   let sleep = 0;
-  let missed = true; // what happened since the page was made
 
+  // show says in the page how the stream is. Only what comes after the first is read out.
   const show = (state, text) => {
     if (!indicator || indicator.dataset.state === state) return;
     indicator.dataset.state = state;
     indicator.textContent = text;
+    setTimeout(() => indicator.setAttribute("role", "status"));
   };
   const close = () => {
     clearTimeout(retry);
     retry = 0;
     source?.close();
     source = null;
-    missed = true;
+    if (live) current = Date.now();
+    live = false;
   };
   const open = () => {
     if (source) return;
     clearTimeout(retry);
     source = new EventSource(url);
-    source.onopen = () => {
+    source.addEventListener("hello", (e) => {
+      const missed = !counted || e.lastEventId !== seen || Date.now() - current > oldAfter;
+      seen = e.lastEventId;
+      live = true;
       delay = 0;
       show("live", "Live");
+      on.hello?.(JSON.parse(e.data));
       if (missed) on.resync?.();
-      missed = false;
-    };
+    });
     source.onerror = () => {
+      if (!live) on.failed?.();
       close();
       show("reconnecting", "Reconnecting");
       delay = Math.min(slowest, Math.max(1000, delay * 2));
       retry = setTimeout(open, delay * (0.75 + Math.random() / 2));
     };
     for (const kind of ["report", "status", "incident", "config", "notices"]) {
-      if (on[kind]) source.addEventListener(kind, (e) => on[kind](JSON.parse(e.data)));
+      if (!on[kind]) continue;
+      source.addEventListener(kind, (e) => {
+        seen = e.lastEventId;
+        on[kind](JSON.parse(e.data));
+      });
     }
   };
 
@@ -57,5 +74,5 @@ export function connect(url, on, indicator) {
     delay = 0;
     if (!source) open();
   });
-  open();
+  if (!document.hidden) open();
 }

@@ -1,5 +1,6 @@
 // The list of sites: filters held in the address, rows that follow the events.
 
+import { announceHeading } from "./announce.js";
 import { followBars } from "./bars.js";
 import { fetchParts, throttled } from "./fragments.js";
 import { latencyText } from "./text.js";
@@ -15,6 +16,7 @@ export function start(refresh) {
   const changes = followChanges(rows);
   filterLive();
   followBars();
+  announceHeading();
   followView(rows);
   const sumUp = throttled(() => fetchParts(location.href, ["summary"]), 1000);
   return {
@@ -98,22 +100,35 @@ function followView(rows) {
 // changed is fetched together.
 function followChanges(rows) {
   const changed = new Set();
+  const fetchList = async () => {
+    await fetchParts(location.href, ["summary", "chips", "list"]);
+    await new Promise((done) => setTimeout(done, manyWait));
+  };
   const fetchChanges = throttled(async () => {
     const names = [...changed];
     changed.clear();
-    if (names.length > manyRows || new URLSearchParams(location.search).get("status")) {
-      await fetchParts(location.href, ["summary", "chips", "list"]);
-      await new Promise((done) => setTimeout(done, manyWait));
-      return;
+    try {
+      if (names.length > manyRows || new URLSearchParams(location.search).get("status")) {
+        await fetchList();
+        return;
+      }
+      await fetchRows(names, ["summary", "chips", "found"]);
+      for (const name of names) flash(rows.of(name));
+      if (shapeOf("found") !== shapeOf("list")) await fetchList();
+    } catch (err) {
+      names.forEach((name) => changed.add(name));
+      throw err;
     }
-    await fetchRows(names, ["summary", "chips"]);
-    for (const name of names) flash(rows.of(name));
   }, 500);
   return (site) => {
     changed.add(site);
     fetchChanges();
   };
 }
+
+// shapeOf says which groups are folded and how many rows the others have, in the list
+// or as it would be now: a site that goes down in a folded group unfolds it.
+const shapeOf = (name) => document.querySelector(`[data-part='${name}']`)?.dataset.shape;
 
 function flash(row) {
   if (!row) return;
