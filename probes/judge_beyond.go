@@ -95,11 +95,28 @@ func (v *verdict) value(name string, n float64) {
 	v.numbers[name] = n
 }
 
-// environment is what expressions can read.
+// reads are the names that the site's expressions read.
+func (v *verdict) reads() (names []string) {
+	e, set := v.attempt.site.Expect, v.attempt.set
+	for _, want := range e.Expr {
+		if p, err := set.programs.condition(want.Expr); err == nil {
+			names = append(names, p.Uses()...)
+		}
+	}
+	for _, want := range e.Values {
+		if p, err := set.programs.number(want.Expr); err == nil {
+			names = append(names, p.Uses()...)
+		}
+	}
+	return names
+}
+
+// environment is what expressions can read. What costs as much as the answer is long
+// is only made where it is read.
 func (v *verdict) environment() *expression.Environment {
-	a, r := v.attempt, &v.attempt.report
+	a, r, reads := v.attempt, &v.attempt.report, v.reads()
 	env := &expression.Environment{
-		Status: v.ans.status, Proto: v.ans.proto, Body: string(v.ans.body), BodyBytes: r.BodyBytes, BodyTruncated: r.BodyTruncated,
+		Status: v.ans.status, Proto: v.ans.proto, BodyBytes: r.BodyBytes, BodyTruncated: r.BodyTruncated,
 		Rcode: v.ans.rcode, Latency: r.Duration, RemoteAddr: r.RemoteAddr, Headers: map[string]string{}, Values: map[string]float64{},
 		Phases: expression.Phases(r.Phases),
 	}
@@ -110,7 +127,10 @@ func (v *verdict) environment() *expression.Environment {
 		env.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
 	maps.Copy(env.Values, v.numbers)
-	if err := json.Unmarshal(v.ans.json, &env.JSON); err != nil {
+	if slices.Contains(reads, "body") {
+		env.Body = string(v.ans.body)
+	}
+	if slices.Contains(reads, "json") && json.Unmarshal(v.ans.json, &env.JSON) != nil {
 		env.JSON = nil // no JSON: expressions say what they miss
 	}
 	if state := a.trail().state(); len(state.PeerCertificates) > 0 {
