@@ -24,6 +24,8 @@ const (
 	// once means that the whole process stood still, which is a gap; so are fewer
 	// while it is known to have done that, see [pulse].
 	maxMissed = 5
+	// leastRest is how much time is left at least where a probe is begun late.
+	leastRest = 50 * time.Millisecond
 )
 
 // entry is one site that is being probed.
@@ -45,6 +47,11 @@ type entry struct {
 	last    time.Time // the newest slot of the grid that was due
 	gap     string    // why the slots before the next report are missing
 
+	// The next three are read and written by who has the entry's place, or gives it one.
+	probed time.Time     // when its last probe began; zero: none did
+	took   time.Duration // how long that took
+	turn   uint64        // in a queue, see [places]
+
 	sample atomic.Pointer[sample] // of the newest report, for the metrics
 }
 
@@ -65,10 +72,19 @@ type target struct {
 	host string
 }
 
+// newTarget finds out whom a site's probes count against. Echo requests count apart: a
+// probe of them waits most of its time, and a host has no work with it. A heartbeat
+// asks nobody, so each site of that kind is a host of its own; what asks the system's
+// name servers counts against those.
 func newTarget(site *sitemon.Site) *target {
 	u, err := url.Parse(site.URL)
-	if err != nil { // a reference where none can be parsed: it stands for itself
+	switch {
+	case err != nil: // a reference where none can be parsed: it stands for itself
 		return &target{site, site.URL}
+	case site.Kind == sitemon.KindHeartbeat:
+		return &target{site, "heartbeat " + site.Name}
+	case site.Kind == sitemon.KindICMP:
+		return &target{site, "icmp " + u.Hostname()}
 	}
 	return &target{site, u.Hostname()}
 }

@@ -1,24 +1,30 @@
 package scheduler
 
-import "sync"
+import (
+	"container/heap"
+	"sync"
+)
 
 // places bounds how many probes run at the same time, over all and per host. A
-// site that finds no place waits in a queue, without a goroutine, and is served
-// in the order of arrival. So a slow host with many sites takes no places from
-// others, and a monitor that is asked for too much still does what it can.
+// site that finds no place waits in a queue, without a goroutine. The one that has
+// not been probed for the longest time is served first: so a monitor that is asked
+// for too much finds out as much of one site as of another, and neither a slow host
+// nor the order of the slots takes places from anybody for good.
 type places struct {
 	perHost int
 
 	mu    sync.Mutex
 	free  int              // of all places
 	hosts map[string]*host // those with a probe running or waiting
-	queue fifo             // who waits for a place among all
+	queue queue            // who waits for a place among all
+	turns uint64           // given out
 }
 
-// host is who uses the places of one host.
+// host is who uses the places of one host. Nobody waits for those of a host that has
+// some left and of which nobody waits for a place among all.
 type host struct {
 	running int
-	queue   fifo // who waits for a place of this host
+	queue   queue // who waits for a place of this host
 }
 
 func newPlaces(all, perHost int) *places {
@@ -30,22 +36,30 @@ func newPlaces(all, perHost int) *places {
 func (p *places) take(e *entry) (ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.hosts[e.host]
-	if h == nil {
-		h = &host{}
-		p.hosts[e.host] = h
-	}
-	switch {
-	case h.running >= p.perHost:
-		h.queue.push(e)
-	case p.free == 0:
-		p.queue.push(e)
-	default:
+	h := p.of(e.host)
+	if h.running < p.perHost && p.free > 0 {
 		p.free--
 		h.running++
 		return true
 	}
+	p.turns++
+	e.turn = p.turns
+	if h.running >= p.perHost {
+		heap.Push(&h.queue, e)
+	} else {
+		heap.Push(&p.queue, e)
+	}
 	return false
+}
+
+// of returns the host of a name.
+func (p *places) of(name string) *host {
+	h := p.hosts[name]
+	if h == nil {
+		h = &host{}
+		p.hosts[name] = h
+	}
+	return h
 }
 
 // next gives the place of a probe that has ended to the first who can use it,
@@ -54,48 +68,49 @@ func (p *places) next(of string) *entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.hosts[of]
-	if e := h.queue.pop(); e != nil {
-		return e
-	}
-	if h.running--; h.running == 0 {
+	h.running--
+	switch {
+	case len(h.queue) > 0:
+		heap.Push(&p.queue, heap.Pop(&h.queue)) // there is room for one more of this host
+	case h.running == 0:
 		delete(p.hosts, of)
 	}
-	for e := p.queue.pop(); e != nil; e = p.queue.pop() {
-		h := p.hosts[e.host]
-		if h == nil {
-			h = &host{}
-			p.hosts[e.host] = h
-		}
+	for len(p.queue) > 0 {
+		e := heap.Pop(&p.queue).(*entry)
+		h := p.of(e.host)
 		if h.running < p.perHost {
 			h.running++
 			return e
 		}
-		h.queue.push(e)
+		heap.Push(&h.queue, e)
 	}
 	p.free++
 	return nil
 }
 
-// fifo is a queue of entries.
-type fifo struct {
-	first int
-	items []*entry
+// queue is a heap of entries by when they were probed last, and those never probed by
+// when they came.
+type queue []*entry
+
+func (q queue) Len() int { return len(q) }
+
+func (q queue) Less(i, j int) bool {
+	if q[i].probed.Equal(q[j].probed) {
+		return q[i].turn < q[j].turn
+	}
+	return q[i].probed.Before(q[j].probed)
 }
 
-func (q *fifo) push(e *entry) { q.items = append(q.items, e) }
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
-// pop returns the oldest entry, nil where there is none.
-func (q *fifo) pop() *entry {
-	if q.first == len(q.items) {
-		return nil
-	}
-	e := q.items[q.first]
-	q.items[q.first] = nil
-	if q.first++; q.first == len(q.items) {
-		q.first, q.items = 0, q.items[:0]
-	} else if q.first > len(q.items)/2 {
-		q.items = append(q.items[:0], q.items[q.first:]...)
-		q.first = 0
-	}
+// Push implements [heap.Interface].
+func (q *queue) Push(x any) { *q = append(*q, x.(*entry)) }
+
+// Pop implements [heap.Interface].
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
 	return e
 }

@@ -14,8 +14,9 @@ type run struct {
 	at         time.Time // the slot
 	target     *target
 	generation int64
-	limit      time.Time // when it has to be over
-	started    time.Time // when the first attempt began
+	limit      time.Time     // when it has to be over
+	full       time.Duration // how long the first attempt may take where it begins in time
+	started    time.Time     // when the first attempt began
 	attempts   int
 	report     sitemon.Report // of the last attempt
 	next       *time.Timer    // that begins the next one; nil unless it is waited for
@@ -50,13 +51,28 @@ func (e *entry) prepare(r *run) bool {
 	if now := s.now(); now.After(r.at) && !e.grid.Has(r.at) { // an extra slot may come late
 		r.limit = e.grid.After(now).Add(-guardTime)
 	}
-	if !r.limit.After(s.now()) {
-		e.missed(r.at, "no place for this probe became free before its next slot")
+	r.full = min(r.target.site.Timeout, r.limit.Sub(r.at))
+	if rest := r.limit.Sub(s.now()); rest < e.need(r.full) {
+		e.missed(r.at, "no place for this probe became free in time")
 		return false
 	}
 	r.generation, r.started = s.generation.Load(), s.now()
 	return true
 }
+
+// need is how much of its time has to be left for a probe to be begun. One that could
+// not end would take a place from another and find out nothing; the site is the first
+// in the queue at its next slot.
+func (e *entry) need(full time.Duration) time.Duration {
+	if e.probed.IsZero() {
+		return full / 2
+	}
+	return min(max(2*e.took, leastRest), enough(full))
+}
+
+// enough is the least share of its time after which a probe without an answer says
+// that the site has none, rather than that the monitor was late.
+func enough(full time.Duration) time.Duration { return full * 3 / 4 }
 
 // roomFor reports whether another attempt after a pause makes sense: with less than
 // half of its time-out it would say little, and what is about to end or waits for
@@ -75,7 +91,7 @@ func (e *entry) attempt(r *run) bool {
 	s, site := e.s, r.target.site
 	start := s.now()
 	if r.attempts == 0 {
-		start = r.started
+		start, e.probed = r.started, r.started
 	} else {
 		s.metrics.count(r.report.Outcome) // which is not going to be sent
 	}
@@ -86,7 +102,8 @@ func (e *entry) attempt(r *run) bool {
 	if s.probeCtx.Err() != nil {
 		return false
 	}
-	if report.Outcome == sitemon.OutcomeDown && budget < site.Timeout/2 && timedOut(report.Reason) {
+	e.took = s.now().Sub(start)
+	if r.attempts == 0 && report.Outcome == sitemon.OutcomeDown && budget < enough(r.full) && timedOut(report.Reason) {
 		report.Outcome, report.Reason = sitemon.OutcomeUnknown, sitemon.ReasonMonitorOverloaded
 		report.Error = fmt.Sprintf("started %s late with %s left of its time-out %s; %s",
 			start.Sub(r.at).Round(time.Millisecond), budget.Round(time.Millisecond), site.Timeout, report.Error)
