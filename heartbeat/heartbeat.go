@@ -32,9 +32,6 @@ const (
 	// early is how much before a time of the schedule a heartbeat may come and still be
 	// the one that is expected then: clocks differ.
 	early = time.Minute
-	// fields are those of a cron expression: minute, hour, day of month, month, day of
-	// week; or one of the names such as @daily.
-	fields = cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor
 )
 
 // Rule is when the heartbeats of a site are expected.
@@ -58,26 +55,6 @@ func NewRule(r *sitemon.HeartbeatRequest, interval time.Duration) (Rule, error) 
 	var err error
 	rule.schedule, rule.zone, err = parse(r.Schedule, r.Timezone)
 	return rule, err
-}
-
-// parse reads a cron expression and its time zone. An expression that names a zone
-// of its own, or an interval, is refused: there are keys for both.
-func parse(schedule, timezone string) (cron.Schedule, *time.Location, error) {
-	zone, err := time.LoadLocation(timezone)
-	if err != nil || timezone == "Local" {
-		return nil, nil, fmt.Errorf("%w: unknown time zone %q", sitemon.ErrInvalid, timezone)
-	}
-	if strings.Contains(schedule, "TZ=") || strings.HasPrefix(schedule, "@every") || strings.HasPrefix(schedule, "@reboot") {
-		return nil, nil, fmt.Errorf("%w: the cron expression %q holds a time zone or an interval, which have keys of their own", sitemon.ErrInvalid, schedule)
-	}
-	s, err := cron.NewParser(fields).Parse(schedule)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: the cron expression %q: %w", sitemon.ErrInvalid, schedule, err)
-	}
-	if s.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, zone)).IsZero() {
-		return nil, nil, fmt.Errorf("%w: the cron expression %q names no day that there is", sitemon.ErrInvalid, schedule)
-	}
-	return s, zone, nil
 }
 
 // expected is a moment at which a heartbeat is expected, and the time around it in
@@ -110,24 +87,6 @@ func (r Rule) following(of expected, t time.Time) expected {
 	}
 	steps := max(1, (t.Sub(of.from)+r.every-1)/r.every)
 	return r.around(of.at.Add(steps * r.every))
-}
-
-// next is the first time of the schedule after t; zero: there is none. A local time
-// that the clock skips is none, and of one that comes twice the first counts: that is
-// when programs for such schedules run what they have to run once a day.
-func (r Rule) next(t time.Time) time.Time {
-	for {
-		t = r.schedule.Next(t.In(r.zone))
-		if t.IsZero() {
-			return t
-		}
-		start, _ := t.ZoneBounds()
-		_, offset := t.Zone()
-		_, before := start.Add(-1).Zone()
-		if start.IsZero() || t.Sub(start) >= time.Duration(before-offset)*time.Second {
-			return t
-		}
-	}
 }
 
 // around is the time in which a heartbeat would come that is expected at a moment.
