@@ -1,27 +1,30 @@
 package importer
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 func sortedKeys(m mapping) []string { return slices.Sorted(maps.Keys(m)) }
 
-// readGatus reads a config.yaml of Gatus, as its README describes it.
+// readGatus reads a config.yaml of Gatus, as its README describes it; several files of
+// one folder are divided by lines ---.
 func readGatus(content []byte, r *Result) error {
-	top, err := parse(content)
+	top, err := parse([]byte(gatusVariables(string(content))))
+	if err == nil {
+		top, err = unwrapped(top)
+	}
 	if err != nil {
 		return err
 	}
 	endpoints := append(top.list("endpoints"), top.list("services")...) // as it was called once
 	alerting := top.sub("alerting")
 	channels := r.gatusChannels(alerting)
-	if len(endpoints) > 0 {
-		r.lose("all sites", "a slow answer, or a certificate that ends soon, makes a site degraded here, not down")
-	}
 	for i, e := range endpoints {
 		m := asMapping(e)
 		if m == nil {
@@ -37,41 +40,69 @@ func readGatus(content []byte, r *Result) error {
 	for _, e := range top.list("suites") {
 		r.gatusSuite(asMapping(e), channels)
 	}
-	if m := top.sub("maintenance"); m.flag("enabled", len(m) > 0) && m.text("start") != "" {
-		r.lose("maintenance", "write it under maintenance: with a date in start")
-	}
+	r.gatusMaintenance("maintenance", top.sub("maintenance"), nil)
 	for _, ours := range []string{"storage", "web", "ui", "security", "metrics", "debug", "concurrency", "disable-monitoring-lock", "skip-invalid-config-update", "connectivity", "remote", "announcements", "tunneling"} {
 		if _, ok := top[ours]; ok {
 			delete(top, ours)
 			r.lose(ours, "concerns Gatus itself; see docs/configuration.md for the daemon's own settings")
 		}
 	}
+	maps.DeleteFunc(top, func(key string, _ any) bool { return strings.HasPrefix(key, "x-") }) // a place for anchors
 	r.leftover("top of the file", top, "is not known to the importer")
 	return nil
+}
+
+// unwrapped is a configuration out of a ConfigMap of Kubernetes, or out of the values
+// of its Helm chart.
+func unwrapped(top mapping) (mapping, error) {
+	if values := asMapping(top["config"]); values != nil && top["endpoints"] == nil {
+		return values, nil
+	}
+	files := asMapping(top["data"])
+	if top["kind"] != "ConfigMap" || files == nil {
+		return top, nil
+	}
+	all := mapping{}
+	for _, name := range sortedKeys(files) {
+		one, err := parse([]byte(files.textOf(name)))
+		if err != nil {
+			return nil, fmt.Errorf("%s of the ConfigMap: %w", name, err)
+		}
+		all = joined(all, one)
+	}
+	return all, nil
+}
+
+// shellName is a variable as shells have them, or two dollars, which are one.
+var shellName = regexp.MustCompile(`\$\$\{?|\$[A-Za-z_][A-Za-z0-9_]*`)
+
+// gatusVariables writes $NAME as ${NAME}; what has two dollars there is no variable.
+func gatusVariables(text string) string {
+	return shellName.ReplaceAllStringFunc(text, func(use string) string {
+		switch use {
+		case "$${":
+			return use
+		case "$$":
+			return "$"
+		}
+		return "${" + use[1:] + "}"
+	})
 }
 
 func (r *Result) gatusEndpoint(m mapping, channels map[string]mapping) {
 	name, group := m.text("name"), m.text("group")
 	where := name
 	s := Site{Comment: "from endpoint " + strings.TrimPrefix(group+"/"+name, "/")}
-	target := m.text("url")
-	dns := m.sub("dns")
-	if len(dns) > 0 {
-		target = gatusDNS(target, dns)
-	}
-	if m.take("ssh") != nil {
-		r.lose(where, "signing in by ssh is not carried over; the site only looks whether the port answers")
-	}
-	target = strings.Replace(target, "ssh://", "tcp://", 1)
-	mail := strings.HasPrefix(target, "starttls://")
-	target = strings.Replace(target, "starttls://", "tcp://", 1)
-	s.set("url", target)
-	if mail {
-		s.set("query_response", smtpDialogue())
-	}
+	body, headers := r.gatusBody(where, m, name, group)
+	target, c := r.gatusTarget(&s, where, m, body)
+	inverted := r.gatusConditions(where, m.texts("conditions"), c)
 	s.set("group", group)
-	if !m.flag("enabled", true) {
+	s.set("tags", labels(m.sub("extra-labels")))
+	if enabled := m.flag("enabled", true); !enabled || inverted {
 		s.set("enabled", false)
+		if enabled {
+			r.lose(where, "it is good when nobody answers, which has no counterpart; the site is there with enabled: false")
+		}
 	}
 	interval := m.text("interval")
 	if interval == "" {
@@ -82,54 +113,77 @@ func (r *Result) gatusEndpoint(m mapping, channels map[string]mapping) {
 	} else {
 		r.lose(where, "interval %q is no duration", interval)
 	}
-	if method := m.text("method"); method != "" && method != "GET" {
+	if method := strings.ToUpper(m.text("method")); method != "" && method != "GET" {
 		s.set("method", method)
 	}
-	body := m.text("body")
-	if m.flag("graphql", false) {
-		body = fmt.Sprintf(`{"query":%q}`, body)
-	}
-	body = r.gatusPlaceholders(where, body, name, group, target)
-	if strings.HasPrefix(target, "http") {
-		s.set("headers", headersOf(m.sub("headers")))
+	if c.isHTTP() {
+		s.set("headers", headersOf(headers))
 		s.set("body", body)
-	} else if ws, grpc := streaming(target); ws || grpc {
-		r.gatusStream(&s, where, target, body, m.sub("headers"))
-	} else if body != "" {
-		r.lose(where, "body is for http alone")
+	} else if c.isWS() || c.isGRPC() {
+		r.gatusStream(&s, where, target, body, headers)
+	} else if body != "" && !c.greeting {
+		r.lose(where, "its body is for http alone")
 	}
-	scheme, _, _ := strings.Cut(target, ":")
-	r.gatusClient(&s, where, m.sub("client"), strings.HasPrefix(target, "http"), mail || secure(scheme))
-	r.gatusConditions(&s, where, target, m.texts("conditions"))
+	r.gatusClient(&s, where, m.sub("client"), c)
+	s.set("expect", c.keys())
 	r.gatusAlerts(&s, where, m.list("alerts"), channels)
-	for _, quiet := range []string{"ui", "extra-labels", "always-run", "store"} {
-		if m.take(quiet) != nil {
-			r.lose(where, "%s has no counterpart", quiet)
-		}
+	windows := m.list("maintenance-windows")
+	if m.take("ui") != nil {
+		r.lose(where, "ui concerns the page of Gatus")
 	}
 	r.leftover(where, m, "is not carried over")
 	r.add(s, name, strings.TrimSpace(group+" "+name))
+	r.gatusWindows(windows)
 }
 
-// gatusDNS is the URL of a question: there the address is the server's.
-func gatusDNS(server string, dns mapping) string {
-	server = strings.TrimPrefix(server, "dns://")
-	u := url.URL{Scheme: "dns", Host: server, Path: "/" + strings.TrimSuffix(dns.text("query-name"), ".")}
-	if kind := dns.text("query-type"); kind != "" && kind != "A" {
-		u.RawQuery = "type=" + kind
+// gatusBody is what an endpoint sends, with the header fields that go with it.
+func (r *Result) gatusBody(where string, m mapping, name, group string) (body string, headers mapping) {
+	body, headers = r.gatusPlaceholders(where, m.text("body"), name, group, fmt.Sprint(m["url"])), m.sub("headers")
+	if !m.flag("graphql", false) {
+		return body, headers
 	}
-	return u.String()
+	if !slices.ContainsFunc(sortedKeys(headers), func(key string) bool { return strings.EqualFold(key, "Content-Type") }) {
+		headers["Content-Type"] = "application/json"
+	}
+	return quoted(body), headers
 }
 
-func (r *Result) gatusClient(s *Site, where string, c mapping, http, tls bool) {
-	if d, ok := duration(c.text("timeout")); ok {
-		s.set("timeout", span(d))
-	} else {
-		s.set("timeout", "10s") // what it is there
+// quoted is a GraphQL query as it is sent.
+func quoted(query string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(map[string]string{"query": query}); err != nil {
+		return query
 	}
-	if !http { // what there is of it would not count
+	return strings.TrimSpace(b.String())
+}
+
+// labels are those of a mapping as tags.
+func labels(m mapping) (tags []string) {
+	for _, key := range sortedKeys(m) {
+		tags = append(tags, key+":"+fmt.Sprint(m[key]))
+	}
+	return tags
+}
+
+func (r *Result) gatusClient(s *Site, where string, c mapping, of *conditions) {
+	timeout, ok := duration(c.text("timeout"))
+	if interval, _ := duration(s.text("interval")); !ok {
+		timeout = 10 * time.Second // what it is there
+		if interval > 0 && interval < timeout {
+			timeout = interval
+			r.lose("all sites", "a timeout is 10s there where nothing is said, here no longer than the interval")
+		}
+	}
+	s.set("timeout", span(timeout))
+	if network := c.text("network"); of.scheme == "icmp" && (network == "ip4" || network == "ip6") {
+		s.set("preferred_ip_protocol", network)
+		s.set("ip_protocol_fallback", false)
+	}
+	if !of.isHTTP() { // what there is of it would not count
 		delete(c, "ignore-redirect")
-		if c.flag("insecure", false) && tls {
+		if c.flag("insecure", false) && of.tls {
 			s.set("tls_config", []Key{{"insecure_skip_verify", true}})
 		}
 		r.leftover(where, c, "of the client is not carried over")
@@ -169,7 +223,7 @@ func (r *Result) gatusAlerts(s *Site, where string, alerts []any, channels map[s
 		kind := m.text("type")
 		usual, known := channels[kind]
 		if !known {
-			r.lose(where, "alerts over %s: the file has no channel for it", kind)
+			r.lose(where, "alerts over %s: there is no channel for it", kind)
 			continue
 		}
 		m = over(usual, m)
@@ -199,29 +253,4 @@ func over(usual, m mapping) mapping {
 	both := clone(usual)
 	maps.Copy(both, m)
 	return both
-}
-
-// gatusConditions turns conditions into expectations.
-func (r *Result) gatusConditions(s *Site, where, target string, conditions []string) {
-	var e expectations
-	for _, c := range conditions {
-		if why := e.gatus(c, target); why != "" {
-			r.lose(where, "the condition %s: %s", c, why)
-		}
-	}
-	for _, note := range e.notes {
-		r.lose(where, "%s", note)
-	}
-	s.set("expect", e.keys())
-}
-
-// gatusLatency reads a response time in milliseconds.
-func gatusLatency(text string) string {
-	if d, ok := duration(text); ok {
-		return span(d)
-	}
-	if d, ok := duration(text + "ms"); ok {
-		return span(d)
-	}
-	return ""
 }

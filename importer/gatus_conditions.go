@@ -1,236 +1,263 @@
 package importer
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
-// expectations are those of a site, as they are found one by one.
-type expectations struct {
-	status              []any
-	versions            []string // of HTTP
-	match, notMatch     []string
-	json                []any
-	latency, validFor   string
-	headers             []Key
-	statusWasRestricted bool
-	notes               []string // what is not quite the same
+// conditions turn those of an endpoint of Gatus into expectations.
+type conditions struct {
+	expectations
+
+	scheme   string // of the address
+	tls      bool   // the connection has a certificate
+	record   string // the type of DNS records that is asked for
+	greeting bool   // what comes on a connection is looked at by its dialogue
+	simple   bool   // there are no expressions: of steps
+
+	good     *codes // nil: no condition on the status
+	inverted bool   // good is what does not answer
+	notes    []string
 }
 
-func (e *expectations) keys() (keys []Key) {
-	if e.status != nil {
-		keys = append(keys, Key{"status", e.status})
+// gatusConditions takes the conditions of an endpoint. inverted tells that it is good
+// where nobody answers.
+func (r *Result) gatusConditions(where string, all []string, c *conditions) (inverted bool) {
+	for _, text := range all {
+		if why := c.take(text); why != "" {
+			r.lose(where, "the condition %s: %s", text, why)
+		}
 	}
-	if e.versions != nil {
-		keys = append(keys, Key{"http_version", e.versions})
+	for _, note := range c.notes {
+		r.lose(where, "%s", note)
 	}
-	var body []Key
-	if e.match != nil {
-		body = append(body, Key{"match", e.match})
+	if c.latency != "" {
+		r.lose("all sites", "a slow answer makes a site degraded here, not down (expect.latency)")
 	}
-	if e.notMatch != nil {
-		body = append(body, Key{"not_match", e.notMatch})
+	if c.validFor != "" {
+		r.lose("all sites", "a certificate that ends soon makes a site degraded here, not down (expect.certificate_valid_for)")
 	}
-	if body != nil {
-		keys = append(keys, Key{"body", body})
-	}
-	if e.headers != nil {
-		keys = append(keys, Key{"headers", e.headers})
-	}
-	if e.json != nil {
-		keys = append(keys, Key{"json", e.json})
-	}
-	if e.latency != "" {
-		keys = append(keys, Key{"latency", e.latency})
-	}
-	if e.validFor != "" {
-		keys = append(keys, Key{"certificate_valid_for", e.validFor})
-	}
-	return keys
+	c.settle(len(all) > 0)
+	return c.inverted
 }
 
-// comparison is "left operator right".
-var comparison = regexp.MustCompile(`^(.*?)\s*(==|!=|<=|>=|<|>)\s*(.*)$`)
-
-// gatus takes a condition of Gatus; it returns why it can't be taken, or "".
-func (e *expectations) gatus(condition, target string) string {
-	m := comparison.FindStringSubmatch(strings.TrimSpace(condition))
-	if m == nil {
-		return "it is no comparison"
-	}
-	left, op, right := m[1], m[2], m[3]
-	path, isBody := strings.CutPrefix(left, "[BODY]")
-	scheme, _, _ := strings.Cut(target, ":")
-	isHTTP := scheme == "http" || scheme == "https"
+// settle says what is good where no condition does.
+func (c *conditions) settle(some bool) {
 	switch {
-	case (scheme == "grpc" || scheme == "grpcs") && isBody && path == "" && op == "==" && right == "SERVING":
-		return "" // nothing else is good
-	case left == "[STATUS]" && !isHTTP, isBody && !isHTTP && scheme != "dns" && scheme != "ws" && scheme != "wss", strings.HasPrefix(left, "[CERTIFICATE") && !secure(scheme):
-		return "it is not for " + scheme + ":// sites"
-	case left == "[STATUS]":
-		return e.gatusStatus(op, right)
-	case left == "[CONNECTED]" && (op == "==" && right == "true" || op == "!=" && right == "false"):
-		return "" // a site that does not answer is down
-	case left == "[RESPONSE_TIME]" && (op == "<" || op == "<="):
-		if e.latency = gatusLatency(right); e.latency == "" {
-			return "it is no time"
+	case c.isHTTP():
+		if c.good == nil {
+			c.good = codesWhere(func(int) bool { return some }) // there every status is good
+		}
+		if c.status = c.good.ranges(); c.status == nil && some {
+			c.notes = append(c.notes, "no status is good by its conditions")
+		}
+	case c.scheme == "dns" && c.rcodes == nil && c.match == nil:
+		c.rcodes = []string{"NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "NOTIMP"} // there every answer is
+	}
+}
+
+func (c *conditions) isHTTP() bool { return c.scheme == "http" || c.scheme == "https" }
+func (c *conditions) isWS() bool   { return c.scheme == "ws" || c.scheme == "wss" }
+func (c *conditions) isGRPC() bool { return c.scheme == "grpc" || c.scheme == "grpcs" }
+
+// take takes a condition; it returns why it can't be taken, or "".
+func (c *conditions) take(condition string) string {
+	text := strings.ReplaceAll(condition, "$${", "\x00")
+	if strings.Contains(text, "${") {
+		return "it has a variable, and expectations have none"
+	}
+	left, op, right, ok := comparisonOf(strings.ReplaceAll(text, "\x00", "${"))
+	switch {
+	case !ok:
+		return "it is no comparison"
+	case left.name == "":
+		return "it looks at nothing of the answer"
+	case right.name != "":
+		return c.compare(left, op, right)
+	case left.function == "has":
+		return c.has(left, op, right.text)
+	case left.function == "len":
+		return c.length(left, op, right.text)
+	}
+	return c.value(left, op, right.text)
+}
+
+// value takes a condition on a value.
+func (c *conditions) value(left operand, op, right string) string {
+	switch left.name {
+	case "STATUS":
+		return c.statusIs(op, right)
+	case "CONNECTED":
+		if up := (op == "==") == (right == "true"); !up {
+			c.inverted = true
 		}
 		return ""
-	case left == "[CERTIFICATE_EXPIRATION]" && (op == ">" || op == ">="):
-		d, ok := duration(right)
-		if e.validFor = span(d); !ok || e.validFor == "" {
-			return "it is no duration"
-		}
-		return ""
-	case left == "[DNS_RCODE]" && op == "==" && right == "NOERROR" && strings.HasPrefix(target, "dns:"):
-		return "" // another one is a failure anyway
-	case isBody && path == "":
-		return e.gatusBody(op, right)
-	case isBody:
-		return e.gatusJSON(strings.TrimPrefix(path, "."), op, right)
-	case strings.HasPrefix(left, "has([BODY].") && op == "==":
-		path := strings.TrimSuffix(strings.TrimPrefix(left, "has([BODY]."), ")")
-		e.json = append(e.json, map[string]any{"path": gjson(path), "exists": right == "true"})
-		return ""
-	case strings.HasPrefix(left, "len([BODY].") && strings.HasSuffix(left, ")"):
-		path := strings.TrimSuffix(strings.TrimPrefix(left, "len([BODY]."), ")")
-		return e.gatusJSON(path+".#", op, right)
+	case "RESPONSE_TIME":
+		return c.responseTime(op, right)
+	case "CERTIFICATE_EXPIRATION":
+		return c.certificate(op, right)
+	case "DNS_RCODE":
+		return c.rcodeIs(op, right)
+	case "IP":
+		return c.textIs("ip", op, right)
+	case "DOMAIN_EXPIRATION":
+		return "nobody looks when a domain ends"
+	}
+	return c.body(left, op, right)
+}
+
+// add adds an expression.
+func (c *conditions) add(format string, args ...any) string {
+	if c.simple {
+		return "it would be an expression, which steps don't have"
+	}
+	c.expr = append(c.expr, fmt.Sprintf(format, args...))
+	return ""
+}
+
+// compare takes a condition that compares two values of the answer.
+func (c *conditions) compare(left operand, op string, right operand) string {
+	a, b := left.expr(), right.expr()
+	if a == "" || b == "" || left.name == "BODY" && !c.isHTTP() && !c.isWS() || right.name == "BODY" && !c.isHTTP() && !c.isWS() {
+		return "it compares two values that expressions don't have"
+	}
+	if op != "==" && op != "!=" {
+		a, b = "float("+a+")", "float("+b+")"
+	}
+	return c.add("%s %s %s", a, op, b)
+}
+
+// textIs takes a condition on a text that expressions have.
+func (c *conditions) textIs(name, op, right string) string {
+	condition := fmt.Sprintf("%s == %s", name, strconv.Quote(right))
+	if pattern, ok := patternOf(right); ok {
+		condition = fmt.Sprintf("%s matches %s", name, strconv.Quote("^"+glob(pattern, ".")+"$"))
+	} else if list, ok := oneOf(right); ok {
+		condition = fmt.Sprintf("%s in %s", name, quotedList(list))
+	}
+	switch op {
+	case "==":
+		return c.add("%s", condition)
+	case "!=":
+		return c.add("not (%s)", condition)
 	}
 	return "it has no counterpart"
 }
 
-func (e *expectations) gatusStatus(op, right string) string {
-	if inner, ok := strings.CutPrefix(right, "any("); ok && op == "==" {
-		for one := range strings.SplitSeq(strings.TrimSuffix(inner, ")"), ",") {
-			n, err := strconv.Atoi(strings.TrimSpace(one))
-			if err != nil {
-				return "it is no list of numbers"
-			}
-			e.status = append(e.status, n)
+func quotedList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, text := range list {
+		quoted[i] = strconv.Quote(text)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+func (c *conditions) statusIs(op, right string) string {
+	if c.greeting && op == "==" && right == "0" {
+		return "" // of SSH: a server answers
+	}
+	if !c.isHTTP() {
+		return "there is no status of " + c.scheme + ":// sites"
+	}
+	var good *codes
+	if pattern, ok := patternOf(right); ok {
+		re, err := regexp.Compile("^" + glob(pattern, ".") + "$")
+		if err != nil {
+			return "its pattern is none"
 		}
-		return ""
-	}
-	n, err := strconv.Atoi(right)
-	if err != nil {
-		return "it is no number"
-	}
-	ranges := map[string]string{"<": fmt.Sprintf("100-%d", n-1), "<=": fmt.Sprintf("100-%d", n), ">": fmt.Sprintf("%d-599", n+1), ">=": fmt.Sprintf("%d-599", n)}
-	switch r, ok := ranges[op]; {
-	case op == "==":
-		e.status = append(e.status, n)
-	case e.statusWasRestricted:
-		return "several bounds of the status are not carried over; write status: by hand"
-	case ok:
-		e.status = append(e.status, r)
-		e.statusWasRestricted = true
-	default:
-		e.status = append(e.status, fmt.Sprintf("100-%d", n-1), fmt.Sprintf("%d-599", n+1))
-	}
-	return ""
-}
-
-// gatusBody takes a condition of the whole body.
-func (e *expectations) gatusBody(op, right string) string {
-	pattern := "^" + regexp.QuoteMeta(right) + "$"
-	if inner, ok := strings.CutPrefix(right, "pat("); ok {
-		pattern = glob(strings.TrimSuffix(inner, ")"))
-	} else if inner, ok := strings.CutPrefix(right, "any("); ok {
-		pattern = choice(inner)
-	}
-	switch op {
-	case "==":
-		e.match = append(e.match, pattern)
-	case "!=":
-		e.notMatch = append(e.notMatch, pattern)
-	default:
-		return "it has no counterpart"
-	}
-	return ""
-}
-
-// gatusJSON takes a condition of a value in a JSON body.
-func (e *expectations) gatusJSON(path, op, right string) string {
-	one := map[string]any{"path": gjson(path)}
-	inner, isPattern := strings.CutPrefix(right, "pat(")
-	switch {
-	case isPattern && op == "==":
-		one["matches"] = glob(strings.TrimSuffix(inner, ")"))
-	case strings.HasPrefix(right, "any(") && op == "==":
-		one["matches"] = choice(strings.TrimPrefix(right, "any("))
-	case isPattern || strings.HasPrefix(right, "any(") || strings.HasPrefix(right, "["):
-		return "it has no counterpart"
-	case op == "==":
-		one["equals"] = literal(right)
-	case op == "!=":
-		one["not_equals"] = literal(right)
-	default:
-		n, err := strconv.ParseFloat(right, 64)
+		good = codesWhere(func(code int) bool { return re.MatchString(strconv.Itoa(code)) == (op == "==") })
+	} else if list, ok := oneOf(right); ok {
+		re := regexp.MustCompile("^" + choice(list) + "$")
+		good = codesWhere(func(code int) bool { return re.MatchString(strconv.Itoa(code)) == (op == "==") })
+	} else {
+		n, err := strconv.Atoi(right)
 		if err != nil {
 			return "it is no number"
 		}
-		if op == "<=" || op == ">=" { // ours are strict
-			e.notes = append(e.notes, fmt.Sprintf("%s %s %s counts for whole numbers only", path, op, right))
-		}
-		switch op {
-		case "<":
-			one["less_than"] = n
-		case "<=":
-			one["less_than"] = n + 1
-		case ">":
-			one["greater_than"] = n
-		case ">=":
-			one["greater_than"] = n - 1
-		}
+		good = codesWhere(func(code int) bool {
+			switch op {
+			case "==":
+				return code == n
+			case "!=":
+				return code != n
+			case "<":
+				return code < n
+			case "<=":
+				return code <= n
+			case ">":
+				return code > n
+			}
+			return code >= n
+		})
 	}
-	e.json = append(e.json, one)
+	if c.good == nil {
+		c.good = good
+	}
+	c.good.and(good)
 	return ""
 }
 
-// choice is a list of texts, up to its bracket, as a regular expression for one of
-// them.
-func choice(list string) string {
-	var choices []string
-	for c := range strings.SplitSeq(strings.TrimSuffix(list, ")"), ",") {
-		choices = append(choices, regexp.QuoteMeta(strings.TrimSpace(c)))
+func (c *conditions) responseTime(op, right string) string {
+	d := gatusLatency(right)
+	if d == "" {
+		return "it is no time"
 	}
-	return "^(" + strings.Join(choices, "|") + ")$"
+	if op == "<" || op == "<=" {
+		c.latency = lesser(c.latency, d)
+		return ""
+	}
+	return c.add(`latency %s duration("%s")`, op, d)
 }
 
-// literal is a text as the JSON value that it most likely stands for.
-func literal(text string) any {
-	text = strings.Trim(text, `"`)
-	var v any
-	if err := json.Unmarshal([]byte(text), &v); err == nil {
-		switch v.(type) {
-		case bool, float64, nil:
-			return v
+func (c *conditions) certificate(op, right string) string {
+	d, ok := duration(right)
+	switch {
+	case !c.tls:
+		return "there is no certificate of " + c.scheme + ":// sites"
+	case !ok || d <= 0:
+		return "it is no duration"
+	case op == ">" || op == ">=":
+		if old, _ := duration(c.validFor); d > old {
+			c.validFor = span(d)
 		}
+		return ""
 	}
-	return text
+	return c.add(`certificate.valid_for %s duration("%s")`, op, span(d))
 }
 
-// gjson is a path as GJSON writes it: data[0].id as data.0.id.
-func gjson(path string) string {
-	path = regexp.MustCompile(`\[(\d+)\]`).ReplaceAllString(path, ".$1")
-	return strings.TrimPrefix(path, ".")
+func (c *conditions) rcodeIs(op, right string) string {
+	list, several := oneOf(right)
+	switch {
+	case c.scheme != "dns":
+		return "it is for DNS alone"
+	case op == "==" && several:
+		c.rcodes = list
+	case op == "==":
+		c.rcodes = []string{right}
+	default:
+		return "it has no counterpart; write the codes that are good to expect.rcode"
+	}
+	return ""
 }
 
-// glob is a pattern with * and ? as a regular expression for all of a text.
-func glob(pattern string) string {
-	var b strings.Builder
-	b.WriteString("(?s)^")
-	for _, r := range pattern {
-		switch r {
-		case '*':
-			b.WriteString(".*")
-		case '?':
-			b.WriteString(".")
-		default:
-			b.WriteString(regexp.QuoteMeta(string(r)))
-		}
+// gatusLatency reads a response time in milliseconds.
+func gatusLatency(text string) string {
+	if d, ok := duration(text); ok {
+		return span(d)
 	}
-	return b.String() + "$"
+	if d, ok := duration(text + "ms"); ok {
+		return span(d)
+	}
+	return ""
+}
+
+// lesser is the shorter of two durations, of which the first may be none.
+func lesser(a, b string) string {
+	x, _ := duration(a)
+	if y, _ := duration(b); a == "" || y < x {
+		return b
+	}
+	return a
 }

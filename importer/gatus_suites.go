@@ -18,7 +18,7 @@ type suite struct {
 	values map[string]string // those that are there from the start
 	stored map[string]bool   // those that endpoints before have stored, by our names
 	client mapping           // of the first endpoint
-	expect expectations      // what is expected of the whole
+	expect expectations      // what is expected of the last answer, or of the whole
 }
 
 // gatusSuite makes a site with steps of a suite.
@@ -26,9 +26,7 @@ func (r *Result) gatusSuite(m mapping, channels map[string]mapping) {
 	name, group := m.text("name"), m.text("group")
 	s := &suite{r: r, name: name, values: map[string]string{}, stored: map[string]bool{}}
 	s.site.Comment = "from suite " + strings.TrimPrefix(group+"/"+name, "/")
-	for key, v := range m.sub("context") {
-		s.values[key] = fmt.Sprint(v)
-	}
+	s.known("", m.sub("context"))
 	var (
 		steps  [][]Key
 		alerts []any
@@ -56,13 +54,25 @@ func (r *Result) gatusSuite(m mapping, channels map[string]mapping) {
 	}
 	s.rhythm(m)
 	s.client.take("timeout") // each endpoint's; here the suite's is that of all together
-	r.gatusClient(&s.site, name, s.client, true, false)
+	r.gatusClient(&s.site, name, s.client, &conditions{scheme: s.origin.Scheme})
 	dropTimeout(&s.site)
 	s.site.set("steps", steps)
 	s.site.set("expect", s.expect.keys())
 	r.gatusAlerts(&s.site, name, firstOfEach(alerts), channels)
 	r.leftover(name, m, "is not carried over")
 	r.add(s.site, name, strings.TrimSpace(group+" "+name))
+}
+
+// known notes the values that are there from the start, those within others by their
+// paths.
+func (s *suite) known(before string, m mapping) {
+	for key, v := range m {
+		if inner := asMapping(v); inner != nil {
+			s.known(before+key+".", inner)
+			continue
+		}
+		s.values[before+key] = fmt.Sprint(v)
+	}
 }
 
 // rhythm sets how often the suite is looked at, and how long that may take.
@@ -113,6 +123,7 @@ func firstOfEach(alerts []any) []any {
 func (s *suite) step(m mapping, group string, last bool) []Key {
 	name := m.text("name")
 	where := s.name + ", " + name
+	body, headers := s.r.gatusBody(where, m, name, group)
 	target, ok := s.fill(where, m.text("url"))
 	u, err := url.Parse(placed.ReplaceAllString(target, "x"))
 	if !ok || err != nil || u.Scheme != "http" && u.Scheme != "https" {
@@ -128,20 +139,15 @@ func (s *suite) step(m mapping, group string, last bool) []Key {
 		target = "/" + rest
 	}
 	step.set("url", target)
-	if method := m.text("method"); method != "" && method != "GET" {
+	if method := strings.ToUpper(m.text("method")); method != "" && method != "GET" {
 		step.set("method", method)
 	}
-	headers := m.sub("headers")
 	for key, v := range headers {
 		headers[key], _ = s.fill(where, fmt.Sprint(v))
 	}
 	step.set("headers", headersOf(headers))
-	body := m.text("body")
-	if m.flag("graphql", false) {
-		body = fmt.Sprintf(`{"query":%q}`, body)
-	}
 	body, _ = s.fill(where, body)
-	step.set("body", s.r.gatusPlaceholders(where, body, name, group, target))
+	step.set("body", body)
 	s.clientOf(&step, where, m.sub("client"))
 	s.conditions(&step, where, m.texts("conditions"), last)
 	step.set("capture", s.store(where, m.sub("store")))
@@ -179,39 +185,28 @@ func (s *suite) clientOf(step *Site, where string, c mapping) {
 }
 
 // conditions are the step's expectations; those of a certificate are about the site
-// as a whole.
-func (s *suite) conditions(step *Site, where string, conditions []string, last bool) {
-	var e expectations
-	for _, c := range conditions {
-		text, ok := s.fixed(c)
-		why := "it compares with what was stored"
-		if ok {
-			why = e.gatus(text, "https:")
-		}
-		if why != "" {
-			s.r.lose(where, "the condition %s: %s", c, why)
+// as a whole, and those that are expressions stand there for the last answer.
+func (s *suite) conditions(step *Site, where string, all []string, last bool) {
+	c := &conditions{scheme: "https", tls: true, simple: !last}
+	var fixed []string
+	for _, text := range all {
+		if filled, ok := s.fixed(text); ok {
+			fixed = append(fixed, filled)
+		} else {
+			s.r.lose(where, "the condition %s: it compares with what was stored", text)
 		}
 	}
-	for _, note := range e.notes {
-		s.r.lose(where, "%s", note)
+	if s.r.gatusConditions(where, fixed, c) {
+		s.r.lose(where, "a step has to answer")
 	}
-	if e.validFor != "" && !last {
+	if c.validFor != "" && !last {
 		s.r.lose(where, "the certificate's time is that of the last step here")
 	}
 	if last {
-		s.expect.validFor = e.validFor
+		s.expect.validFor, s.expect.expr = c.validFor, c.expr
 	}
-	var own []Key
-	for _, k := range e.keys() {
-		switch k.Name {
-		case "status", "body", "headers", "json", "latency":
-			own = append(own, k)
-		case "certificate_valid_for":
-		default:
-			s.r.lose(where, "%s is for sites, not for steps", k.Name)
-		}
-	}
-	step.set("expect", own)
+	c.validFor, c.expr = "", nil
+	step.set("expect", c.keys())
 }
 
 // store is what an endpoint stores, as captures.
@@ -223,7 +218,7 @@ func (s *suite) store(where string, m mapping) (captures []Key) {
 		case isBody && path == "":
 			captures = append(captures, Key{captureName(key), []Key{{"regex", `(?s)^\s*(.*?)\s*$`}}})
 		case isBody:
-			captures = append(captures, Key{captureName(key), []Key{{"json", gjson(strings.TrimPrefix(path, "."))}}})
+			captures = append(captures, Key{captureName(key), []Key{{"json", gjson(pathOf(path))}}})
 		default:
 			s.r.lose(where, "%s of %s can't be stored", from, key)
 			continue
@@ -244,7 +239,7 @@ func captureName(name string) string {
 
 var (
 	// contextUse is where a value is used.
-	contextUse = regexp.MustCompile(`\[CONTEXT\]\.([A-Za-z0-9_-]+)`)
+	contextUse = regexp.MustCompile(`\[CONTEXT\]\.[A-Za-z0-9_.-]+`)
 	// placed is where one is used here, and braced what looks like it.
 	placed = regexp.MustCompile(`\{\{[A-Za-z_][A-Za-z0-9_]*\}\}`)
 	braced = regexp.MustCompile(`\{\{ *[A-Za-z_][A-Za-z0-9_]* *\}\}`)

@@ -28,16 +28,26 @@ func (l Loss) String() string { return l.Where + ": " + l.What }
 
 // Result is a sites file in the making.
 type Result struct {
-	Channels []Channel
-	Sites    []Site
-	Losses   []Loss
-	names    map[string]bool
+	Channels     []Channel
+	Sites        []Site
+	Maintenances []Maintenance
+	Losses       []Loss
+
+	names   map[string]bool
+	lost    map[Loss]bool
+	literal bool // ${ stands for itself in what is read
 }
 
 // Channel is a way on which alerts go out.
 type Channel struct {
 	Name string
-	URL  string // as alerting.channels has it
+	Keys []Key // as alerting.channels has them
+}
+
+// Maintenance is a time in which sites may be down.
+type Maintenance struct {
+	Title string
+	Keys  []Key // beside its title
 }
 
 // Site is one site.
@@ -90,16 +100,20 @@ func Read(kind string, content []byte) (*Result, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no importer for %q; there are %s", kind, strings.Join(Kinds(), ", "))
 	}
-	r := &Result{names: map[string]bool{}}
+	r := &Result{names: map[string]bool{}, lost: map[Loss]bool{}}
 	if err := read(content, r); err != nil {
 		return nil, fmt.Errorf("read the configuration of %s: %w", kind, err)
 	}
 	return r, nil
 }
 
-// lose notes a loss.
+// lose notes a loss, once.
 func (r *Result) lose(where, format string, args ...any) {
-	r.Losses = append(r.Losses, Loss{where, fmt.Sprintf(format, args...)})
+	l := Loss{where, fmt.Sprintf(format, args...)}
+	if !r.lost[l] {
+		r.lost[l] = true
+		r.Losses = append(r.Losses, l)
+	}
 }
 
 // leftover notes what is left in a mapping that a reader has taken apart, unless it
@@ -131,31 +145,51 @@ func (r *Result) add(s Site, wanted ...string) {
 	}
 	r.names[name] = true
 	s.Name = name
+	r.rhythm(&s)
+	if r.literal {
+		escape(&s)
+	}
 	r.Sites = append(r.Sites, s)
 }
 
-// Keep keeps the sites and channels with which a sites file is one that check
-// accepts; each of the others is lost, with what check says of it.
+// Keep keeps the sites, channels and maintenances with which a sites file is one that
+// check accepts; each of the others is lost, with what check says of it.
 func (r *Result) Keep(check func(text []byte) error) {
-	channels := Result{}
+	kept := Result{}
 	r.Channels = slices.DeleteFunc(r.Channels, func(c Channel) bool {
 		alone := Result{Channels: []Channel{c}}
 		why := alone.checked(check)
 		if why != "" {
 			r.lose("channel "+c.Name, "%s", why)
 		} else {
-			channels.Channels = append(channels.Channels, c)
+			kept.Channels = append(kept.Channels, c)
 		}
 		return why != ""
 	})
 	r.Sites = slices.DeleteFunc(r.Sites, func(s Site) bool {
-		alone := Result{Channels: channels.Channels, Sites: []Site{s}}
+		alone := Result{Channels: kept.Channels, Sites: []Site{s}}
 		why := alone.checked(check)
 		if why != "" {
 			r.lose(s.Name, "the site is left out: %s", why)
+		} else {
+			kept.Sites = append(kept.Sites, Site{Name: s.Name, Keys: namesake(s)})
 		}
 		return why != ""
 	})
+	r.Maintenances = slices.DeleteFunc(r.Maintenances, func(m Maintenance) bool {
+		alone := Result{Sites: kept.Sites, Maintenances: []Maintenance{m}}
+		why := alone.checked(check)
+		if why != "" {
+			r.lose("maintenance "+m.Title, "%s", why)
+		}
+		return why != ""
+	})
+}
+
+// namesake are the keys of a small site that maintenances can name in place of s.
+func namesake(s Site) []Key {
+	keys := []Key{{"url", "tcp://localhost:1"}}
+	return append(keys, slices.DeleteFunc(slices.Clone(s.Keys), func(k Key) bool { return k.Name != "group" && k.Name != "tags" })...)
 }
 
 // checked is what check says of a file, in one line; "" for a good one.
@@ -196,13 +230,24 @@ func (r *Result) Text(header string) ([]byte, error) {
 	if len(r.Channels) > 0 {
 		channels := make([]Key, len(r.Channels))
 		for i, c := range r.Channels {
-			channels[i] = Key{c.Name, []Key{{"url", c.URL}}}
+			channels[i] = Key{c.Name, c.Keys}
 		}
 		n, err := node([]Key{{"channels", channels}})
 		if err != nil {
 			return nil, err
 		}
 		put("alerting", n)
+	}
+	if len(r.Maintenances) > 0 {
+		all := make([][]Key, len(r.Maintenances))
+		for i, m := range r.Maintenances {
+			all[i] = append([]Key{{"title", m.Title}}, m.Keys...)
+		}
+		n, err := node(all)
+		if err != nil {
+			return nil, err
+		}
+		put("maintenance", n)
 	}
 	sites := &yaml.Node{Kind: yaml.SequenceNode}
 	if len(r.Sites) == 0 {

@@ -1,48 +1,67 @@
 package importer
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"net"
-	"regexp"
+	"net/url"
+	"slices"
 	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
 )
+
+// kuma is a backup of Uptime Kuma while it is read.
+type kuma struct {
+	*Result
+
+	groups   map[string]mapping // by their ids
+	channels map[string]string  // the names of notifications by their ids
+	there    map[string]bool    // the channels that were made, by name
+	proxies  map[string]string  // the addresses of proxies by their ids
+}
 
 // readKuma reads a backup of Uptime Kuma: JSON with monitorList and notificationList,
 // or a list of monitors alone, as its API gives them.
 func readKuma(content []byte, r *Result) error {
-	top, err := parse(content)
+	r.literal = true
+	var doc yaml.Node
+	if err := yaml.Unmarshal(content, &doc); err != nil {
+		return err
+	}
+	v, err := loosely(&doc)
 	if err != nil {
-		var list []any
-		if json.Unmarshal(content, &list) != nil {
-			return err
-		}
+		return err
+	}
+	top := asMapping(v)
+	if list, ok := v.([]any); ok {
 		top = mapping{"monitorList": list}
 	}
 	monitors := top.list("monitorList")
 	if monitors == nil {
-		return fmt.Errorf("there is no monitorList; export a backup in the settings of Uptime Kuma")
+		return errors.New("there is no monitorList; export a backup in the settings of Uptime Kuma")
 	}
-	names := map[string]string{}
+	k := &kuma{Result: r, groups: map[string]mapping{}, channels: map[string]string{}, there: map[string]bool{}, proxies: map[string]string{}}
 	for _, n := range top.list("notificationList") {
-		m := asMapping(n)
-		id, name := m.text("id"), m.text("name")
-		names[id] = name
-		r.lose("channel "+name, "notifications are not carried over, as backups keep their settings in a form of each service; docs/channels.md has what to write")
+		k.notification(asMapping(n))
 	}
-	groups := map[string]string{}
-	for _, one := range monitors {
-		if m := asMapping(one); m != nil && fmt.Sprint(m["type"]) == "group" {
-			groups[fmt.Sprint(m["id"])] = fmt.Sprint(m["name"])
-		}
+	for _, p := range top.list("proxyList") {
+		k.proxy(asMapping(p))
 	}
 	for i, one := range monitors {
 		m := asMapping(one)
 		if m == nil {
 			return fmt.Errorf("monitor %d is no object", i+1)
 		}
-		if kind := m.text("type"); kind != "group" {
-			r.kumaMonitor(kind, m, groups, names)
+		if fmt.Sprint(m["type"]) == "group" {
+			k.groups[fmt.Sprint(m["id"])] = m
+		}
+	}
+	for _, one := range monitors {
+		if m := asMapping(one); fmt.Sprint(m["type"]) != "group" {
+			k.monitor(m)
+		} else if to := k.notified(m); len(to) > 0 {
+			r.lose("group "+fmt.Sprint(m["name"]), "its own notifications (%s): groups have none", strings.Join(to, ", "))
 		}
 	}
 	top.take("version")
@@ -50,45 +69,105 @@ func readKuma(content []byte, r *Result) error {
 	return nil
 }
 
-// kumaQuiet are keys of a monitor that say nothing about what is watched, or that all
-// monitors have and only those of another type use.
-var kumaQuiet = []string{
-	"id", "weight", "childrenIDs", "forceInactive", "includeSensitiveData", "path", "pathName", "screenshot", "maintenance", "created_date", "user_id", "dns_last_result",
-	"docker_container", "docker_host", "grpcUrl", "grpcProtobuf", "grpcMethod", "grpcServiceName", "grpcBody", "grpcMetadata", "mqttTopic", "mqttSuccessMessage",
-	"mqttCheckType", "mqttUsername", "mqttPassword", "databaseConnectionString", "databaseQuery", "radiusUsername", "radiusPassword", "radiusSecret",
-	"radiusCalledStationId", "radiusCallingStationId", "game", "gamedigGivenPortOnly", "kafkaProducerTopic", "kafkaProducerBrokers", "kafkaProducerSaslOptions",
-	"kafkaProducerMessage", "oauth_auth_method", "remote_browser", "rabbitmqNodes", "rabbitmqUsername", "rabbitmqPassword", "snmpOid", "snmpVersion", "pushToken",
-	"port", "hostname", "url", "method", "maxredirects", "accepted_statuscodes", "authMethod",
+// proxy notes the address of a proxy.
+func (k *kuma) proxy(m mapping) {
+	u := url.URL{Scheme: m.text("protocol"), Host: m.text("host") + ":" + m.text("port")}
+	if m.flag("auth", false) {
+		u.User = url.UserPassword(m.text("username"), m.text("password"))
+	}
+	switch {
+	case !m.flag("active", true):
+	case u.Scheme == "socks5h":
+		u.Scheme = "socks5"
+		fallthrough
+	case u.Scheme == "http", u.Scheme == "https", u.Scheme == "socks5":
+		k.proxies[m.text("id")] = u.String()
+	}
 }
 
-// kumaUsual are values that say nothing, as monitors have them from the start.
-var kumaUsual = map[string]string{
-	"httpBodyEncoding": "json", "jsonPathOperator": "==", "packetSize": "56", "dns_resolve_type": "A", "dns_resolve_server": "1.1.1.1", "conditions": "[]", "jsonPath": "$",
+// group is the path of a monitor's groups; paused tells that one of them is off.
+func (k *kuma) group(m mapping) (path string, paused bool) {
+	var names []string
+	for id := m.text("parent"); id != "" && len(names) < len(k.groups); {
+		g := k.groups[id]
+		if g == nil {
+			break
+		}
+		names = append(names, strings.TrimSpace(fmt.Sprint(g["name"])))
+		paused = paused || fmt.Sprint(g["active"]) == "false" || fmt.Sprint(g["active"]) == "0"
+		id = ""
+		if g["parent"] != nil {
+			id = fmt.Sprint(g["parent"])
+		}
+	}
+	slices.Reverse(names)
+	return strings.Join(names, " / "), paused
 }
 
-func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string]string) {
-	name := m.text("name")
+func (k *kuma) monitor(m mapping) {
+	name, kind := m.text("name"), m.text("type")
 	s := Site{Comment: "from monitor " + name + ", type " + kind}
-	target := kumaTarget(kind, m)
-	if target == "" {
-		r.lose(name, "monitors of type %s have no counterpart", kind)
+	if text := m.text("description"); text != "" {
+		s.Comment += ": " + strings.Join(strings.Fields(text), " ")
+	}
+	group, paused := k.group(m)
+	inverted := m.flag("upsideDown", false)
+	targets := k.targets(&s, name, kind, m)
+	if len(targets) == 0 {
+		k.lose(name, "monitors of type %s have no counterpart", kind)
 		return
 	}
-	s.set("url", target)
-	s.set("group", groups[m.text("parent")])
-	var tags []string
-	for _, t := range m.list("tags") {
+	s.set("group", group)
+	s.set("tags", kumaTags(m.list("tags")))
+	if active := m.flag("active", true); !active || m.flag("forceInactive", false) || paused || inverted {
+		s.set("enabled", false)
+		if inverted && active {
+			k.lose(name, "it is upside down there (up when it does not answer), which has no counterpart; the site is there with enabled: false")
+		}
+	}
+	k.rhythmOf(&s, name, kind, m)
+	if query := m.text("databaseQuery"); kind == "postgres" && query != "" {
+		s.set("postgres", []Key{{"query", query}})
+	}
+	k.request(&s, name, kind, m)
+	k.kumaStream(&s, name, kind, m)
+	k.alerts(&s, name, m)
+	for _, key := range kumaQuiet {
+		delete(m, key)
+	}
+	for key, usual := range kumaUsual {
+		if slices.Contains(strings.Split(usual, "|"), fmt.Sprint(m[key])) {
+			delete(m, key)
+		}
+	}
+	k.leftover(name, m, "is not carried over")
+	for i, target := range targets {
+		if target == "" {
+			target = "https://" // refused, with a word on it
+		}
+		one := Site{Comment: s.Comment, Keys: append([]Key{{"url", target}}, s.Keys...)}
+		if i == 0 {
+			k.add(one, name, group+" "+name)
+		} else {
+			k.add(one, fmt.Sprintf("%s, %d", name, i+1))
+		}
+	}
+}
+
+func kumaTags(all []any) (tags []string) {
+	for _, t := range all {
 		if tag := asMapping(t); tag != nil {
 			tags = append(tags, strings.TrimSuffix(tag.text("name")+":"+tag.text("value"), ":"))
 		}
 	}
-	s.set("tags", tags)
-	if !m.flag("active", true) {
-		s.set("enabled", false)
-	}
+	return tags
+}
+
+// rhythmOf sets how often a monitor is looked at, and when it counts as down.
+func (k *kuma) rhythmOf(s *Site, name, kind string, m mapping) {
 	interval, _ := m.number("interval")
 	if kind == "push" { // it is looked at more often than it calls
-		r.kumaPush(&s, name, m, interval)
+		k.kumaPush(s, name, m, interval)
 		interval = min(interval, 60)
 	}
 	s.set("interval", seconds(interval))
@@ -98,139 +177,45 @@ func (r *Result) kumaMonitor(kind string, m mapping, groups, channels map[string
 	pause, paused := m.number("retryInterval")
 	if n, ok := m.number("maxretries"); ok && n > 0 {
 		s.set("failure_threshold", int(n)+1)
-		if d := pause; paused && d != interval {
-			r.lose(name, "the interval of %s between retries: failed reports are counted at the site's own interval", seconds(d))
+		if paused && pause != interval {
+			k.lose(name, "the interval of %s between retries: failed reports are counted at the site's own interval", seconds(pause))
 		}
 	}
-	if query := m.text("databaseQuery"); kind == "postgres" && query != "" {
-		s.set("postgres", []Key{{"query", query}})
-	}
-	if strings.HasPrefix(target, "http") {
-		r.kumaRequest(&s, name, kind, m)
-	}
-	r.kumaStream(&s, name, kind, m)
-	r.kumaLosses(name, m, channels)
-	for _, key := range kumaQuiet {
-		delete(m, key)
-	}
-	for key, usual := range kumaUsual {
-		if fmt.Sprint(m[key]) == usual {
-			delete(m, key)
-		}
-	}
-	r.leftover(name, m, "is not carried over")
-	r.add(s, name, groups[m.text("parent")]+" "+name)
 }
 
-// kumaTarget is the URL of a monitor; "" where no kind of site fits.
-func kumaTarget(kind string, m mapping) string {
-	host, port := m.text("hostname"), m.text("port")
-	switch kind {
-	case "http", "keyword", "json-query", "real-browser":
-		return m.text("url")
-	case "port":
-		return "tcp://" + net.JoinHostPort(host, port)
-	case "ping", "tailscale-ping":
-		return "icmp://" + host
-	case "dns":
-		server := m.text("dns_resolve_server")
-		if port != "" && port != "53" && server != "" {
-			server = net.JoinHostPort(server, port)
-		}
-		query := ""
-		if t := m.text("dns_resolve_type"); t != "" && t != "A" {
-			query = "?type=" + t
-		}
-		return "dns://" + server + "/" + host + query
-	case "grpc-keyword":
-		return kumaGRPCTarget(m)
-	case "push":
-		return "heartbeat://"
-	case "postgres", "redis":
-		return m.text("databaseConnectionString")
-	case "websocket-upgrade":
-		return m.text("url")
+// notified are the channels that a monitor tells, by name.
+func (k *kuma) notified(m mapping) (to []string) {
+	ids := m.sub("notificationIDList")
+	for _, id := range m.list("notificationIDList") { // as some clients of its API write it
+		ids[fmt.Sprint(id)] = true
 	}
-	return ""
+	for _, id := range sortedKeys(ids) {
+		if fmt.Sprint(ids[id]) != "false" {
+			to = append(to, k.channels[id])
+		}
+	}
+	return to
 }
 
-func (r *Result) kumaRequest(s *Site, name, kind string, m mapping) {
-	if method := m.text("method"); method != "" && method != "GET" {
-		s.set("method", method)
-	}
-	var headers mapping
-	if text := m.text("headers"); text != "" {
-		if json.Unmarshal([]byte(text), &headers) != nil {
-			r.lose(name, "its headers are no JSON object")
+// alerts sets whom a monitor tells. A reminder goes out each so many failed checks.
+func (k *kuma) alerts(s *Site, name string, m mapping) {
+	failures, _ := m.number("resendInterval")
+	reminder, _ := duration(s.text("interval"))
+	reminder = max(time.Minute, reminder*time.Duration(failures))
+	var all []any
+	for _, to := range k.notified(m) {
+		if !k.there[to] {
+			k.lose(name, "its notification %s; write alerts: by hand once there is a channel", to)
+			continue
 		}
-	}
-	s.set("headers", headersOf(headers))
-	s.set("body", m.text("body"))
-	if n, ok := m.number("maxredirects"); ok {
-		if n == 0 {
-			s.set("follow_redirects", false)
-		} else if n != 10 {
-			s.set("max_redirects", int(n))
+		one := map[string]any{"to": to}
+		if failures > 0 {
+			one["reminder_interval"] = span(reminder)
 		}
+		all = append(all, one)
 	}
-	switch method := m.text("authMethod"); {
-	case m["basic_auth_user"] != nil && (method == "" || method == "basic"):
-		if user := m.text("basic_auth_user"); user != "" {
-			s.set("basic_auth", []Key{{"username", user}, {"password", m.text("basic_auth_pass")}})
-		}
-	case method == "oauth2-cc":
-		keys := []Key{{"client_id", m.text("oauth_client_id")}, {"client_secret", m.text("oauth_client_secret")}, {"token_url", m.text("oauth_token_url")}}
-		if scopes := m.text("oauth_scopes"); scopes != "" {
-			keys = append(keys, Key{"scopes", strings.Fields(scopes)})
-		}
-		s.set("oauth2", keys)
-	case method != "" && method != "basic":
-		r.lose(name, "signing in by %s is not carried over", method)
-	}
-	if m.flag("ignoreTls", false) {
-		s.set("tls_config", []Key{{"insecure_skip_verify", true}})
-	}
-	var e expectations
-	for _, code := range m.texts("accepted_statuscodes") {
-		e.status = append(e.status, code)
-	}
-	if word := m.text("keyword"); kind == "keyword" && word != "" {
-		pattern := regexp.QuoteMeta(word)
-		if m.flag("invertKeyword", false) {
-			e.notMatch = append(e.notMatch, pattern)
-		} else {
-			e.match = append(e.match, pattern)
-		}
-	}
-	if path := m.text("jsonPath"); kind == "json-query" && path != "" {
-		e.json = append(e.json, map[string]any{"path": gjson(strings.TrimPrefix(strings.TrimPrefix(path, "$"), ".")), "equals": literal(m.text("expectedValue"))})
-		r.lose(name, "its JSON path is written in JSONata there and as a GJSON path here; look whether %q means the same", path)
-	}
-	if m.flag("expiryNotification", false) && strings.HasPrefix(fmt.Sprint(s.Keys[0].Value), "https") {
-		e.validFor = "14d"
-	}
-	s.set("expect", e.keys())
-}
-
-// kumaLosses notes what no site has.
-func (r *Result) kumaLosses(name string, m mapping, channels map[string]string) {
-	if m.flag("upsideDown", false) {
-		r.lose(name, "it is upside down there (up when it does not answer), which has no counterpart")
-	}
-	if m.text("proxyId") != "" {
-		r.lose(name, "its proxy; write proxy_url by hand")
-	}
-	if n, ok := m.number("resendInterval"); ok && n > 0 {
-		r.lose(name, "reminders each %g failed checks; write alerts: [{ to: …, reminder_interval: … }] by hand", n)
-	}
-	var to []string
-	for _, id := range sortedKeys(m.sub("notificationIDList")) {
-		to = append(to, channels[id])
-	}
-	if to != nil {
-		r.lose(name, "its notifications (%s); write alerts: by hand once the channels are there", strings.Join(to, ", "))
-	}
-	if text := m.text("description"); text != "" {
-		r.lose(name, "its description")
+	s.set("alerts", all)
+	if failures > 0 && all == nil {
+		k.lose(name, "reminders each %g failed checks; write alerts: [{ to: …, reminder_interval: … }] by hand", failures)
 	}
 }

@@ -1,7 +1,10 @@
 package importer
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -13,13 +16,101 @@ import (
 // is left in it at last is lost.
 type mapping map[string]any
 
-// parse reads YAML or JSON whose top is a mapping.
+// parse reads YAML or JSON whose top is a mapping. Several documents become one:
+// lists are put together, and mappings key by key.
 func parse(content []byte) (mapping, error) {
-	var m mapping
-	if err := yaml.Unmarshal(content, &m); err != nil {
+	all := mapping{}
+	docs := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
+	for {
+		var doc yaml.Node
+		if err := docs.Decode(&doc); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		v, err := loosely(&doc)
+		if err != nil {
+			return nil, err
+		}
+		one := asMapping(v)
+		if one == nil && v != nil {
+			return nil, errors.New("its top is no mapping")
+		}
+		all = joined(all, one)
+	}
+}
+
+// joined puts two mappings together, the second in front of the first.
+func joined(a, b mapping) mapping {
+	for key, v := range b {
+		old := a[key]
+		list, isList := old.([]any)
+		more, both := v.([]any)
+		switch {
+		case isList && both:
+			a[key] = append(list, more...)
+		case asMapping(old) != nil && asMapping(v) != nil:
+			a[key] = map[string]any(joined(asMapping(old), asMapping(v)))
+		default:
+			a[key] = v
+		}
+	}
+	return a
+}
+
+// loosely reads a document as [yaml.Unmarshal] reads it into an any, but keeps what
+// would not be written again as it stands: versions such as 1.10, and dates.
+func loosely(doc *yaml.Node) (any, error) {
+	var probe any // refuses what leads back to itself, or grows without bound
+	if err := doc.Decode(&probe); err != nil {
 		return nil, err
 	}
-	return m, nil
+	var v loose
+	if err := doc.Decode(&v); err != nil {
+		return nil, err
+	}
+	return v.value, nil
+}
+
+// loose is a value that keeps its text where a number or a date would not.
+type loose struct{ value any }
+
+// UnmarshalYAML reads a value.
+func (l *loose) UnmarshalYAML(n *yaml.Node) error {
+	switch n.Kind {
+	case yaml.MappingNode:
+		var m map[string]loose
+		if err := n.Decode(&m); err != nil {
+			return err
+		}
+		plain := make(map[string]any, len(m))
+		for key, v := range m {
+			plain[key] = v.value
+		}
+		l.value = plain
+	case yaml.SequenceNode:
+		var list []loose
+		if err := n.Decode(&list); err != nil {
+			return err
+		}
+		plain := make([]any, len(list))
+		for i, v := range list {
+			plain[i] = v.value
+		}
+		l.value = plain
+	default:
+		if err := n.Decode(&l.value); err != nil {
+			return err
+		}
+		switch l.value.(type) {
+		case string, bool, nil:
+		default:
+			if fmt.Sprint(l.value) != n.Value {
+				l.value = n.Value
+			}
+		}
+	}
+	return nil
 }
 
 // take takes a value out.
@@ -36,51 +127,68 @@ func (m mapping) text(key string) string {
 		return ""
 	case string:
 		return v
-	case time.Time:
-		return v.Format(time.RFC3339)
 	default:
 		return fmt.Sprint(v)
 	}
 }
 
-// flag takes a truth value out; missing is what it is where it is not there.
-func (m mapping) flag(key string, missing bool) bool {
-	switch v := m.take(key).(type) {
-	case bool:
-		return v
-	case int:
-		return v != 0
-	case string:
-		if b, err := strconv.ParseBool(v); err == nil {
-			return b
-		}
+// textOf is a text that stays there.
+func (m mapping) textOf(key string) string {
+	if m[key] == nil {
+		return ""
 	}
-	return missing
+	return fmt.Sprint(m[key])
+}
+
+// flag takes a truth value out; missing is what it is where it is not there. What is
+// none stays, to be lost.
+func (m mapping) flag(key string, missing bool) bool {
+	value := missing
+	switch v := m[key].(type) {
+	case bool:
+		value = v
+	case int:
+		value = v != 0
+	case string:
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return missing
+		}
+		value = b
+	case nil:
+	default:
+		return missing
+	}
+	delete(m, key)
+	return value
 }
 
 // number takes a number out; ok is false where there is none.
 func (m mapping) number(key string) (n float64, ok bool) {
-	switch v := m.take(key).(type) {
+	switch v := m[key].(type) {
 	case int:
-		return float64(v), true
+		n, ok = float64(v), true
 	case float64:
-		return v, true
+		n, ok = v, true
 	case string:
-		n, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
-		return n, err == nil
+		var err error
+		n, err = strconv.ParseFloat(strings.TrimSpace(v), 64)
+		ok = err == nil
 	}
-	return 0, false
+	if ok {
+		delete(m, key)
+	}
+	return n, ok
 }
 
 // sub takes a mapping out; an empty one where there is none.
 func (m mapping) sub(key string) mapping {
-	switch v := m.take(key).(type) {
-	case mapping:
-		return v
-	case map[string]any:
-		return v
+	inner := asMapping(m[key])
+	if inner == nil {
+		return mapping{}
 	}
-	return mapping{}
+	delete(m, key)
+	return inner
 }
 
 // list takes a list out, or a single value as one.

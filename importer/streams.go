@@ -36,7 +36,7 @@ func (r *Result) gatusStream(s *Site, where, target, body string, headers mappin
 }
 
 // kumaStream takes what a monitor by WebSocket or gRPC asks for.
-func (r *Result) kumaStream(s *Site, name, kind string, m mapping) {
+func (r *kuma) kumaStream(s *Site, name, kind string, m mapping) {
 	switch kind {
 	case "websocket-upgrade":
 		var offered []string
@@ -57,14 +57,10 @@ func (r *Result) kumaStream(s *Site, name, kind string, m mapping) {
 }
 
 // kumaGRPC takes the metadata of a call. A call other than that of the health is lost.
-func (r *Result) kumaGRPC(s *Site, name string, m mapping) {
+func (r *kuma) kumaGRPC(s *Site, name string, m mapping) {
 	service, method := m.text("grpcServiceName"), m.text("grpcMethod")
 	keyword := m.text("keyword")
-	var metadata mapping
-	if text := m.text("grpcMetadata"); text != "" && json.Unmarshal([]byte(text), &metadata) != nil {
-		r.lose(name, "its metadata is no JSON object")
-	}
-	s.set("headers", headersOf(metadata))
+	s.set("headers", headersOf(asMapping(decoded(m.take("grpcMetadata")))))
 	inverted := m.flag("invertKeyword", false)
 	if !strings.HasSuffix(service, "Health") || !strings.EqualFold(method, "check") {
 		r.lose(name, "it calls %s of %s and looks for %q; here the server is asked for its health (grpc.health.v1)", method, service, keyword)
