@@ -48,8 +48,8 @@ func probeRedis(a *attempt) error {
 		}
 		conn, protocol = tc, "Redis/tls"
 	}
-	e := a.site.Expect
-	wantsInfo := a.detail != nil || len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.Expr)+len(e.Values) > 0 || e.BodyHash != ""
+	asksInfo := a.expectsOfBody()
+	wantsInfo := asksInfo || a.detail != nil
 	commands := s.redisCommands(wantsInfo)
 	var out []byte
 	for _, c := range commands {
@@ -63,7 +63,7 @@ func probeRedis(a *attempt) error {
 	br := bufio.NewReader(r)
 	for i, c := range commands {
 		reply, err := readReply(br, limit)
-		refused := err == nil && c[0] != "INFO" && (reply.kind == '-' || string(reply.text) != redisExpected(c[0]))
+		refused := err == nil && !redisGood(c[0], reply, asksInfo)
 		if i == len(commands)-1 || err != nil || refused {
 			a.timed(r)
 		}
@@ -168,10 +168,22 @@ func readReplyLine(br *bufio.Reader) (string, error) {
 
 // redisExpected is the good reply to a command.
 func redisExpected(command string) string {
-	if command == "PING" {
+	switch command {
+	case "PING":
 		return "PONG"
+	case "INFO":
+		return "a text"
 	}
 	return "OK"
+}
+
+// redisGood reports whether a reply is good. A user may not be allowed to ask for INFO,
+// which does no harm where nothing is expected of it.
+func redisGood(command string, r redisReply, asksInfo bool) bool {
+	if command == "INFO" {
+		return !asksInfo || r.kind == '$' && r.text != nil
+	}
+	return r.kind != '-' && string(r.text) == redisExpected(command)
 }
 
 // redisRefused is the report of a reply that is not what is expected.

@@ -141,10 +141,11 @@ var redisPeers = []peer{
 	{"a text of nine exabytes", writes("+OK\r\n+PONG\r\n$9223372036854775807\r\n", endless("x")), sitemon.ReasonProtocol, "longer than it may be"},
 	{"a text beyond numbers", writes("+OK\r\n+PONG\r\n$99999999999999999999999\r\n", silent), sitemon.ReasonProtocol, "it says"},
 	{"a text of less than nothing", writes("+OK\r\n+PONG\r\n$-2\r\n", silent), sitemon.ReasonProtocol, "it says"},
-	{"a text that is none", writes("+OK\r\n+PONG\r\n$-1\r\n", silent), "", ""},
+	{"a text that is none", writes("+OK\r\n+PONG\r\n$-1\r\n", silent), sitemon.ReasonStatus, `the reply to INFO is "", expected a text`},
 	{"a text a byte at a time", writes("+OK\r\n+PONG\r\n$1000\r\n", drip("x")), sitemon.ReasonTransferTimeout, "waiting for the reply to INFO"},
 	{"a list of a gigabyte", writes("+OK\r\n+PONG\r\n*1000000000\r\n", endless("$1\r\nx\r\n")), sitemon.ReasonProtocol, `it says "*1000000000"`},
-	{"INFO is refused", writes("+OK\r\n+PONG\r\n-NOPERM "+serviceSecret+"\r\n", silent), "", ""},
+	{"INFO is refused", writes("+OK\r\n+PONG\r\n-NOPERM "+serviceSecret+"\r\n", silent), sitemon.ReasonStatus, `the reply to INFO is "NOPERM`},
+	{"loading", writes("-LOADING Redis is loading the dataset in memory\r\n", silent), sitemon.ReasonStatus, `the reply to AUTH is "LOADING`},
 }
 
 // kafkaAnswer is an answer to the last request read; the first of its bytes are its length.

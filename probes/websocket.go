@@ -177,9 +177,8 @@ func (s *webSocket) talk() error {
 	}
 	b := a.buffers()
 	b.body = b.body[:0]
-	e := a.site.Expect
 	var err error
-	if len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.JSON) > 0 {
+	if s.waits() {
 		err = s.receive(b)
 	}
 	phase(&a.report.Phases.Transfer, s.answer.started)
@@ -239,17 +238,6 @@ func (s *webSocket) receive(b *buffers) error {
 	return nil
 }
 
-// enough reports whether the messages so far are as expected.
-func (s *webSocket) enough(body []byte) bool {
-	v := verdict{attempt: s.attempt}
-	for _, p := range s.attempt.site.Expect.BodyMatch {
-		if !v.match(p, body) {
-			return false
-		}
-	}
-	return v.jsonHolds(body[s.start:])
-}
-
 // ended is why no further message came; nil where those that came are to be judged.
 func (s *webSocket) ended(err error, amid bool) error {
 	a := s.attempt
@@ -293,7 +281,7 @@ func (s *webSocket) judge(v *verdict) {
 	body := v.attempt.bufs.body
 	v.bodies(body)
 	v.json(body[s.start:])
-	v.ans = answered{status: s.answer.resp.StatusCode, header: s.answer.resp.Header, body: body, json: body[s.start:]}
+	v.ans = s.answered(body)
 }
 
 // switched judges the status of an answer that is to open a WebSocket.

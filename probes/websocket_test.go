@@ -58,6 +58,10 @@ func sendsWS(messages ...string) option {
 	return func(s *sitemon.Site) { s.Request.WS = &sitemon.WSRequest{Send: messages} }
 }
 
+func condition(text string) option {
+	return expects(func(e *sitemon.Expect) { e.Expr = append(e.Expr, sitemon.Condition{Expr: text}) })
+}
+
 func within(d time.Duration) option { return func(s *sitemon.Site) { s.Timeout = d } }
 
 func TestWebSocket(t *testing.T) {
@@ -110,6 +114,15 @@ func TestWebSocket(t *testing.T) {
 			})},
 			sitemon.OutcomeDown, sitemon.ReasonHeader, `header upgrade: "websocket"`,
 		},
+		{"a condition on the newest message", nil, saysWS(`{"state":"busy"}`, `{"state":"ready"}`), []option{condition(`json.state == "ready"`)}, sitemon.OutcomeUp, "", ""},
+		{"a condition that stays unmet", nil, saysWS(`{"state":"busy"}`), []option{condition(`json.state == "ready"`), within(hostileTimeout)}, sitemon.OutcomeDown, sitemon.ReasonJSON, `json.state is "busy"`},
+		{"a condition on all messages", nil, saysWS("one", "two"), []option{condition(`body contains "two"`)}, sitemon.OutcomeUp, "", ""},
+		{"a condition on a number of a message", nil, saysWS("n=1", "n=2"), []option{matching(`n=(?P<n>\d)$`), condition("values.n == 2")}, sitemon.OutcomeUp, "", ""},
+		{"a condition on something else", nil, saysWS(), []option{condition("status == 101")}, sitemon.OutcomeUp, "", ""},
+		{"no message for a condition", nil, saysWS(), []option{condition(`body == ""`), within(hostileTimeout)}, sitemon.OutcomeDown, sitemon.ReasonTransferTimeout, "waiting for a message"},
+		{"a hash", nil, saysWS("hello"), []option{expects(func(e *sitemon.Expect) {
+			e.BodyHash = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+		})}, sitemon.OutcomeUp, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
