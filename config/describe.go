@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -100,6 +101,30 @@ func (e *description) addDefault(path, words string) {
 	if err == nil { // a text always can
 		e.defaults = append(e.defaults, sitemon.DefinitionKey{Key: path, Value: value, From: sitemon.FromProgram})
 	}
+}
+
+// Public returns a definition as everybody may see it, ${…} unexpanded and credentials
+// replaced by [sitemon.Redacted], and its keys in which something was replaced. Of two
+// definitions that differ in nothing else it is the same.
+func Public(definition json.RawMessage) (public json.RawMessage, redacted []string, err error) {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(definition, &values); err != nil {
+		return nil, nil, fmt.Errorf("read a definition: %w: %w", sitemon.ErrInvalid, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		shown := hidden(name, values[name])
+		if bytes.Contains(shown, []byte(sitemon.Redacted)) {
+			redacted = append(redacted, name)
+		}
+		values[name] = shown
+	}
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false)
+	if err := out.Encode(values); err != nil {
+		return nil, nil, fmt.Errorf("write a definition: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), redacted, nil
 }
 
 // hidden is a value as everybody may see it.

@@ -13,6 +13,9 @@ type Definitions interface {
 	// Definition describes the definition of a present site, without credentials. The
 	// error wraps [sitemon.ErrNotFound] where there is none of that name.
 	Definition(ctx context.Context, name string) (Definition, error)
+	// Definitions lists the definitions of at most limit present sites whose names come
+	// after one, by name, and the generation that they are of.
+	Definitions(ctx context.Context, after string, limit int) ([]SiteDefinition, int64, error)
 }
 
 // Definition is the definition of a site in effect, as everybody may see it.

@@ -32,6 +32,19 @@ func (f *apiStore) Definition(ctx context.Context, name string) (web.Definition,
 	}}, nil
 }
 
+// Definitions has a definition of each site, with a credential in the first.
+func (f *apiStore) Definitions(ctx context.Context, after string, limit int) ([]web.SiteDefinition, int64, error) {
+	sites, err := f.Sites(ctx, sitemon.SiteQuery{After: after, Limit: limit})
+	list := make([]web.SiteDefinition, len(sites))
+	for i := range sites {
+		list[i] = web.SiteDefinition{Name: sites[i].Name, Source: sites[i].Source, Definition: json.RawMessage(`{"enabled":true,"interval":"30s"}`)}
+		if i == 0 {
+			list[i].Definition, list[i].Redacted = json.RawMessage(`{"basic_auth":{"password":"<redacted>","username":"ann"},"enabled":true,"interval":"30s"}`), []string{"basic_auth"}
+		}
+	}
+	return list, 17, err
+}
+
 // ProbeNow finds the same of any site, or what the test wants.
 func (f *apiStore) ProbeNow(ctx context.Context, name string) (json.RawMessage, error) {
 	if _, err := f.Site(ctx, name); err != nil {

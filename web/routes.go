@@ -78,6 +78,7 @@ func (s *Server) apiRoutes() []route {
 		{"GET", v1 + "/config", classAPI, []string{"limit"}, s.getConfig},
 		{"POST", v1 + "/config/reload", classAPI, none, s.postReload},
 		{"GET", v1 + "/monitors", classAPI, none, s.getMonitors},
+		{"GET", v1 + "/definitions", classAPI, []string{"limit", "cursor"}, s.getDefinitions},
 		{"GET", v1 + "/certificates", classAPI, []string{"q"}, s.getCertificates},
 		{"GET", v1 + "/events", classEvents, []string{"site", "types"}, s.getEvents},
 		{"GET", v1 + "/openapi.json", classAPI, none, s.getOpenAPI},

@@ -75,10 +75,15 @@ func (q *asked) get(ctx context.Context, path string, into any) error {
 func (q *asked) failed(err error) error {
 	hint := ""
 	if u, unreached := errors.AsType[*url.Error](err); unreached {
-		err, hint = u.Err, " (is it running? another address: --api)"
+		err, hint = unreachedError{u.Err}, " (is it running? another address: --api)"
 	}
 	return fmt.Errorf("ask the daemon at %s: %w%s", sitemon.RedactURL(q.base), err, hint)
 }
+
+// unreachedError says that nothing answers.
+type unreachedError struct{ error }
+
+func (e unreachedError) Unwrap() error { return e.error }
 
 // open takes the store, because no daemon was reached. With no store either, the
 // error is the one of asking.
@@ -131,6 +136,23 @@ func (q *asked) fetch(ctx context.Context, path string, into any) (err error) {
 
 // pages reads a list page by page; key is the name of the list in the answer.
 func (q *asked) pages(ctx context.Context, path, key string, limit int, f func(item json.RawMessage) error) error {
+	return q.eachPage(ctx, path, limit, func(page map[string]json.RawMessage) (int, error) {
+		var items []json.RawMessage
+		if err := json.Unmarshal(page[key], &items); err != nil {
+			return 0, err
+		}
+		for _, item := range items {
+			if err := f(item); err != nil {
+				return 0, err
+			}
+		}
+		return len(items), nil
+	})
+}
+
+// eachPage reads the pages of a list, up to as many items as limit says, 0 for all. f
+// returns how many a page has.
+func (q *asked) eachPage(ctx context.Context, path string, limit int, f func(page map[string]json.RawMessage) (int, error)) error {
 	sep := "?"
 	if strings.Contains(path, "?") {
 		sep = "&"
@@ -144,20 +166,13 @@ func (q *asked) pages(ctx context.Context, path, key string, limit int, f func(i
 		if err := q.get(ctx, fmt.Sprintf("%s%slimit=%d&cursor=%s", path, sep, size, url.QueryEscape(cursor)), &page); err != nil {
 			return err
 		}
-		var items []json.RawMessage
-		if err := json.Unmarshal(page[key], &items); err != nil {
+		items, err := f(page)
+		cursor, n = "", n+items
+		if next, ok := page["next"]; ok && err == nil {
+			err = json.Unmarshal(next, &cursor)
+		}
+		if err != nil {
 			return fmt.Errorf("read the answer of %s: %w", sitemon.RedactURL(q.base), err)
-		}
-		for _, item := range items {
-			if err := f(item); err != nil {
-				return fmt.Errorf("read the answer of %s: %w", sitemon.RedactURL(q.base), err)
-			}
-		}
-		cursor, n = "", n+len(items)
-		if next, ok := page["next"]; ok {
-			if err := json.Unmarshal(next, &cursor); err != nil {
-				return fmt.Errorf("read the answer of %s: %w", sitemon.RedactURL(q.base), err)
-			}
 		}
 		if cursor == "" || limit > 0 && n >= limit {
 			return nil

@@ -61,14 +61,14 @@ func TestPlan(t *testing.T) {
 	dir, web := t.TempDir(), newTarget(t)
 	doc := "sites:\n  - {name: kept, url: %[1]s/kept}\n  - {name: edited, url: %[1]s/%[2]s}\n  - {name: %[3]s, url: %[1]s/x}\n"
 	save(t, dir, "sites.yaml", fmt.Sprintf(doc, web.URL, "before", "leaves"))
-	runProgram(t, dir, "plan").want(t, 2, "3 to add, 0 to change, 0 to remove, 0 unchanged", "")
+	runProgram(t, dir, "plan", "--listen", "127.0.0.1:1").want(t, 2, "3 to add, 0 to change, 0 to remove, 0 unchanged", "nothing is stored in data")
 	p := startDaemon(t, dir)
 	runProgram(t, dir, "plan").want(t, 0, "0 to add, 0 to change, 0 to remove, 3 unchanged", "")
 	p.stop()
 
 	save(t, dir, "sites.yaml", fmt.Sprintf(doc, web.URL, "after", "comes"))
 	got := runProgram(t, dir, "plan")
-	for _, line := range []string{"+ add    comes\n", "~ change edited (url, probed at once)\n", "- remove leaves\n", "1 unchanged"} {
+	for _, line := range []string{"+ add    comes\n", "~ change edited (probed at once)\n           url: " + web.URL + "/before → " + web.URL + "/after\n", "- remove leaves\n", "1 unchanged"} {
 		got.want(t, 2, line, "")
 	}
 	got = runProgram(t, dir, "plan", "--json")

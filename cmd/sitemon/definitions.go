@@ -25,6 +25,23 @@ func (d definitions) Definition(ctx context.Context, name string) (web.Definitio
 	return web.Definition{Source: stored.Source, Generation: stored.Generation, Keys: keys}, err
 }
 
+// Definitions implements [web.Definitions].
+func (d definitions) Definitions(ctx context.Context, after string, limit int) ([]web.SiteDefinition, int64, error) {
+	stored, g, err := d.store.DefinitionsAfter(ctx, after, limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	list := make([]web.SiteDefinition, len(stored))
+	for i, s := range stored {
+		public, redacted, err := config.Public(s.JSON)
+		if err != nil {
+			return nil, 0, fmt.Errorf("show the definition of site %q: %w", s.Name, err)
+		}
+		list[i] = web.SiteDefinition{Name: s.Name, Source: s.Source, Definition: public, Redacted: redacted}
+	}
+	return list, g.Number, nil
+}
+
 // prober makes probes that people ask for, beside those of the scheduler, in a daemon
 // with a monitor.
 type prober struct{ d *daemon }

@@ -34,10 +34,11 @@ type store interface {
 	DecideAlerts(ctx context.Context, now, judged time.Time) error
 	Documents(ctx context.Context) (map[string]sitemon.Document, error)
 	Definition(ctx context.Context, name string) (sitemon.StoredDefinition, error)
+	DefinitionsAfter(ctx context.Context, after string, limit int) ([]sitemon.StoredDefinition, sitemon.Generation, error)
 	web.Heartbeats
 	HeartbeatSites(ctx context.Context, have int64) (sites []sitemon.CallingSite, version int64, err error)
 	AcceptHeartbeats(ctx context.Context, sites []string, now time.Time) error
-	ListenForHeartbeats(ctx context.Context, instance string, now time.Time) error
+	ListenForHeartbeats(ctx context.Context, instance string, refused []string, now time.Time) error
 	Close() error
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"sitemon"
 )
@@ -35,4 +36,24 @@ func (y *syncing) putPlaces(ctx context.Context) error {
 	_, err := y.tx.Exec(ctx, `INSERT INTO document_places AS p (source, places) VALUES ($1, $2)
 ON CONFLICT (source) DO UPDATE SET places = excluded.places WHERE p.places <> excluded.places`, y.doc.Source, y.doc.Places)
 	return err
+}
+
+// DefinitionsAfter returns the definitions of the sites that are watched whose names
+// come after one, by name, without their places, and the newest generation. A limit of
+// 0 is none.
+func (db *DB) DefinitionsAfter(ctx context.Context, after string, limit int) (defs []sitemon.StoredDefinition, g sitemon.Generation, err error) {
+	defer wrap(&err, "list definitions")
+	err = db.view(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if g, err = newestGeneration(ctx, tx); err != nil {
+			return err
+		}
+		return eachRow(ctx, tx, "SELECT s.name, s.definition::text, s.source, s.generation FROM sites s WHERE s.name > $1 AND "+liveRow+" ORDER BY s.name LIMIT $2",
+			[]any{after, pgtype.Int8{Int64: int64(limit), Valid: limit > 0}}, func(row pgx.Rows) error {
+				var d sitemon.StoredDefinition
+				err := row.Scan(&d.Name, (*[]byte)(&d.JSON), &d.Source, &d.Generation)
+				defs = append(defs, d)
+				return err
+			})
+	})
+	return defs, g, err
 }

@@ -33,3 +33,32 @@ func (y *syncing) putPlaces(ctx context.Context) error {
 	return y.db.exec(ctx, `INSERT INTO document_places (source, places) VALUES (?, ?)
 ON CONFLICT DO UPDATE SET places = excluded.places WHERE places <> excluded.places`, y.doc.Source, y.doc.Places)
 }
+
+// DefinitionsAfter returns the definitions of the present sites whose names come
+// after one, by name, without their places, and the generation that they are of. A
+// limit of 0 is none.
+func (db *DB) DefinitionsAfter(ctx context.Context, after string, limit int) (defs []sitemon.StoredDefinition, g sitemon.Generation, err error) {
+	defer wrap(&err, "list definitions")
+	ctx, cancel := reading(ctx)
+	defer cancel()
+	tx, err := db.read.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, g, err
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	doc, err := document(ctx, tx)
+	if err != nil {
+		return nil, g, err
+	}
+	if limit <= 0 {
+		limit = -1
+	}
+	err = each(ctx, tx, `SELECT n.name, s.definition, s.source, s.generation FROM site_names n JOIN sites s ON s.site_id = n.id
+WHERE n.name > ? ORDER BY n.name LIMIT ?`, []any{after, limit}, func(row scanner) error {
+		var d sitemon.StoredDefinition
+		err := row.Scan(&d.Name, (*[]byte)(&d.JSON), &d.Source, &d.Generation)
+		defs = append(defs, d)
+		return err
+	})
+	return defs, doc.generation, err
+}

@@ -35,6 +35,7 @@ type Store interface {
 	Availabilities(ctx context.Context, names []string, now time.Time, windows []time.Duration) (map[string][]availability.Figure, error)
 	Documents(ctx context.Context) (map[string]sitemon.Document, error)
 	Definition(ctx context.Context, name string) (sitemon.StoredDefinition, error)
+	DefinitionsAfter(ctx context.Context, after string, limit int) ([]sitemon.StoredDefinition, sitemon.Generation, error)
 	Series(ctx context.Context, q availability.SeriesQuery) (map[string][]availability.SeriesBucket, error)
 	Gaps(ctx context.Context, site string, from, to time.Time) ([]sitemon.Gap, error)
 	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
@@ -47,7 +48,7 @@ type Store interface {
 	RecordHeartbeat(ctx context.Context, site string, h sitemon.Heartbeat) (repeated bool, err error)
 	Heartbeats(ctx context.Context, site string, limit int) ([]sitemon.Heartbeat, error)
 	HeartbeatState(ctx context.Context, site string) (sitemon.HeartbeatState, error)
-	ListenForHeartbeats(ctx context.Context, instance string, now time.Time) error
+	ListenForHeartbeats(ctx context.Context, instance string, refused []string, now time.Time) error
 	Rollup(ctx context.Context, now time.Time) error
 	Retain(ctx context.Context, now time.Time) error
 }
@@ -87,6 +88,7 @@ func stateful() []test {
 		{"sync/quorum and locations", testSyncTerms},
 		{"sync/alerting and maintenance", testSyncDocument},
 		{"sync/definition", testDefinition},
+		{"sync/definitions", testDefinitions},
 		{"record/identity", testIdentity},
 		{"record/waiting for a definition", testUndefined},
 		{"record/late", testLate},
