@@ -196,3 +196,12 @@ func readDiscovery(content []byte, r *Result) error {
 	}
 	return nil
 }
+
+// nameOf is a name for an address: without what may be secret in it.
+func nameOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User == nil && u.RawQuery == "" {
+		return address
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}

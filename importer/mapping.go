@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -263,15 +264,25 @@ func span(d time.Duration) string {
 // seconds is a number of seconds as a sites file writes it.
 func seconds(n float64) string { return span(time.Duration(n * float64(time.Second))) }
 
-// duration reads a duration as Go writes it, also with days.
-func duration(text string) (time.Duration, bool) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseFloat(days, 64); err == nil {
-			return time.Duration(n * 24 * float64(time.Hour)), true
+// inPrometheus is a duration as Prometheus writes it.
+var inPrometheus = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)w)?(?:([0-9.]+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$`)
+
+// duration reads a duration as Go writes it, or Prometheus.
+func duration(text string) (d time.Duration, ok bool) {
+	if d, err := time.ParseDuration(text); err == nil {
+		return d, true
+	}
+	parts := inPrometheus.FindStringSubmatch(text)
+	if text == "" || parts == nil {
+		return 0, false
+	}
+	const day = 24 * time.Hour
+	for i, unit := range []time.Duration{365 * day, 7 * day, day, time.Hour, time.Minute, time.Second, time.Millisecond} {
+		if n, err := strconv.ParseFloat(parts[i+1], 64); err == nil {
+			d += time.Duration(n * float64(unit))
 		}
 	}
-	d, err := time.ParseDuration(text)
-	return d, err == nil
+	return d, true
 }
 
 // headersOf are header fields, in the order of their names.

@@ -42,6 +42,9 @@ func (s *Site) duration(name string) time.Duration {
 	return d
 }
 
+// front sets a key before all others.
+func (s *Site) front(name string, value any) { s.Keys = append([]Key{{name, value}}, s.Keys...) }
+
 // put changes a key that is there.
 func (s *Site) put(name string, value any) {
 	for i := range s.Keys {
