@@ -120,14 +120,17 @@ func (a *alerting) verifyFiveIncidents() {
 	a.equal("the open one", []any{open.StartedAt, open.EndedAt, open.Reports}, []any{fiveReport("a", 29).Slot, time.Time{}, 2})
 	one, err := a.Incident(a.ctx, 1)
 	a.check(err)
-	words := ""
+	var words []string
 	for _, e := range one.Timeline {
-		words += string(e.Kind) + " " + e.Text + "; "
+		words = append(words, string(e.Kind)+" "+e.Text)
 	}
 	if len(one.Evidence) != 2 || one.Evidence[0].Details != `{"status":"503"}` {
 		a.Errorf("evidence: %+v", one.Evidence)
 	}
-	a.equal("timeline", words, "failed status 503, expected 200-399; confirmed ; alert down told to ops; acknowledged ; comment a disk is full; recovered ; ended the site recovered; ")
+	a.equal("timeline", words, []string{
+		"failed status 503, expected 200-399", "confirmed ", "alert down told to ops",
+		"acknowledged ", "comment a disk is full", "recovered ", "ended the site recovered",
+	})
 }
 
 // verifyFiveFigures compares the figures of a window with a recount of the reports.
