@@ -20,7 +20,7 @@ func (s *Server) fillCharts(ctx context.Context, d *sitePage, site string, w cha
 		d.Days = dayLinks(site, query, d.Bars)
 	}
 	if parts.has("chart") {
-		marks, err := s.chartMarks(ctx, site, w)
+		marks, err := s.chartMarks(ctx, site, w, d.edits)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,9 @@ import (
 // dayReasons is of how many reports of a day the grid says the reasons.
 const dayReasons = 2000
 
+// firstMidnight is how long before UTC a day begins where it begins first.
+const firstMidnight = 14 * time.Hour
+
 // dayView is a day opened as a grid: a row for each hour, a square for each minute.
 type dayView struct {
 	Date     string // "2026-11-25"
@@ -38,7 +41,7 @@ type hiddenField struct{ Name, Value string }
 // dayHour is a row of the grid.
 type dayHour struct {
 	Clock string // "14:00", with its offset where that hour is there twice
-	URL   string // shows the hour in the charts
+	URL   string // shows the hour in the charts, "" where it is to come
 	Paths []barPath
 	// Cells has a line for each stretch of squares that are the same, for a script to
 	// show: how many minutes, what, at most how many µs, and why.
@@ -71,6 +74,10 @@ func (p *params) day() (wholeDay, bool) {
 		return wholeDay{}, false
 	}
 	d := newWholeDay(date, zone)
+	// It may have begun in another zone only, from where a link leads here.
+	for back := 1; back <= 2 && d.from.After(p.now) && !date.Add(-firstMidnight).After(p.now); back++ {
+		d = newWholeDay(date.AddDate(0, 0, -back), zone)
+	}
 	if date.Year() < 1971 || d.from.After(p.now) {
 		p.fail("day", "%q is not between the year 1971 and today", text)
 	}
@@ -216,7 +223,7 @@ var daySquare = map[string][2]int{"up": {0, 12}, "down": {0, 12}, "degraded": {4
 
 // newDayHour draws the squares that lie in a row.
 func newDayHour(site string, query url.Values, clock string, from, to time.Time, cells []dayCell) dayHour {
-	h := dayHour{Clock: clock, URL: siteAddress(site, query, "range", "", "from", from.UTC().Format(time.RFC3339), "to", to.UTC().Format(time.RFC3339)) + "#charts"}
+	h := dayHour{Clock: clock}
 	paths := map[string]*strings.Builder{}
 	var lines strings.Builder
 	var sum availability.Sum
@@ -255,6 +262,9 @@ func newDayHour(site string, query url.Values, clock string, from, to time.Time,
 		if paths[class] != nil {
 			h.Paths = append(h.Paths, barPath{class, paths[class].String()})
 		}
+	}
+	if minutes > 0 {
+		h.URL = siteAddress(site, query, "range", "", "from", from.UTC().Format(time.RFC3339), "to", to.UTC().Format(time.RFC3339)) + "#charts"
 	}
 	h.Status, h.Text = hourText(sum, slowest, minutes > 0)
 	return h

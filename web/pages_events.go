@@ -73,18 +73,14 @@ func endWords(end sitemon.IncidentEnd) string {
 }
 
 // definitionMarks are the edits of a site's definition for the charts of a window.
-func (s *Server) definitionMarks(ctx context.Context, site string, from, to time.Time) ([]chartMark, error) {
-	changes, err := s.definitionChanges(ctx, site)
-	if err != nil {
-		return nil, err
-	}
+func definitionMarks(changes []definitionChange, from, to time.Time) []chartMark {
 	var marks []chartMark
 	for _, c := range changes {
 		if !c.reload.At.Before(from) && c.reload.At.Before(to) && len(marks) < marksShown {
 			marks = append(marks, chartMark{At: c.reload.At.UTC(), Kind: "reload", Text: c.text(), Href: "#definition"})
 		}
 	}
-	return marks, nil
+	return marks
 }
 
 // fillHistory fills in what a site's page says of its definition and of what
@@ -93,13 +89,11 @@ func (s *Server) fillHistory(ctx context.Context, d *sitePage, parts partSet) er
 	if !parts.has("definition", "happened") {
 		return nil
 	}
-	changes, err := s.definitionChanges(ctx, d.Name)
-	if err != nil {
-		return err
+	d.Happened = siteEvents(d.recent, d.edits)
+	if !parts.has("definition") {
+		return nil
 	}
-	d.Happened = siteEvents(d.recent, changes)
-	if parts.has("definition") {
-		d.Definition, err = s.definitionView(ctx, d.Name, changes)
-	}
+	var err error
+	d.Definition, err = s.definitionView(ctx, d.Name, d.edits)
 	return err
 }

@@ -47,6 +47,7 @@ type sitePage struct {
 	Beats        *beatsView // nil for sites that do not call us
 
 	recent []sitemon.Incident // the newest
+	edits  []definitionChange // of its definition, the newest first
 }
 
 // siteSentence says how the site is: "Up for 12 d 4 h · p95 182 ms · …".
@@ -97,7 +98,9 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	if st.LastReport != nil {
 		d.Last = newLastReport(*st.LastReport, s.Now())
-		reports = append([]sitemon.Report{*st.LastReport}, reports...)
+	}
+	if reports, err = s.newestReports(ctx, st, asked, reports, parts); err != nil {
+		return err
 	}
 	d.State = newSiteSentence(st, reports, s.Now())
 	d.Locations = locationRows(st.Locations, s.Now())
@@ -109,6 +112,11 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := s.fillBeats(ctx, &d, st, r, parts); err != nil {
 		return err
+	}
+	if parts.has("definition", "happened", "chart") {
+		if d.edits, err = s.definitionChanges(ctx, st.Name); err != nil {
+			return err
+		}
 	}
 	if err := s.fillHistory(ctx, &d, parts); err != nil {
 		return err
@@ -122,6 +130,23 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return s.render(w, http.StatusOK, "site", parts, d)
+}
+
+// newestReports are reports of a site from the newest on, as far as its state needs
+// them: those that are listed may be others, and old.
+func (s *Server) newestReports(ctx context.Context, st sitemon.SiteState, listed reportQuery, reports []sitemon.Report, parts partSet) ([]sitemon.Report, error) {
+	if st.LastReport == nil {
+		return nil, nil
+	}
+	newest := []sitemon.Report{*st.LastReport}
+	if listed.outcome == "" && listed.before == "" {
+		return append(newest, reports...), nil
+	}
+	if !newest[0].CertificateExpiresAt.IsZero() || !parts.has("state") {
+		return newest, nil
+	}
+	reports, _, err := s.History.Reports(ctx, sitemon.ReportQuery{Site: st.Name, Limit: reportsShown})
+	return append(newest, reports...), err
 }
 
 // fillFigures fills in what sums up the site's history, as far as it is asked for.

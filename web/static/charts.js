@@ -17,6 +17,8 @@ const stepText = (start, end) => {
   return `${dayText(a)} ${clockText(a)} – ${end - start > 86_400 ? `${dayText(b)} ` : ""}${clockText(b)}`;
 };
 
+const drawn = new WeakMap(); // what is on the holders of charts, also by an earlier call
+
 // drawCharts draws what root, which names the figures in data-charts, has room for.
 // on.zoom is called with two moments when the reader has marked what is between them,
 // on.undo when they want back. It returns load, to bring the charts up to date, and
@@ -69,7 +71,7 @@ function show(shown, holder, kind) {
   if (holder.dataset.chart) holder.closest("figure").hidden = !known;
   const plot = shown.plots.get(holder);
   if (!known) {
-    shown.plots.delete(holder);
+    erase(shown, holder);
     if (holder.dataset.own !== undefined) {
       holder.replaceChildren(Object.assign(document.createElement("p"), { className: "empty", textContent: "No reports in this time" }));
     }
@@ -80,9 +82,19 @@ function show(shown, holder, kind) {
     return;
   }
   const tip = Object.assign(document.createElement("div"), { className: "chart-tip", hidden: true });
+  erase(shown, holder);
   holder.dataset.own = "";
   holder.replaceChildren(tip);
   shown.plots.set(holder, new window.uPlot(options(shown, holder, kind, tip), series, holder));
+  drawn.set(holder, shown.plots.get(holder));
+}
+
+// erase ends what is drawn on a holder: it would go on to listen, and to share the
+// cursor.
+function erase(shown, holder) {
+  drawn.get(holder)?.destroy();
+  drawn.delete(holder);
+  shown.plots.delete(holder);
 }
 
 const middles = ({ buckets, ends, span }) => buckets.map((b, i) => (Math.max(Date.parse(b.start) / 1000, span[0]) + ends[i]) / 2);

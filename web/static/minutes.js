@@ -71,9 +71,13 @@ export function followMinutes(open) {
   document.addEventListener("focusout", (e) => {
     if (!e.target.matches("[data-day-links] a, [data-minutes]")) return;
     hideTip();
-    document.querySelector(".minute-cursor")?.remove();
+    const cursor = document.querySelector(".minute-cursor");
+    if (cursor) cursor.hidden = true;
   });
-  document.addEventListener("parts", nameZone);
+  document.addEventListener("parts", () => {
+    nameZone();
+    forgetPlace();
+  });
   addEventListener("zonechange", nameZone);
   nameZone();
 }
@@ -98,6 +102,15 @@ function tellDay(link) {
 
 const rowsOf = (grid) => [...grid.querySelectorAll("[data-cells]")];
 
+// forgetPlace forgets where the keyboard is when the grid shows another day.
+function forgetPlace() {
+  const grid = document.querySelector("[data-minutes]");
+  if (!grid?.place || grid.place.day === grid.dataset.minutes) return;
+  delete grid.place;
+  grid.querySelector(".minute-cursor").hidden = true;
+  if (grid === document.activeElement) move(grid, place(grid));
+}
+
 // place is where the keyboard is in a grid; at first, the first minute that was down, or
 // else the first of all.
 function place(grid) {
@@ -113,24 +126,27 @@ function gridKey(e, grid, open) {
   const rows = rowsOf(grid);
   const at = row * 60 + minute;
   const next = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - 60, ArrowDown: at + 60, Home: row * 60, End: row * 60 + 59 }[e.key];
-  if (e.key === "Enter") open(rows[row].closest("tr").querySelector("a").href);
+  if (e.key === "Enter") openHour(rows[row], open);
   else if (e.key === "Escape") hideTip();
   else if (next === undefined) return;
   else if (next >= 0 && next < rows.length * 60) move(grid, { row: Math.floor(next / 60), minute: next % 60 });
   e.preventDefault();
 }
 
+// openHour shows the hour of a row in the charts, unless it is to come.
+function openHour(row, open) {
+  const link = row.closest("tr").querySelector("a");
+  if (link) open(link.href);
+}
+
 // move puts the keyboard's place on a minute, and says it.
 function move(grid, { row, minute }) {
-  grid.place = { row, minute };
+  grid.place = { row, minute, day: grid.dataset.minutes };
   const svg = rowsOf(grid)[row];
   const box = svg.getBoundingClientRect();
   const edge = grid.getBoundingClientRect();
-  let cursor = grid.querySelector(".minute-cursor");
-  if (!cursor) {
-    cursor = Object.assign(document.createElement("div"), { className: "minute-cursor" });
-    grid.append(cursor);
-  }
+  const cursor = grid.querySelector(".minute-cursor");
+  cursor.hidden = false;
   Object.assign(cursor.style, {
     left: `${box.left - edge.left + (box.width * minute) / 60}px`, top: `${box.top - edge.top}px`,
     width: `${box.width / 60}px`, height: `${box.height}px`,
@@ -144,11 +160,12 @@ function move(grid, { row, minute }) {
 
 // nameZone offers the day in the reader's time zone, where that is another.
 function nameZone() {
-  const link = document.querySelector("[data-elsewhere]");
-  if (!link || zone() === "UTC") return;
+  const elsewhere = document.querySelector("[data-elsewhere]");
+  if (!elsewhere || zone() === "UTC") return;
+  const link = elsewhere.querySelector("a");
   const url = new URL(link.href);
   url.searchParams.set("tz", zone());
   link.href = url.href;
   link.textContent = `show in ${zone()}`;
-  link.hidden = false;
+  elsewhere.hidden = false;
 }
