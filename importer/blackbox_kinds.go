@@ -140,10 +140,14 @@ func (b *blackbox) answers(e *expectations, rules mapping) {
 	for _, pattern := range rules.texts("fail_if_none_matches_regexp") {
 		e.match = append(e.match, "(?m)"+line(pattern))
 	}
-	for key, not := range map[string]string{"fail_if_not_matches_regexp": "", "fail_if_all_match_regexp": "not "} {
-		for _, pattern := range rules.texts(key) {
-			e.expr = append(e.expr, not+`all(split(trim(body), "\n"), # matches `+strconv.Quote(line(pattern))+")")
-		}
+	all := func(pattern string) string {
+		return `all(split(trim(body), "\n"), # matches ` + strconv.Quote(line(pattern)) + ")"
+	}
+	for _, pattern := range rules.texts("fail_if_not_matches_regexp") {
+		e.expr = append(e.expr, all(pattern))
+	}
+	for _, pattern := range rules.texts("fail_if_all_match_regexp") {
+		e.expr = append(e.expr, "not "+all(pattern))
 	}
 }
 

@@ -128,6 +128,7 @@ func (r *Result) leftover(where string, m mapping, why string) {
 
 // add adds a site, under a name that no other one has.
 func (r *Result) add(s Site, wanted ...string) {
+	r.withoutReferences(&s, wanted)
 	name := ""
 	for _, w := range wanted {
 		if name = printable(w); name != "" && !r.names[name] {

@@ -26,6 +26,38 @@ func (r *Result) rhythm(s *Site) {
 	}
 }
 
+// withoutReferences takes the $ off what would be references in names, groups and
+// tags, where there are none.
+func (r *Result) withoutReferences(s *Site, names []string) {
+	plain := func(what, text string) string {
+		bare := strings.ReplaceAll(text, "${", "{")
+		if bare != text {
+			r.lose(printable(names[0]), "its %s %q can hold no ${…}; it is now %q", what, text, bare)
+		}
+		return bare
+	}
+	for i, name := range names {
+		names[i] = strings.ReplaceAll(name, "${", "{")
+		if i == 0 {
+			plain("name", name)
+		}
+	}
+	for i, k := range s.Keys {
+		switch v := k.Value.(type) {
+		case string:
+			if k.Name == "group" {
+				s.Keys[i].Value = plain("group", v)
+			}
+		case []string:
+			if k.Name == "tags" {
+				for j := range v {
+					v[j] = plain("tag", v[j])
+				}
+			}
+		}
+	}
+}
+
 // text is the value of a key that is a text; "" where there is none.
 func (s *Site) text(name string) string {
 	for _, k := range s.Keys {
