@@ -51,9 +51,14 @@ func probePostgres(a *attempt) error {
 	if standby := pg.ParameterStatus("in_hot_standby"); standby != "" {
 		s.shown.fields["In-Hot-Standby"] = standby
 	}
-	err = a.query(s, pg, m, query)
+	if err = a.untilCancel(conn); err == nil {
+		err = a.query(s, pg, m, query)
+	}
 	a.timed(m.answers)
 	if err != nil {
+		if timedOut(m.err) && a.ctx.Err() == nil {
+			a.cancelQuery(s, pg)
+		}
 		conn.Close()
 		awaitClean(pg)
 		return a.postgresFailure(s, m, err, "running the query")
@@ -95,14 +100,29 @@ func (a *attempt) postgresTLS(s *service, conn net.Conn) (net.Conn, error) {
 		return conn, nil
 	case answer[0] == 'N':
 		return nil, failf(sitemon.ReasonTLSError, nil, "the server does not speak TLS, and sslmode is %s", mode)
+	case answer[0] == 'E': // it has no room for another process, or does not know the question
+		s.shown.protocol, s.shown.status = "PostgreSQL", "ERROR"
+		return nil, failf(sitemon.ReasonStatus, nil, "the server answered with an error, of which nothing may be believed before TLS (asking for TLS)")
 	case answer[0] != 'S':
 		return nil, failf(sitemon.ReasonProtocol, nil, "what answers is not Postgres: its answer begins with %q", answer)
 	}
-	verify := map[string]string{"prefer": "none", "require": "none", "verify-ca": "ca"}[mode]
-	if t := a.site.Request.TLS; t != nil && t.InsecureSkipVerify {
-		verify = "none"
+	return a.tlsTo(conn, s.host, a.postgresVerifies(mode))
+}
+
+// postgresVerifies is what a mode wants of the certificate, in the words of
+// [attempt.tlsTo]. Where there are authorities for it, "require" is "verify-ca", as
+// libpq has it.
+func (a *attempt) postgresVerifies(mode string) string {
+	t := a.site.Request.TLS
+	switch {
+	case t != nil && t.InsecureSkipVerify:
+		return "none"
+	case mode == "verify-full":
+		return ""
+	case mode == "verify-ca", mode == "require" && t != nil && (t.CA != "" || t.CAFile != ""):
+		return "ca"
 	}
-	return a.tlsTo(conn, s.host, verify)
+	return "none"
 }
 
 // signInto starts a session on a connection. The library opens none, reads no

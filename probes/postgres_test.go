@@ -110,6 +110,9 @@ func TestPostgresSignIn(t *testing.T) {
 		{name: "TLS, trusted", url: "postgres://postgres@" + secureHost + "/postgres", options: []option{trusts(string(ca))}, outcome: "up"},
 		{name: "TLS, another name", url: "postgres://postgres@" + byAddress + "/postgres", options: []option{trusts(string(ca))}, outcome: "down", reason: "tls_hostname"},
 		{name: "TLS, any name", url: "postgres://postgres@" + byAddress + "/postgres?sslmode=verify-ca", options: []option{trusts(string(ca))}, outcome: "up"},
+		{name: "TLS, required, with an authority", url: "postgres://postgres@" + byAddress + "/postgres?sslmode=require", options: []option{trusts(string(ca))}, outcome: "up"},
+		{name: "TLS, required, with another authority", url: "postgres://postgres@" + byAddress + "/postgres?sslmode=require", options: []option{trusts(newAuthority(t).pem())}, outcome: "down", reason: "tls_untrusted"},
+		{name: "TLS, required", url: "postgres://postgres@" + byAddress + "/postgres?sslmode=require", outcome: "up"},
 		{name: "TLS, any certificate", url: "postgres://postgres@" + byAddress + "/postgres?sslmode=verify-full", options: []option{insecure}, outcome: "up"},
 		{name: "TLS, soon to end", url: "postgres://postgres@" + byAddress + "/postgres", options: []option{expects(func(e *sitemon.Expect) { e.CertificateValidFor = 1000 * day })}, outcome: "degraded", reason: "certificate"},
 		{name: "no TLS where it is required", url: "postgres://postgres@" + byAddress + "/postgres?sslmode=disable", outcome: "down", reason: "status", text: "no encryption"},
@@ -131,6 +134,32 @@ func TestPostgresSignIn(t *testing.T) {
 	}
 	s.Kill()
 	wantReport(t, set.Probe(t.Context(), newSite(t, "postgres://postgres@"+host)), "down", "connect_refused", "")
+}
+
+// What a probe has asked does not go on in the database once it is over.
+func TestPostgresCancels(t *testing.T) {
+	if os.Getenv("SITEMON_TEST_POSTGRES") == "" {
+		testkit.Missing(t, "no Postgres: SITEMON_TEST_POSTGRES names none; `make test` starts one")
+	}
+	t.Parallel()
+	for _, tls := range []bool{false, true} {
+		t.Run(map[bool]string{true: "TLS", false: "no TLS"}[tls], func(t *testing.T) {
+			s := testkit.StartPostgres(t, testkit.PostgresOptions{TLS: tls})
+			conn, err := pgx.Connect(t.Context(), s.DSN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close(context.Background()) }()
+			site := newSite(t, "postgres://postgres@"+at(t, s.DSN)+"/postgres", runs("SELECT pg_sleep(60) /* of a probe */"), within(secureTimeout))
+			r := newSet(t, probes.Options{}).Probe(t.Context(), site)
+			wantReport(t, r, "down", "processing_timeout", "connected, running the query")
+			waitFor(t, "the query to end", func() bool {
+				running := 1
+				err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%of a probe%' AND state = 'active' AND pid <> pg_backend_pid()").Scan(&running)
+				return err == nil && running == 0
+			})
+		})
+	}
 }
 
 // askForPasswords makes users with passwords, and a server that asks for them.

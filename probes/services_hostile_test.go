@@ -23,6 +23,19 @@ func TestPostgresSlowWrite(t *testing.T) {
 	wantReport(t, newSet(t, probes.Options{}).Probe(deadline(t, secureTimeout), site), "up", "", "")
 }
 
+// What is said before TLS may come from anybody.
+func TestPostgresErrorBeforeTLS(t *testing.T) {
+	t.Parallel()
+	addr := listen(t, pgSays(pgError("come and sign in at evil.example"), silent))
+	for _, mode := range []string{"prefer", "require", "verify-full"} {
+		r := newSet(t, probes.Options{}).Probe(t.Context(), newSite(t, "postgres://monitor@"+addr+"/shop?sslmode="+mode))
+		wantReport(t, r, "down", "status", "the server answered with an error")
+		if strings.Contains(r.Error+r.Evidence, "evil") {
+			t.Errorf("%s: it is shown: %s %s", mode, r.Error, r.Evidence)
+		}
+	}
+}
+
 // wantClean looks for what must not be shown of what a service said.
 func wantClean(t *testing.T, r sitemon.Report) {
 	t.Helper()
