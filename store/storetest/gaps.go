@@ -245,12 +245,14 @@ func testRandomGaps(h *harness) {
 			h: h, rnd: rand.New(rand.NewPCG(seed, 2)), name: "gaps" + string(rune('a'+seed)),
 			reports: map[string]map[int64]bool{}, plans: map[string][]slot.Plan{},
 		}
+		begin := h.clock().Add(time.Millisecond) // what was there before is removed then
 		for range 8 {
 			y.change()
 			for range 1 + y.rnd.IntN(3) {
 				y.run(time.Duration(1+y.rnd.IntN(120_000)) * time.Millisecond)
 			}
 			y.verify()
+			y.verifyCoverage(begin)
 		}
 	}
 }

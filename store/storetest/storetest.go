@@ -38,6 +38,7 @@ type Store interface {
 	DefinitionsAfter(ctx context.Context, after string, limit int) ([]sitemon.StoredDefinition, sitemon.Generation, error)
 	Series(ctx context.Context, q availability.SeriesQuery) (map[string][]availability.SeriesBucket, error)
 	Gaps(ctx context.Context, site string, from, to time.Time) ([]sitemon.Gap, error)
+	Coverage(ctx context.Context, from, to time.Time) ([]sitemon.LocationCoverage, error)
 	Reloads(ctx context.Context, limit int) ([]sitemon.Reload, error)
 	MonitorsSince(ctx context.Context, since time.Time) ([]sitemon.Monitor, error)
 	AddReload(ctx context.Context, r sitemon.Reload) error
@@ -103,6 +104,7 @@ func stateful() []test {
 		{"gaps/open end", testGapOpen},
 		{"gaps/locations", testGapLocations},
 		{"gaps/random", testRandomGaps},
+		{"gaps/coverage", testCoverage},
 		{"status/maintenance", testMaintenance},
 		{"incidents/life", testIncidentLife},
 		{"incidents/late", testIncidentLate},
@@ -116,6 +118,9 @@ func stateful() []test {
 		{"heartbeats/sites", testHeartbeatSites},
 		{"heartbeats/recorded", testHeartbeats},
 		{"heartbeats/listening", testListening},
+		{"heartbeats/refusing", testRefusing},
+		{"heartbeats/runs", testRuns},
+		{"heartbeats/clock", testClockSetBack},
 	}
 }
 
