@@ -247,8 +247,7 @@ func (w *walker) unique(n *yaml.Node, name string) {
 // together notes what is wrong with keys beside each other.
 func (w *walker) together(n *yaml.Node, d *draft) {
 	r, e := &d.request, &d.expect
-	wantsBody := len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.JSON) > 0
-	if r.Method == http.MethodHead && wantsBody {
+	if r.Method == http.MethodHead && w.wantsBody(e) {
 		at := d.method
 		if at.inherited {
 			at.value = n

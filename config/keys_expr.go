@@ -17,7 +17,7 @@ import (
 var otherwiseWords = []string{"down", "degraded"}
 
 var (
-	typeExpressions = valueInfo{name: "list of expressions", mapping: exprObject.info, list: true, short: true}
+	typeExpressions = valueInfo{name: "list of expressions", mapping: exprObject.info, list: true, short: typeExpression.schema}
 	typeExpression  = valueInfo{name: "expression", schema: schema{"type": []string{"string", "number", "boolean"}, "minLength": 1, "maxLength": expression.MaxLength}}
 	typeNumbers     = valueInfo{name: "mapping of names to expressions", schema: schema{
 		"type": "object", "maxProperties": sitemon.MaxValues,
@@ -204,6 +204,17 @@ func (w *walker) expression(n *yaml.Node, inherited, number bool) string {
 		w.fail(n, "the expression reads %s, which %s:// sites do not have; they have %s", name, w.kind, strings.Join(has, ", "))
 	}
 	return s
+}
+
+// wantsBody reports whether an answer without a body can't be as expected.
+func (w *walker) wantsBody(e *sitemon.Expect) bool {
+	reads := func(text string, number bool) bool {
+		p, err := w.compiled(text, number)
+		return err == nil && (slices.Contains(p.Uses(), "body") || slices.Contains(p.Uses(), "json"))
+	}
+	return len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.JSON) > 0 || e.BodyHash != "" ||
+		slices.ContainsFunc(e.Expr, func(c sitemon.Condition) bool { return reads(c.Expr, false) }) ||
+		slices.ContainsFunc(e.Values, func(v sitemon.ValueExpr) bool { return reads(v.Expr, true) })
 }
 
 // compiled compiles an expression, once where many sites have it.

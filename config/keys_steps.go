@@ -151,7 +151,7 @@ var stepExpectObject = newStepExpectObject()
 func newStepExpectObject() *object[sitemon.Expect] {
 	all := newExpectObject()
 	keys := slices.DeleteFunc(all.keys, func(k key[sitemon.Expect]) bool {
-		return !slices.Contains([]string{"status", "http_version", "body", "headers", "json"}, k.name)
+		return !slices.Contains([]string{"status", "http_version", "body", "headers", "json", "expr"}, k.name)
 	})
 	keys = append(keys, key[sitemon.Expect]{
 		keyInfo: keyInfo{name: "latency", value: typeDuration, example: "500ms", doc: "The duration of the step above which the site is degraded."},
@@ -295,10 +295,7 @@ func (w *walker) stepURL(n *yaml.Node, known []string) string {
 // stepTogether notes what is wrong with keys of a step beside each other.
 func (w *walker) stepTogether(n *yaml.Node, s *stepDraft) {
 	fromBody := slices.ContainsFunc(s.Capture, func(c sitemon.Capture) bool { return c.Header == "" })
-	if e := s.Expect; e != nil {
-		fromBody = fromBody || len(e.BodyMatch)+len(e.BodyNotMatch)+len(e.JSON) > 0
-	}
-	if s.Method == http.MethodHead && fromBody {
+	if s.Method == http.MethodHead && (fromBody || s.Expect != nil && w.wantsBody(s.Expect)) {
 		w.fail(s.head, "an answer to HEAD has no body, so nothing can be expected of it or captured; use another method")
 	}
 	if s.Body != "" && cmp.Or(s.Method, http.MethodGet) == http.MethodGet && s.head == nil {

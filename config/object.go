@@ -44,7 +44,7 @@ type valueInfo struct {
 	mapping func() mappingInfo // of a mapping: its keys
 	list    bool               // a list of such mappings, or a single one
 	empty   bool               // the list can be empty
-	short   bool               // a text may stand for such a mapping
+	short   schema             // of a text that may stand for such a mapping; nil: none may
 	table   bool               // a mapping of free names to such mappings
 }
 

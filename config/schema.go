@@ -105,8 +105,8 @@ func (k keyInfo) schema() schema {
 	if k.value.mapping != nil {
 		s = k.value.mapping().schema()
 	}
-	if k.value.short {
-		s = schema{"anyOf": []schema{typeName.schema, s}}
+	if k.value.short != nil {
+		s = schema{"anyOf": []schema{k.value.short, s}}
 	}
 	switch {
 	case k.value.table:

@@ -54,7 +54,7 @@ func typeTable(name string, info func() mappingInfo) valueInfo {
 
 // typeShortList is a list of mappings or of texts in their place; it can be empty.
 func typeShortList(info func() mappingInfo) valueInfo {
-	return valueInfo{name: "list of mappings or texts", mapping: info, list: true, empty: true, short: true}
+	return valueInfo{name: "list of mappings or texts", mapping: info, list: true, empty: true, short: typeName.schema}
 }
 
 func typeList(info func() mappingInfo) valueInfo {

@@ -54,6 +54,9 @@ func (v *verdict) beyond() {
 	if len(e.Expr)+len(e.Values) > 0 {
 		env := v.environment()
 		v.values(env)
+		if a.flow != nil {
+			a.flow.ownTime(env, a.report.Phases)
+		}
 		v.conditions(env, false) // what makes a site down is judged before what degrades it
 		v.conditions(env, true)
 	}
@@ -126,6 +129,7 @@ func (v *verdict) environment() *expression.Environment {
 	for name, values := range v.ans.header {
 		env.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
+	maps.Insert(env.Values, a.report.Values.All()) // of steps before this one
 	maps.Copy(env.Values, v.numbers)
 	if slices.Contains(reads, "body") {
 		env.Body = string(v.ans.body)

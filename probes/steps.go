@@ -88,7 +88,7 @@ func (a *attempt) step(i int) (err error) {
 // beginStep makes the attempt ready for the next step.
 func (a *attempt) beginStep(i int) {
 	f := a.flow
-	f.lines, f.began = append(f.lines, stepLine{}), time.Now()
+	f.lines, f.began, f.before = append(f.lines, stepLine{}), time.Now(), a.report.Phases
 	a.hideExchanged() // while the exchange is known
 	t := a.trail()
 	clear(t.hops)
@@ -140,6 +140,9 @@ func lastExpect(site sitemon.Expect, step *sitemon.Expect) sitemon.Expect {
 	}
 	if step.JSON != nil {
 		e.JSON = step.JSON
+	}
+	if step.Expr != nil {
+		e.Expr = step.Expr
 	}
 	if step.Headers != nil {
 		e.Headers = slices.Clone(step.Headers)

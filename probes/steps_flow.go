@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sitemon"
+	"sitemon/expression"
 )
 
 // evidenceStepURL is how much of a step's address goes into the evidence.
@@ -21,7 +22,8 @@ type flow struct {
 	jar    *cookiejar.Jar    // nil without cookies
 	conns  []*httpConn       // idle, one an origin
 	lines  []stepLine        // of the steps that were begun
-	began  time.Time         // the present step
+	began  time.Time         // the present step,
+	before sitemon.Phases    // and the phases until then
 	// slow is what a step was that degrades the site, the first of them; those after
 	// it are made all the same.
 	slow verdict
@@ -72,6 +74,18 @@ func (f *flow) close() {
 		c.close()
 	}
 	f.conns = nil
+}
+
+// ownTime makes what a step's own conditions read about time that of the step alone.
+func (f *flow) ownTime(env *expression.Environment, phases sitemon.Phases) {
+	if e := f.site.Steps[len(f.lines)-1].Expect; e == nil || e.Expr == nil {
+		return
+	}
+	env.Latency = time.Since(f.began)
+	env.Phases = expression.Phases{
+		Resolve: phases.Resolve - f.before.Resolve, Connect: phases.Connect - f.before.Connect, TLS: phases.TLS - f.before.TLS,
+		Processing: phases.Processing - f.before.Processing, Transfer: phases.Transfer - f.before.Transfer,
+	}
 }
 
 // evidence has one line for each step.

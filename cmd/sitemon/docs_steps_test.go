@@ -28,7 +28,7 @@ func TestDocumentedSteps(t *testing.T) {
 		case r.URL.Path == "/login" && r.Header.Get("X-Csrf-Token") == "c5rf" && string(body) == `{"user": "probe", "password": "from the environment"}`:
 			_, _ = io.WriteString(w, `{"access_token":"t0ken","user":{"basket_id":42}}`)
 		case r.URL.Path == "/baskets/42" && r.Header.Get("Authorization") == "Bearer t0ken":
-			_, _ = io.WriteString(w, `{"state":"open"}`)
+			_, _ = io.WriteString(w, `{"state":"open","items":[{},{}]}`)
 		default:
 			http.Error(w, "no", http.StatusForbidden)
 		}
@@ -40,5 +40,6 @@ func TestDocumentedSteps(t *testing.T) {
 	r := runProgram(t, dir, "probe", "buying")
 	r.want(t, 0, "buying is up", "")
 	r.want(t, 0, "captured basket, token", "")
+	r.want(t, 0, "ok    basket: expr: expected len(json.items) < 100, seen len(json.items) is 2", "")
 	r.want(t, 0, "ok    basket: json state: expected \"open\", seen \"open\"", "")
 }
