@@ -125,11 +125,14 @@ func (a *attempt) callHealth(c *httpConn, h *healthCheck) (err error) {
 	if err != nil {
 		return err
 	}
+	kind := h.resp.Header.Get("Content-Type")
 	if h.resp.StatusCode != http.StatusOK {
 		a.report.StatusCode = h.resp.StatusCode
-		return failf(sitemon.ReasonStatus, nil, "the server answered with the HTTP status %s, not as gRPC does", a.seen([]byte(h.resp.Status)))
+		if !ofGRPC(kind) || h.resp.Header.Get("Grpc-Status") == "" {
+			return failf(sitemon.ReasonStatus, nil, "the server answered with the HTTP status %s, not as gRPC does", a.seen([]byte(h.resp.Status)))
+		}
 	}
-	if kind := h.resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/grpc") {
+	if !ofGRPC(kind) {
 		return failf(sitemon.ReasonProtocol, nil, "the answer is not gRPC: its content type is %s", a.seen([]byte(kind)))
 	}
 	body, err := a.readBody(&answer{a, c, h.resp, began})
@@ -139,10 +142,17 @@ func (a *attempt) callHealth(c *httpConn, h *healthCheck) (err error) {
 	return h.read(a, body)
 }
 
+// ofGRPC reports whether a content type is that of gRPC, in whatever format its
+// messages are.
+func ofGRPC(kind string) bool {
+	format, ok := strings.CutPrefix(kind, "application/grpc")
+	return ok && (format == "" || format[0] == '+' || format[0] == ';')
+}
+
 // read takes what the server says out of its answer.
 func (h *healthCheck) read(a *attempt, body []byte) error {
 	end := h.resp.Trailer
-	if h.resp.Header.Get("Grpc-Status") != "" { // an answer of trailers alone
+	if len(end) == 0 && len(body) == 0 { // an answer of trailers alone
 		end = h.resp.Header
 	}
 	code := end.Get("Grpc-Status")

@@ -50,6 +50,29 @@ func data(body []byte, trailers ...string) func(net.Conn) {
 	})
 }
 
+// twoStatuses is an answer with a status in its header, and in its trailers where there
+// is another.
+func twoStatuses(before string, end ...string) func(net.Conn) {
+	return func(c net.Conn) {
+		preface(c, func(f *http2.Framer) {
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: header(":status", "200", "content-type", "application/grpc", "grpc-status", before)})
+			_ = f.WriteData(1, len(end) == 0, message(0, 2, "\x08\x01"))
+			for _, status := range end {
+				_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, EndStream: true, BlockFragment: header("grpc-status", status)})
+			}
+		})
+	}
+}
+
+// plusProto is a good answer that names the format of its messages.
+func plusProto(c net.Conn) {
+	preface(c, func(f *http2.Framer) {
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: header(":status", "200", "content-type", "application/grpc+proto")})
+		_ = f.WriteData(1, false, message(0, 2, "\x08\x01"))
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, EndStream: true, BlockFragment: header("grpc-status", "0")})
+	})
+}
+
 // grpcPeers misbehave in gRPC, over plain TCP and TLS alike.
 var grpcPeers = []peer{
 	{"serves", data(message(0, 2, "\x08\x01"), "grpc-status", "0"), "", ""},
@@ -58,6 +81,18 @@ var grpcPeers = []peer{
 	{"a state of its own", data(message(0, 3, "\x08\x80\x01"), "grpc-status", "0"), sitemon.ReasonStatus, "the server answered status 128"},
 	{"is a web server", headersOnly(":status", "200", "content-type", "text/html"), sitemon.ReasonProtocol, `its content type is "text/html"`},
 	{"is a gateway without its server", headersOnly(":status", "503"), sitemon.ReasonStatus, `the HTTP status "503 Service Unavailable"`},
+	{"is a gateway that says what is wrong", headersOnly(":status", "503", "content-type", "application/grpc", "grpc-status", "14", "grpc-message", "no upstream"), sitemon.ReasonStatus, "the server answered UNAVAILABLE (no upstream)"},
+	{"is for browsers", headersOnly(":status", "200", "content-type", "application/grpc-web", "grpc-status", "0"), sitemon.ReasonProtocol, `its content type is "application/grpc-web"`},
+	{"says how messages are written", plusProto, "", ""},
+	{"a good status before, a bad one at the end", twoStatuses("0", "14"), sitemon.ReasonStatus, "the server answered UNAVAILABLE"},
+	{"a bad status before, a good one at the end", twoStatuses("14", "0"), "", ""},
+	{"a status before a message only", twoStatuses("0"), sitemon.ReasonProtocol, "ends without a status of gRPC"},
+	{"stops, and takes no more calls", func(c net.Conn) {
+		preface(c, func(f *http2.Framer) { _ = f.WriteGoAway(0, http2.ErrCodeNo, []byte("max_age")) })
+	}, sitemon.ReasonTransferError, "GOAWAY"},
+	{"refuses the call", func(c net.Conn) {
+		preface(c, func(f *http2.Framer) { _ = f.WriteRSTStream(1, http2.ErrCodeRefusedStream) })
+	}, sitemon.ReasonTransferError, "REFUSED_STREAM"},
 	{"no status at the end", data(message(0, 2, "\x08\x01")), sitemon.ReasonProtocol, "ends without a status of gRPC"},
 	{"a status that is no number", data(message(0, 2, "\x08\x01"), "grpc-status", "fine"), sitemon.ReasonProtocol, `no number: "fine"`},
 	{"a status that is no code", data(nil, "grpc-status", "70000"), sitemon.ReasonProtocol, `no number: "70000"`},

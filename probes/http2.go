@@ -84,7 +84,31 @@ func (a *attempt) roundTrip2(c *httpConn, r *request) (*http.Response, error) {
 	if lost := c.ended(); lost != nil {
 		return nil, failf(sitemon.ReasonTransferError, lost, "%s before an answer came", words(lost))
 	}
-	return nil, failf(sitemon.ReasonProtocol, err, "HTTP/2: %s", strings.TrimPrefix(words(err), "http2: "))
+	reason := sitemon.ReasonProtocol
+	if declined(err) {
+		reason = sitemon.ReasonTransferError
+	}
+	return nil, failf(reason, err, "HTTP/2: %s", strings.TrimPrefix(words(err), "http2: "))
+}
+
+// streamError is the end of a stream as the library lets others see it (its As takes
+// any struct with these fields).
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return "the stream was ended" }
+
+// declined reports whether a server did not take up a request, as the protocol allows
+// one that is about to stop or has too much to do.
+func declined(err error) bool {
+	const refusedStream = 7 // RFC 9113 section 7
+	if e, ok := errors.AsType[streamError](err); ok {
+		return e.Code == refusedStream
+	}
+	return strings.Contains(err.Error(), "graceful shutdown GOAWAY") // which the library tells in words only
 }
 
 // httpRequest is r as the libraries of HTTP/2 and HTTP/3 take it.
