@@ -3,7 +3,9 @@ package web
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 
 	"sitemon"
 )
@@ -79,15 +81,25 @@ func (s *Server) reloadError(r *http.Request, err error) error {
 	return problemf(http.StatusServiceUnavailable, "the sites file could not be applied; what ran before goes on: %v", err)
 }
 
-// getMonitors lists the processes that are alive.
+// getMonitors lists the processes that are alive, and how well their locations were
+// covered.
 func (s *Server) getMonitors(w http.ResponseWriter, r *http.Request) error {
 	monitors, err := s.Operations.Monitors(r.Context(), s.Now())
 	if err != nil {
 		return err
 	}
+	counts, err := s.coverageByLocation(r.Context())
+	if err != nil {
+		return err
+	}
 	answer := monitorsJSON{Monitors: make([]monitorJSON, len(monitors))}
+	locations := map[string]bool{}
 	for i, m := range monitors {
 		answer.Monitors[i] = newMonitorJSON(m)
+		if probing(m) {
+			locations[m.Location] = true
+		}
 	}
+	answer.Locations = newCoverageJSON(slices.Sorted(maps.Keys(locations)), counts)
 	return answerJSON(w, answer)
 }

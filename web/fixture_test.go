@@ -38,6 +38,7 @@ type apiStore struct {
 	running      sitemon.Generation
 	plan         sitemon.Plan
 	missing      []string
+	uncovered    int   // slots of each location without a report
 	err          error // of every read
 	reloadErr    error
 	siteQuery    sitemon.SiteQuery  // the last
@@ -244,6 +245,14 @@ func (f *apiStore) MonitorsSince(_ context.Context, since time.Time) ([]sitemon.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.DeleteFunc(slices.Concat(f.monitors, f.gone), func(m sitemon.Monitor) bool { return !m.LastSeen.After(since) }), f.err
+}
+
+// Coverage has a location for each of the monitors.
+func (f *apiStore) Coverage(context.Context, time.Time, time.Time) (list []sitemon.LocationCoverage, err error) {
+	for _, m := range f.monitors {
+		list = append(list, sitemon.LocationCoverage{Location: m.Location, Sites: m.Sites, Planned: 8640, Missing: f.uncovered})
+	}
+	return list, f.err
 }
 
 func (f *apiStore) Running() (sitemon.Generation, *sitemon.Reload) {

@@ -211,7 +211,8 @@ type noticesJSON struct {
 }
 
 type monitorsJSON struct {
-	Monitors []monitorJSON `json:"monitors"`
+	Monitors  []monitorJSON  `json:"monitors"`
+	Locations []coverageJSON `json:"locations"`
 }
 
 type monitorJSON struct {

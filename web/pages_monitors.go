@@ -23,7 +23,11 @@ func (s *Server) monitorsPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d.Locations = newLocationViews(monitors, now)
+	counts, err := s.coverageByLocation(r.Context())
+	if err != nil {
+		return err
+	}
+	d.Locations = newLocationViews(monitors, counts, now)
 	for _, m := range monitors {
 		if alive(m, now) {
 			d.Monitors = append(d.Monitors, newMonitorView(m, now))
@@ -32,7 +36,7 @@ func (s *Server) monitorsPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	slices.SortStableFunc(d.Gone, func(a, b goneView) int { return strings.Compare(b.LastSeen.Machine, a.LastSeen.Machine) })
-	d.State = monitorsState(d.Monitors, d.Notices)
+	d.State = monitorsState(d.Monitors, d.Notices, d.Locations)
 	return s.render(w, http.StatusOK, "monitors", partsOf(r), d)
 }
 
@@ -51,12 +55,16 @@ type stateView struct {
 	Text   string
 }
 
-func monitorsState(monitors []monitorView, notices []noticeView) stateView {
+func monitorsState(monitors []monitorView, notices []noticeView, locations []locationView) stateView {
+	low := slices.IndexFunc(locations, func(l locationView) bool { return l.Coverage.Low != nil })
 	switch {
 	case len(monitors) == 0:
 		return stateView{statusView{"unknown", "Nothing"}, "no process has said that it lives"}
 	case len(notices) > 0:
 		return stateView{statusView{"degraded", "Trouble"}, "the problems are at the top of the page"}
+	case low >= 0:
+		l := &locations[low]
+		return stateView{statusView{"degraded", "Low coverage"}, "at location " + l.Name + ", in the last 24 hours, " + l.Coverage.Missing}
 	}
 	return stateView{statusView{"up", "Good"}, plural(len(monitors), "process") + " alive, and nothing is wrong with any"}
 }
@@ -133,10 +141,11 @@ type locationView struct {
 	Monitors int // that are alive
 	Sites    int // that they probe
 	Status   statusView
+	Coverage coverageView
 }
 
 // newLocationViews are the places of the monitors, by name.
-func newLocationViews(monitors []sitemon.Monitor, now time.Time) []locationView {
+func newLocationViews(monitors []sitemon.Monitor, counts map[string]sitemon.LocationCoverage, now time.Time) []locationView {
 	places := map[string]*locationView{}
 	for _, m := range monitors {
 		if !probing(m) {
@@ -144,7 +153,7 @@ func newLocationViews(monitors []sitemon.Monitor, now time.Time) []locationView 
 		}
 		v := places[m.Location]
 		if v == nil {
-			v = &locationView{Name: m.Location, Status: statusView{"down", "Not probed"}}
+			v = &locationView{Name: m.Location, Status: statusView{"down", "Not probed"}, Coverage: newCoverageView(counts[m.Location])}
 			places[m.Location] = v
 		}
 		if alive(m, now) {

@@ -107,12 +107,19 @@ func TestMonitorsPage(t *testing.T) {
 	store.monitors[0].Problems = []string{"channel ops of sites.yaml: the variable OPS is not set"}
 	wantSaid(t, page(t, newServer(t, store, settled), "/monitors", 200),
 		"Monitor host-2 has not been heard for 3 min : nobody probes from location fra host-1: channel ops of sites.yaml: the variable OPS is not set",
-		"Trouble the problems are at the top of the page", "Locations Location State Monitors Sites default Probed 1 3 fra Not probed 0 0",
+		"Trouble the problems are at the top of the page", "Locations Location State Monitors Sites Coverage, 24 h default Probed 1 3 100 % fra Not probed 0 0 –",
 		"host-1 all · location default · version 1.0.0 channel ops of sites.yaml: the variable OPS is not set Sites 3 Shards 21 of 64 Lateness p50 · p99 0.6 ms · 1.7 ms "+
 			"Reports waiting 12, the oldest for 3 s Clock as the store's Lag 7 Recorded 81204 Duplicate 3 Expired 0 Dead 0 Started 1 d 2 h ago Last seen 0 s ago",
 		"Gone in the last 24 hours Silent host-2 monitor · location fra · version 1.0.0 · last heard 3 min ago Stopped host-3 writer · location default · version 0.9 · last heard 2 h ago",
 	)
 	wantSaid(t, page(t, newServer(t, newAPIStore()), "/monitors", 200), "Good 1 process alive, and nothing is wrong with any")
+	store = newAPIStore()
+	store.uncovered = 86
+	wantSaid(t, page(t, newServer(t, store), "/monitors", 200), "Good 1 process alive", "default Probed 1 3 99.00 % 86 of 8640 slots without a report")
+	store = newAPIStore()
+	store.uncovered = 87
+	wantSaid(t, page(t, newServer(t, store), "/monitors", 200), "Low coverage at location default, in the last 24 hours, 87 of 8640 slots without a report",
+		"default Probed 1 3 Low 98.99 % 87 of 8640 slots without a report")
 	store = newAPIStore()
 	store.monitors = nil
 	wantSaid(t, page(t, newServer(t, store), "/monitors", 200), "Nothing no process has said that it lives", "No monitor is alive")

@@ -63,6 +63,9 @@ type Operations interface {
 	Monitors(ctx context.Context, now time.Time) ([]sitemon.Monitor, error)
 	// MonitorsSince lists those that were alive after a moment, also what has stopped.
 	MonitorsSince(ctx context.Context, since time.Time) ([]sitemon.Monitor, error)
+	// Coverage counts the slots that were planned for each location in [from, to), and
+	// those without a report.
+	Coverage(ctx context.Context, from, to time.Time) ([]sitemon.LocationCoverage, error)
 }
 
 // Reloader applies the sites file.
@@ -138,8 +141,10 @@ type Server struct {
 	figures *siteCache[[]availability.Figure]
 	years   *siteCache[[]availability.Figure] // over [siteWindows]
 	trends  *siteCache[trend]
+	brief   *briefSites
 	// expiries are the ends of certificates.
 	expiries *siteCache[time.Time]
+	coverage *siteCache[map[string]sitemon.LocationCoverage]
 	pages    *pages
 	probing  *probeGate
 	notices  *noticeBoard
@@ -161,11 +166,13 @@ func New(o Options) *Server {
 		metrics:  newMetrics(o.Registerer, o.Hub),
 		figures:  newFigureCache(o.History, o.Now, figureWindows),
 		years:    newFigureCache(o.History, o.Now, siteWindows),
-		trends:   newTrendCache(o.History, o.Now),
 		expiries: newCertificateCache(o.Sites, o.Now),
+		coverage: newCoverageCache(o.Operations, o.Now),
 		pages:    newPages(),
 		probing:  newProbeGate(o.Now),
 	}
+	s.trends = newTrendCache(o.History, o.Now, s.pages)
+	s.brief = newBriefSites(o.Sites, o.Hub.Seen)
 	s.notices = &noticeBoard{Server: s, started: s.Now()}
 	s.status = newStatusPages(s, o.DataDir)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
@@ -206,7 +213,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	readers.Go(func() { s.figures.run(reading) })
 	readers.Go(func() { s.years.run(reading) })
 	readers.Go(func() { s.trends.run(reading) })
+	readers.Go(func() { s.brief.run(reading) })
 	readers.Go(func() { s.expiries.run(reading) })
+	readers.Go(func() { s.coverage.run(reading) })
 	readers.Go(func() { s.notices.run(reading) })
 	defer readers.Wait()
 	defer stop()

@@ -53,6 +53,10 @@ func BenchmarkReads(b *testing.B) {
 			r, err := db.Availability(b.Context(), availability.Query{Site: names[77], From: now.Add(-day), To: now, Step: time.Hour})
 			return len(r.Buckets), err
 		}, 25},
+		{"coverage", func() (int, error) {
+			list, err := db.Coverage(b.Context(), now.Add(-day), now)
+			return len(list), err
+		}, 1},
 		{"figures of 1000", func() (int, error) {
 			figures, err := db.Availabilities(b.Context(), names[:1000], now, windows)
 			return len(figures), err
