@@ -74,12 +74,16 @@ func loginURL(next string) string {
 	return "/login?next=" + url.QueryEscape(next)
 }
 
+// longestNext is the longest path that somebody is led back to: the cookie of a sign-in
+// at a provider has to hold it.
+const longestNext = 1500
+
 // localPath is a path of this server with its query, or "/" for anything that a
-// browser could take for another place.
+// browser could take for another place, and for what is too long.
 func localPath(next string) string {
 	u, err := url.Parse(next)
 	bad := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsFunc(next, bad) ||
+	if err != nil || len(next) > longestNext || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsFunc(next, bad) ||
 		!strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.HasPrefix(u.Path, "//") {
 		return "/"
 	}

@@ -191,13 +191,11 @@ func statusGroups(m *statusModel) (groups []statusGroupView) {
 		states[g] = append(states[g], &sitemon.SiteState{Status: c.Status})
 	}
 	for g := range groups {
-		worst := sitemon.StatusUp
+		counts := map[sitemon.Status]int{}
 		for _, st := range states[g] {
-			if rank(st.Status) < rank(worst) {
-				worst = st.Status
-			}
+			counts[st.Status]++
 		}
-		groups[g].Status, groups[g].Note = newStatusView(worst), strings.Replace(groupNote(states[g]), "site", "component", 1)
+		groups[g].Status, groups[g].Note = newStatusView(worstStatus(counts)), strings.Replace(groupNote(states[g]), "site", "component", 1)
 	}
 	return groups
 }

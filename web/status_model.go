@@ -211,17 +211,24 @@ func (m *statusModel) addMaintenance(planned []sitemon.Maintenance, shown []site
 	slices.SortStableFunc(m.Maintenance, func(a, b statusMaintenance) int { return a.Start.Compare(b.Start) })
 }
 
+// worstStatus is the worst of some statuses. Those that are paused say nothing, unless
+// all are.
+func worstStatus(counts map[sitemon.Status]int) sitemon.Status {
+	for _, st := range sitemon.Statuses { // the worst first
+		if counts[st] > 0 && st != sitemon.StatusPaused {
+			return st
+		}
+	}
+	return sitemon.StatusPaused
+}
+
 // statusSummary is the worst status, and how all is in words.
 func statusSummary(shown []sitemon.SiteState) (sitemon.Status, string) {
 	counts := map[sitemon.Status]int{}
-	worst := sitemon.StatusUp
 	for i := range shown {
-		st := shown[i].Status
-		counts[st]++
-		if rank(st) < rank(worst) && st != sitemon.StatusPaused {
-			worst = st
-		}
+		counts[shown[i].Status]++
 	}
+	worst := worstStatus(counts)
 	n, of := counts[worst], len(shown)
 	switch {
 	case of == 0:
