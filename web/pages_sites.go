@@ -76,8 +76,7 @@ type siteRow struct {
 	Reason  string
 	Error   string
 	Latency string
-	Spark   *sparkline
-	Bars    *dayBars
+	Trend   trend
 	Day     shareView // over 24 h
 	Month   shareView // over 30 d
 	Since   *ageView
@@ -104,7 +103,7 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.Sites.Sites(r.Context(), sitemon.SiteQuery{Brief: true})
+	all, err := s.brief.all(r.Context())
 	if err != nil {
 		return err
 	}
@@ -319,7 +318,7 @@ func (s *Server) rowsOf(ctx context.Context, sites []*sitemon.SiteState) ([]site
 			Name: st.Name, URL: siteURL(st.Name), Target: sitemon.RedactURL(st.URL),
 			Status: newStatusView(st.Status), Latency: latencyText(latencyOf(newest[st.Name])),
 			Since: newAgeView(st.Since, now), Fresh: newest[st.Name] == nil,
-			Bars: trends[st.Name].bars, Spark: trends[st.Name].spark,
+			Trend: trends[st.Name],
 		}
 		shares := shareViews(figures[st.Name], 3)
 		row.Day, row.Month = shares[0], shares[2]
