@@ -13,6 +13,9 @@ import (
 	"sitemon/internal/testkit"
 )
 
+// unchanged is a server's handler as it is.
+func unchanged(h http.Handler) http.Handler { return h }
+
 func TestBrowserSitePage(t *testing.T) {
 	browser := testkit.Browser(t)
 	for _, c := range []struct {
@@ -69,7 +72,7 @@ func browserLongNames(t *testing.T, browser context.Context) {
 		store.incidents[i].Site = long
 	}
 	for _, width := range []int64{360, 768, 1440} {
-		b := newTab(t, browser, store, func(h http.Handler) http.Handler { return h })
+		b := newTab(t, browser, store, unchanged)
 		b.do(chromedp.EmulateViewport(width, 800), chromedp.Navigate(b.server.URL+"/sites/"+url.PathEscape(long)))
 		b.wait(`document.readyState === "complete" && document.querySelector("h1").innerText.startsWith("LongName")`)
 		b.want("what is wider than the window", b.eval(`[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .chips, nav, svg, .hidden-text")).map((e) => e.tagName + " " + e.className).join("; ")`), "")

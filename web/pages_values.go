@@ -21,8 +21,9 @@ type valueView struct {
 	Name     string
 	Newest   string // "–" where the newest report does not have it
 	Min, Max string
-	D        string // the line, in a box of [valueWidth] by [valueHeight]
-	Text     string // for who can't see it
+	From, To timeView // the slots at its edges
+	D        string   // the line, in a box of [valueWidth] by [valueHeight]
+	Text     string   // for who can't see it
 }
 
 // valueViews are at most [sitemon.MaxValues] values by name, of reports that may be in
@@ -54,7 +55,7 @@ func valueNames(reports []sitemon.Report) []string {
 }
 
 func newValueView(name string, reports []sitemon.Report) valueView {
-	v := valueView{Name: name}
+	v := valueView{Name: name, From: newTimeView(reports[0].Slot), To: newTimeView(reports[len(reports)-1].Slot)}
 	var least, most float64
 	points := 0
 	for _, r := range reports {

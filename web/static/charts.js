@@ -4,6 +4,7 @@
 // where that fails.
 
 import { bucketEnds, colour, drawBands, drawColumns, drawHeat, drawMarks, heatOf, heatPosition, phases } from "./charts_draw.js";
+import { followTouch } from "./charts_touch.js";
 import { latencyText } from "./text.js";
 import { ageText } from "./times.js";
 import { wall } from "./zone.js";
@@ -195,19 +196,28 @@ function options(shown, holder, kind, tip) {
       sync: { key: "site", scales: ["x", null] },
       bind: { dblclick: () => () => shown.on.undo() },
     },
-    scales: { x: { range: () => shown.span }, y: { range: kind.range(shown) } },
+    scales: { x: { range: () => shown.preview ?? shown.span }, y: { range: kind.range(shown) } },
     axes: [
-      { ...axis, space: 70, size: 30, values: (_u, splits, _axis, _space, incr) => splits.map((s) => axisText(s, incr)) },
+      { ...axis, space: 70, size: 30, values: (_u, splits, _axis, _space, incr) => axisTexts(splits, incr) },
       { ...axis, size: 62, space: 34, ...kind.axis(shown) },
     ],
     series: [{}, ...kind.series(of)],
     hooks: {
+      ready: [(u) => followTouch(u, shown)],
       [kind.when]: [(u) => kind.draw(u, holder, shown)],
       draw: [(u) => drawMarks(u, holder, shown)],
       setCursor: [(u) => showTip(u, tip, shown, kind)],
       setSelect: [(u) => u.select.width >= 4 && shown.on.zoom(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x"))],
     },
   };
+}
+
+// axisTexts name the day at the first of the clock times, unless a midnight is among
+// them.
+function axisTexts(splits, incr) {
+  const texts = splits.map((s) => axisText(s, incr));
+  if (texts.length > 0 && texts.every((text) => text.includes(":"))) texts[0] = `${dayText(wall(splits[0] * 1000))} ${texts[0]}`;
+  return texts;
 }
 
 function axisText(seconds, incr) {
