@@ -1,8 +1,11 @@
 package sitemon
 
 import (
+	"encoding/base64"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // DialogueStep is one step of what is said on a connection. Its parts are done in
@@ -95,4 +98,37 @@ func CutCredential(line string) (before, credential string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// maxAnswers is how many lines a mechanism of AUTH takes beside its name: LOGIN asks for
+// the user, then for the password.
+const maxAnswers = 2
+
+// SignIn is [CutCredential] for the lines of a dialogue in their order. What answers AUTH
+// or AUTHENTICATE, in base64 on lines of its own, is a credential too.
+type SignIn struct{ answers int }
+
+// Cut divides the next line.
+func (s *SignIn) Cut(line string) (before, credential string, ok bool) {
+	if before, credential, ok = CutCredential(line); ok {
+		s.answers = 0
+		if command := strings.ToUpper(before); strings.HasSuffix(command, "AUTH ") || strings.HasSuffix(command, "AUTHENTICATE ") {
+			s.answers = maxAnswers
+		}
+		return before, credential, true
+	}
+	if s.answers == 0 || !encoded(line) {
+		s.answers = 0
+		return "", "", false
+	}
+	s.answers--
+	return "", line, true
+}
+
+// encoded reports whether a line is a text in base64, which the commands of protocols
+// ("QUIT", "NOOP") are not: they would be control characters.
+func encoded(line string) bool {
+	text, err := base64.StdEncoding.DecodeString(strings.TrimRight(line, "\r\n"))
+	return err == nil && len(text) > 0 && utf8.Valid(text) &&
+		!strings.ContainsFunc(string(text), func(r rune) bool { return r != 0 && unicode.IsControl(r) })
 }

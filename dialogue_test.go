@@ -3,6 +3,7 @@ package sitemon_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,5 +68,38 @@ func TestCutCredential(t *testing.T) {
 		if before != want && ok || ok != (want != "") || ok && before+credential != line {
 			t.Errorf("%q: got %q, %q, %t, want %q", line, before, credential, ok, want)
 		}
+	}
+}
+
+func TestSignIn(t *testing.T) {
+	const user, password, quit = "bW9uaXRvcg==\r", "czNjcjN0LXdvcmQ=\r", "QUIT\r"
+	for name, tt := range map[string]struct {
+		lines  []string
+		hidden []string
+	}{
+		"in two answers":        {[]string{"EHLO a\r", "AUTH LOGIN\r", user, password, quit}, []string{"LOGIN\r", user, password}},
+		"the user at once":      {[]string{"AUTH LOGIN " + user, password, quit}, []string{"LOGIN " + user, password}},
+		"IMAP":                  {[]string{"a AUTHENTICATE PLAIN\r", "AG1vbml0b3IAczNjcjN0\r", "b LOGOUT\r"}, []string{"PLAIN\r", "AG1vbml0b3IAczNjcjN0\r"}},
+		"no more than it takes": {[]string{"AUTH LOGIN\r", user, password, "Zm9v\r"}, []string{"LOGIN\r", user, password}},
+		"something between":     {[]string{"AUTH LOGIN\r", "NOOP\r", password}, []string{"LOGIN\r"}},
+		"a command":             {[]string{"AUTH LOGIN\r", "RSET\r", "STARTTLS\r", "HELP\r", "DATA\r"}, []string{"LOGIN\r"}},
+		"POP3":                  {[]string{"USER monitor\r", "PASS abcd\r", "c3RhdA==\r"}, []string{"abcd\r"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s sitemon.SignIn
+			var hidden []string
+			for _, line := range tt.lines {
+				before, credential, ok := s.Cut(line)
+				if ok {
+					hidden = append(hidden, credential)
+				}
+				if ok && before+credential != line {
+					t.Errorf("%q became %q and %q", line, before, credential)
+				}
+			}
+			if !slices.Equal(hidden, tt.hidden) {
+				t.Errorf("hidden is %q, want %q", hidden, tt.hidden)
+			}
+		})
 	}
 }

@@ -164,8 +164,9 @@ func hide(name string, v any) any {
 			}
 		}
 	case []any:
+		var signIn sitemon.SignIn
 		for i := range v {
-			v[i] = hide(name, v[i])
+			v[i] = hide(name, answering(&signIn, v[i]))
 		}
 	case map[string]any:
 		for key := range v {
@@ -173,6 +174,20 @@ func hide(name string, v any) any {
 		}
 	}
 	return v
+}
+
+// answering hides what a step of a dialogue says to sign in.
+func answering(s *sitemon.SignIn, step any) any {
+	m, ok := step.(map[string]any)
+	if !ok {
+		return step
+	}
+	if line, ok := m["send"].(string); ok {
+		if before, credential, ok := s.Cut(line); ok {
+			m["send"] = before + sitemon.RedactCredential(credential)
+		}
+	}
+	return m
 }
 
 // wordy reports whether the text under a name is one that is sent, in which

@@ -18,9 +18,9 @@ func dialogueKey() key[draft] {
 		example: `[{ expect: "^220 " }, { send: "QUIT\r" }]`,
 		doc:     "What is said once the connection is open, as blackbox_exporter has it; see [kinds.md](kinds.md).",
 	}, func(w *walker, f field, d *draft) {
-		groups := 0
+		groups, signIn := 0, sitemon.SignIn{}
 		w.items("query_response", f.value, func(n *yaml.Node) {
-			s := dialogueStep{groups: &groups}
+			s := dialogueStep{groups: &groups, signIn: &signIn}
 			before := w.faults
 			dialogueObject.read(w, field{value: n}, &s)
 			if w.faults == before && s.Expect == nil && s.Send == "" && !s.StartTLS {
@@ -52,6 +52,7 @@ func (w *walker) startTLS(n *yaml.Node, d *draft) {
 type dialogueStep struct {
 	sitemon.DialogueStep
 	groups *int // how many groups the last expression has
+	signIn *sitemon.SignIn
 }
 
 var dialogueObject = newDialogueObject()
@@ -75,7 +76,7 @@ func newDialogueObject() *object[dialogueStep] {
 				doc: "A line to send; a line feed is put to its end, and a `\\r` has to be written. `${1}` stands for what the first group of the last `expect` matched; `${NAME}` and `${file:PATH}` are variables and files as anywhere.",
 			},
 			read: func(w *walker, f field, s *dialogueStep) {
-				s.Send = w.sendLine(f.value, *s.groups)
+				s.Send = w.sendLine(f.value, *s.groups, s.signIn)
 				w.out = appendJSON(w.out, s.Send)
 			},
 		},
@@ -94,7 +95,7 @@ func newDialogueObject() *object[dialogueStep] {
 }
 
 // sendLine reads a line to be sent, whose ${1} stand for one of so many groups.
-func (w *walker) sendLine(n *yaml.Node, groups int) string {
+func (w *walker) sendLine(n *yaml.Node, groups int, signIn *sitemon.SignIn) string {
 	s, ok := w.scalar("send", n)
 	if !ok {
 		return ""
@@ -114,7 +115,7 @@ func (w *walker) sendLine(n *yaml.Node, groups int) string {
 		}
 	})
 	w.reference("send", &rest)
-	if _, credential, ok := sitemon.CutCredential(s); ok && !strings.HasPrefix(credential, "${") {
+	if _, credential, ok := signIn.Cut(s); ok && !strings.HasPrefix(credential, "${") {
 		w.literalCredential("a credential in send", n, credential)
 	}
 	return s

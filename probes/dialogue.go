@@ -30,6 +30,7 @@ type dialogue struct {
 	buf      []byte   // all that came
 	at       int      // how much of it has been judged
 	sent     []string
+	signIn   sitemon.SignIn
 	protocol string
 	shown    *exchange
 	met      []Check // expectations that were met, where somebody asks
@@ -247,7 +248,7 @@ func (d *dialogue) send(text string) error {
 // note keeps a line that is sent for people to see, and what is said there to sign
 // in for nobody.
 func (d *dialogue) note(line string) {
-	if before, credential, ok := sitemon.CutCredential(line); ok {
+	if before, credential, ok := d.signIn.Cut(line); ok {
 		for word := range strings.FieldsSeq(credential) {
 			if len(word) >= minQuerySecret {
 				d.a.hide(word)

@@ -127,7 +127,7 @@ func TestDialogueByTLS(t *testing.T) {
 // Secrets that are sent are seen nowhere, also where the other side repeats them.
 func TestDialogueKeepsSecrets(t *testing.T) {
 	echo := talks(nil, "hi\r\n", [2]string{"PASS", "-ERR wrong password s3cr3t-value, not literal-one\r\n"}, [2]string{"X", "-ERR I know s3cr3t-value\r\n"})
-	site := newSite(t, "tcp://"+listen(t, echo), says(step("hi", "PASS literal-one\r"), step("", "X ${SECRET}"), step("never", "")))
+	site := newSite(t, "tcp://"+listen(t, echo), says(step("hi", "PASS literal-one\r"), step("", "X ${SECRET}"), step("", "AUTH LOGIN\r"), step("", "bGl0ZXJhbC10d28=\r"), step("never", "")))
 	site.References, site.Timeout = true, hostileTimeout
 	set := newSet(t, probes.Options{Expander: fakeExpander{"SECRET": "s3cr3t-value"}})
 	r, d := set.Explain(t.Context(), site)
@@ -137,11 +137,11 @@ func TestDialogueKeepsSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{r.Error, r.Evidence, string(shown)} {
-		if strings.Contains(text, "s3cr3t") || strings.Contains(text, "literal-one") {
+		if strings.Contains(text, "s3cr3t") || strings.Contains(text, "literal-one") || strings.Contains(text, "bGl0ZXJhbC10d28") {
 			t.Errorf("a secret is shown: %s", text)
 		}
 	}
-	if !strings.Contains(r.Evidence, "wrong password <redacted>") || !strings.Contains(r.Evidence, `"Sent":"PASS <redacted>\\nX <redacted>"`) {
+	if !strings.Contains(r.Evidence, "wrong password <redacted>") || !strings.Contains(r.Evidence, `"Sent":"PASS <redacted>\\nX <redacted>\\nAUTH <redacted>\\n<redacted>"`) {
 		t.Error(r.Evidence)
 	}
 	site.Request.QueryResponse = []sitemon.DialogueStep{step("", "${GONE}")}
