@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,6 +34,7 @@ func TestBrowserLive(t *testing.T) {
 		{"rows are not hidden by their headings", browserRowsSeen},
 		{"the group that is chosen", browserGroupChosen},
 		{"what is read out", browserAnnounces},
+		{"a page that could not be shown", browserComesBack},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, browser) })
 	}
@@ -214,4 +216,15 @@ func browserAnnounces(t *testing.T, browser context.Context) {
 	b.wait(`document.querySelector("h1").innerText === "1 of 3 sites down, 1 unknown"`)
 	b.want("said a moment later", b.eval(said), "2 of 3 sites down, 1 unknown")
 	b.clean()
+}
+
+// A page that could not be read from the store shows itself once it can be.
+func browserComesBack(t *testing.T, browser context.Context) {
+	store := newAPIStore()
+	store.err = errors.New("away")
+	b := newTab(t, browser, store, same)
+	b.do(chromedp.Navigate(b.server.URL + "/"))
+	b.wait(`document.querySelector("h1")?.innerText === "Internal Server Error" && document.querySelector("[data-again]").checkVisibility()`)
+	b.store.change(func(f *apiStore) { f.err = nil })
+	b.wait(docsRow)
 }

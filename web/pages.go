@@ -215,11 +215,12 @@ type errorPage struct {
 	Status int
 	Name   string
 	Detail string
+	Again  bool // it may be well a little later
 }
 
 // pageError answers with the error page.
 func (s *Server) pageError(w http.ResponseWriter, r *http.Request, p problem) {
-	d := errorPage{s.layoutOf(r, "error", p.Title), p.Status, p.Title, p.Detail}
+	d := errorPage{s.layoutOf(r, "error", p.Title), p.Status, p.Title, p.Detail, r.Method == http.MethodGet && p.Status >= http.StatusInternalServerError}
 	d.Events = "" // it has no parts, and is shown as it is until somebody goes on
 	if err := s.render(w, p.Status, "error", nil, d); err != nil {
 		s.log.ErrorContext(r.Context(), "error page failed", "path", r.URL.Path, "err", err)

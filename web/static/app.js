@@ -7,6 +7,8 @@ import { connect } from "./live.js";
 import { forgetZone, refreshTimes } from "./times.js";
 import { startZone } from "./zone.js";
 
+const againWait = 3000; // before the page of an error is tried again, in milliseconds
+
 const page = document.body.dataset.page;
 const parts = (document.body.dataset.parts ?? "").split(",").filter(Boolean);
 
@@ -31,11 +33,21 @@ if (page === "incident") Object.assign(on, (await import("./incident.js")).start
 if (page === "status") (await import("./bars.js")).followBars();
 if (page === "site") Object.assign(on, (await import("./site.js")).start(refresh));
 
+if (document.querySelector("[data-again]")) throttled(tryAgain, againWait)();
+
 const poll = Number(document.body.dataset.poll);
 if (poll) setInterval(() => document.hidden || refresh(), poll * 1000);
 
 const events = document.body.dataset.events;
 if (events) connect(events, on, document.querySelector("[data-live]"), document.body.dataset.seen);
+
+// tryAgain loads a page again that could not be shown, once it can be.
+async function tryAgain() {
+  await new Promise((done) => setTimeout(done, againWait));
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (!answer.ok) throw Object.assign(new Error(`status ${answer.status}`), { status: answer.status });
+  location.reload();
+}
 
 // renew loads the page again where the server has become another version, whose parts
 // may not fit. Who is writing is left in peace, and so is a page that has just been

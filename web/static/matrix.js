@@ -3,7 +3,9 @@
 // runs where the parser meets it, so that the page is laid out once.
 
 (() => {
-const manyGroups = 40; // more are drawn as one
+const manyGroups = 40; // more are drawn as one; on a narrow page fewer
+const narrow = 600; // pixels
+const gap = { x: 24, y: 12, caption: 18 }; // between groups, and above each
 const calm = ["up", "paused"]; // statuses that need no reason
 const tips = import("./tip.js");
 
@@ -13,7 +15,7 @@ class SiteMatrix extends HTMLElement {
   #sites = new Map(); // name → { group, at }
   #groups = []; // { title, sites, cells, canvas, columns }
   #statuses = [];
-  #colours = null; // by status, at last that of text
+  #colours = null; // by status, then that of text, and that of marks in a full cell
   #reasons = {}; // words by reason
   #why = new Map(); // name → reason
   #said = document.createElement("span"); // where the keyboard is, for who can't see it
@@ -69,7 +71,7 @@ class SiteMatrix extends HTMLElement {
     this.#reasons = reasons ?? {};
     this.#why = new Map(Object.entries(why ?? {}));
     let fresh = groups.map((g) => ({ title: g.title, sites: g.sites, cells: Uint8Array.from(g.cells, Number) }));
-    if (groups.length > manyGroups) {
+    if (groups.length > (this.clientWidth < narrow ? manyGroups / 4 : manyGroups)) {
       fresh = [{
         title: "", sites: fresh.flatMap((g) => g.sites),
         cells: Uint8Array.from(fresh.flatMap((g) => [...g.cells])),
@@ -204,20 +206,37 @@ class SiteMatrix extends HTMLElement {
     this.#said.textContent = [group.sites[at], this.#words(cell)].join(", ");
   }
 
-  // #layOut chooses the size of a cell, and how many there are beside each other.
+  // #layOut chooses the size of a cell, the largest with which the whole is not too high,
+  // and how many there are beside each other.
   #layOut() {
     const width = this.clientWidth;
     if (!width || width === this.#width) return;
     this.#width = width;
-    const total = this.#sites.size;
-    const room = width < 600 ? 9 : 5; // narrow pages may be longer
-    this.#cell = [20, 18, 16, 14, 12, 10, 9, 8, 7].find((c) => Math.ceil(total / Math.floor(width / c)) <= room) ?? 6;
-    const several = this.#groups.length > 1;
-    for (const g of this.#groups) {
-      const wanted = several ? Math.max(8, Math.ceil(g.sites.length / room)) : g.sites.length;
-      g.columns = Math.max(1, Math.min(Math.floor(width / this.#cell), g.sites.length, wanted));
-    }
+    const room = width < narrow ? 280 : 200;
+    this.#cell = [20, 18, 16, 14, 12, 10, 9, 8, 7, 6, 5].find((cell) => this.#height(cell, width) <= room) ?? 4;
+    for (const g of this.#groups) g.columns = this.#columns(g, this.#cell, width);
     this.#draw();
+  }
+
+  // #columns is how many cells of a group are beside each other. Groups are about as high
+  // as each other, and a single one is as wide as the page.
+  #columns({ sites }, cell, width) {
+    const wanted = this.#groups.length > 1 ? Math.max(8, Math.ceil(sites.length / (width < narrow ? 9 : 5))) : sites.length;
+    return Math.max(1, Math.min(Math.floor(width / cell), sites.length, wanted));
+  }
+
+  // #height is how high the groups are in their lines, with cells of that size.
+  #height(cell, width) {
+    const several = this.#groups.length > 1;
+    let [height, line, left] = [0, 0, 0];
+    for (const g of this.#groups) {
+      const columns = this.#columns(g, cell, width);
+      const wide = Math.max(columns * cell, several ? 7 * (g.title || "Without a group").length : 0);
+      if (left > 0 && left + gap.x + wide > width) [height, line, left] = [height + line + gap.y, 0, 0];
+      left += (left > 0 ? gap.x : 0) + wide;
+      line = Math.max(line, Math.ceil(g.sites.length / columns) * cell + (several ? gap.caption : 0));
+    }
+    return height + line;
   }
 
   #draw(changedOnly = false) {
@@ -227,16 +246,16 @@ class SiteMatrix extends HTMLElement {
       if (changedOnly && !g.dirty) continue;
       g.dirty = false;
       drawGroup(g, this.#cell, this.#colours, this.#statuses);
-      if (this.#cursor?.group === g) drawCursor(g, this.#cursor.at, this.#cell, this.#colours.at(-1));
+      if (this.#cursor?.group === g) drawCursor(g, this.#cursor.at, this.#cell, this.#colours.at(-2));
     }
   }
 
-  // #readColours reads the theme's colours of the statuses, and that of text.
+  // #readColours reads the theme's colours of the statuses, of text and of marks.
   #readColours() {
     const probe = document.createElement("span");
     probe.hidden = true;
     this.append(probe);
-    const colours = [...this.#statuses, ""].map((name) => {
+    const colours = [...this.#statuses, "", "mark"].map((name) => {
       probe.className = name;
       return getComputedStyle(probe).color;
     });
@@ -252,9 +271,12 @@ function sameSites(some, others) {
   });
 }
 
+// sideOf is how large what is drawn in a cell is.
+const sideOf = (cell) => cell - (cell > 9 ? 3 : cell > 5 ? 2 : 1);
+
 function drawCursor(group, at, cell, colour) {
   const c = group.canvas.getContext("2d");
-  const side = cell - (cell > 9 ? 3 : 2);
+  const side = sideOf(cell);
   c.strokeStyle = colour;
   c.lineWidth = 2;
   c.strokeRect((at % group.columns) * cell, Math.floor(at / group.columns) * cell, side, side);
@@ -274,16 +296,16 @@ function drawGroup(group, cell, colours, statuses) {
   const c = canvas.getContext("2d");
   c.setTransform(scale, 0, 0, scale, 0, 0);
   c.clearRect(0, 0, w, h);
-  const side = cell - (cell > 9 ? 3 : 2);
+  const side = sideOf(cell);
   group.cells.forEach((status, i) => {
     const [x, y] = [(i % group.columns) * cell, Math.floor(i / group.columns) * cell];
-    drawCell(c, x, y, side, statuses[status], colours[status]);
+    drawCell(c, x, y, side, statuses[status], colours[status], colours.at(-1));
   });
 }
 
-// drawCell draws one site. Up is calm; what needs somebody is full, with a notch of
-// another shape for each status.
-function drawCell(c, x, y, side, status, colour) {
+// drawCell draws one site. Up is calm; what needs somebody is full, with another shape
+// for each status. Where a cross has no room, down is a square without gaps.
+function drawCell(c, x, y, side, status, colour, mark) {
   c.fillStyle = c.strokeStyle = colour;
   c.lineWidth = 1.5;
   switch (status) {
@@ -293,13 +315,15 @@ function drawCell(c, x, y, side, status, colour) {
       c.globalAlpha = 1;
       return;
     case "down":
-      c.fillRect(x - 0.5, y - 0.5, side + 1, side + 1);
-      c.strokeStyle = "#fff";
+      c.fillRect(x - 1, y - 1, side + 2, side + 2);
+      if (side < 6) return;
+      c.strokeStyle = mark;
+      c.lineWidth = side < 10 ? 1.5 : 2;
       c.beginPath();
-      c.moveTo(x + side * 0.25, y + side * 0.25);
-      c.lineTo(x + side * 0.75, y + side * 0.75);
-      c.moveTo(x + side * 0.75, y + side * 0.25);
-      c.lineTo(x + side * 0.25, y + side * 0.75);
+      c.moveTo(x + side * 0.2, y + side * 0.2);
+      c.lineTo(x + side * 0.8, y + side * 0.8);
+      c.moveTo(x + side * 0.8, y + side * 0.2);
+      c.lineTo(x + side * 0.2, y + side * 0.8);
       c.stroke();
       return;
     case "degraded":
