@@ -7,7 +7,7 @@ GOVULNCHECK   ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LDFLAGS       := -s -w
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-kinds bench-edits bench-writer bench-history bench-ui screenshots vendor-web demo check-config manifests ci ci-steps clean
+.PHONY: help build build-all test race vet lint fmt generate cover vuln bench bench-peers bench-limits bench-kinds bench-edits bench-writer bench-history bench-page bench-ui screenshots vendor-web demo check-config manifests ci ci-steps clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,7 @@ KINDS      ?=
 MESSAGES   ?= 1000000
 ROWS       ?= 0
 BUFFERS    ?=
+DATA       ?=
 DAYS       ?= 90
 RIG        := $(GO) run ./bench/rig
 
@@ -81,6 +82,11 @@ bench-history: SITES = 1000
 bench-history: INTERVAL = 60s
 bench-history: ## Measure months of history in Postgres: rollups, size, lists and charts (SITES, INTERVAL, DAYS).
 	$(RIG) history -sites $(SITES) -interval $(INTERVAL) -days $(DAYS)
+
+bench-page: SITES = 1000
+bench-page: INTERVAL = 60s
+bench-page: build ## Measure a site's page over HTTP, from months in SQLite (SITES, INTERVAL, DAYS; DATA: a folder whose store is used again).
+	$(RIG) page -sites $(SITES) -interval $(INTERVAL) -days $(DAYS) -data=$(DATA)
 
 bench-ui: SITES = 5000
 bench-ui: INTERVAL = 10s

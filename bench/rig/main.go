@@ -9,6 +9,7 @@
 //	go run ./bench/rig writer -sites 10000 -messages 1000000  a backlog in Kafka becomes rows in Postgres
 //	go run ./bench/rig history -sites 1000 -interval 60s -days 90  months of reports in Postgres, rolled up and read
 //	go run ./bench/rig ui -sites 5000 -interval 10s         the overview under live updates, in a browser
+//	go run ./bench/rig page -sites 1000 -interval 60s -days 90  a site's page, from months in SQLite
 //	go run ./bench/rig pictures -sites 24 -width 1440       the pages as pictures
 //	go run ./bench/rig demo                                 monitors, Kafka, writer, Postgres to play with
 //	go run ./bench/rig sites  -sites 10 -base URL           print a sites.yaml
@@ -43,6 +44,7 @@ type options struct {
 	messages  int    // writer: the backlog
 	rows      int    // writer: how many rows the table has before the second backlog; 0: there is none
 	days      int    // history: of how many days
+	data      string // page: folder of a store that stays
 	buffers   string // writer: shared_buffers of a Postgres of its own; empty: that of the tests
 	only      string // kinds: which ones, with commas between them; empty: all
 	log       string // where the monitors' own output goes
@@ -74,7 +76,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: rig peers|limits|kinds|edits|writer|history|ui|pictures|demo|sites|target|raw [flags]")
+		return fmt.Errorf("usage: rig peers|limits|kinds|edits|writer|history|ui|page|pictures|demo|sites|target|raw [flags]")
 	}
 	var o options
 	f := flag.NewFlagSet("rig", flag.ContinueOnError)
@@ -88,7 +90,8 @@ func run(ctx context.Context, args []string) error {
 	f.Float64Var(&o.rate, "rate", 1000, "probes per second (raw), reports per second (history)")
 	f.IntVar(&o.messages, "messages", 1_000_000, "reports that wait in Kafka (writer)")
 	f.IntVar(&o.rows, "rows", 0, "measure again when the table has this many rows (writer)")
-	f.IntVar(&o.days, "days", 90, "days of reports (history)")
+	f.IntVar(&o.days, "days", 90, "days of reports (history, page)")
+	f.StringVar(&o.data, "data", "", "folder whose store is used again, or filled (page; empty: one that is deleted)")
 	f.StringVar(&o.buffers, "shared-buffers", "", "start a Postgres with this setting (writer)")
 	f.StringVar(&o.only, "kinds", "", "which kinds take part, such as http,dns (kinds; empty: all)")
 	f.StringVar(&o.out, "out", "docs/screenshots", "folder of the pictures (pictures)")
@@ -115,6 +118,8 @@ func run(ctx context.Context, args []string) error {
 		return demo(ctx, o)
 	case "ui":
 		return uiRun(ctx, o)
+	case "page":
+		return pageRun(ctx, o)
 	case "pictures":
 		return pictures(ctx, o)
 	case "sites":

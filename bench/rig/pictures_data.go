@@ -101,48 +101,59 @@ func pictured(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// demoPast fills a store with days of reports, at a coarse interval, and does what
-// the program does in the background.
+// history is what a store is filled with.
+type history struct {
+	from, to time.Time
+	interval time.Duration // of the reports
+	keep     time.Duration // how long reports are kept
+	step     time.Duration // how much is recorded at once, then summed up
+}
+
+// demoPast fills a store with a past, at a coarse interval.
 func demoPast(ctx context.Context, path string, fleet []demoSite, days int, now time.Time) error {
-	at := now.Add(-time.Duration(days) * 24 * time.Hour)
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Clock: func() time.Time { return at }, Retention: 8 * 24 * time.Hour})
+	h := history{from: now.Add(-time.Duration(days) * day), to: now, interval: 5 * time.Minute, keep: 8 * day, step: day}
+	if len(fleet) > 100 {
+		h.interval = time.Hour
+	}
+	return h.record(ctx, path, fleet)
+}
+
+// record fills a store with the reports of a fleet, and does what the program does in
+// the background.
+func (h history) record(ctx context.Context, path string, fleet []demoSite) error {
+	at := h.from
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Clock: func() time.Time { return at }, Retention: h.keep})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	interval := 5 * time.Minute
-	if len(fleet) > 100 {
-		interval = time.Hour
-	}
-	doc := sitemon.Document{Source: "sites.yaml", Hash: "past"}
-	for _, s := range fleet {
+	doc := sitemon.Document{Source: "sites.yaml", Hash: "past at " + h.interval.String()}
+	grids := make([]slot.Grid, len(fleet))
+	for i, s := range fleet {
+		grids[i] = slot.NewGrid(s.name, h.interval)
 		doc.Sites = append(doc.Sites, sitemon.Site{
-			Name: s.name, URL: "http://127.0.0.1/", Kind: sitemon.KindHTTP, Group: s.group, Enabled: true, Interval: interval,
+			Name: s.name, URL: "http://127.0.0.1/", Kind: sitemon.KindHTTP, Group: s.group, Enabled: true, Interval: h.interval,
 			Timeout: time.Second, FailureThreshold: 1, SuccessThreshold: 1, Definition: fmt.Appendf(nil, `{"name":%q}`, s.name),
 		})
 	}
 	if _, _, err := db.SyncSites(ctx, doc); err != nil {
 		return err
 	}
-	rnd := rand.New(rand.NewPCG(1, 2))
+	rnd := rand.New(rand.NewPCG(1, uint64(h.from.Unix())))
 	until := make([]time.Time, len(fleet)) // of trouble
 	kind := make([]int, len(fleet))
-	for at.Before(now) {
-		next := at.Add(24 * time.Hour)
-		if next.After(now) {
-			next = now
+	for at.Before(h.to) {
+		next := at.Add(h.step)
+		if next.After(h.to) {
+			next = h.to
 		}
 		var reports []sitemon.Report
-		for t := at; t.Before(next); t = t.Add(interval) {
-			for i, s := range fleet {
-				slotAt := slot.NewGrid(s.name, interval).AtOrBefore(t)
-				if slotAt.Before(at) && !t.Equal(at) {
-					continue
-				}
-				if t.After(until[i]) && rnd.Float64() < s.trouble*interval.Hours()/24 {
+		for i, s := range fleet { // what is written together lies together
+			for t := grids[i].After(at.Add(-1)); t.Before(next); t = t.Add(h.interval) {
+				if t.After(until[i]) && rnd.Float64() < s.trouble*h.interval.Hours()/24 {
 					until[i], kind[i] = t.Add(time.Duration(math.Exp(rnd.NormFloat64())*40)*time.Minute), rnd.IntN(5)
 				}
-				if r, ok := demoReport(s, slotAt, interval, t.Before(until[i]), kind[i], rnd); ok {
+				if r, ok := demoReport(s, t, h.interval, t.Before(until[i]), kind[i], rnd); ok {
 					reports = append(reports, r)
 				}
 			}
@@ -151,11 +162,23 @@ func demoPast(ctx context.Context, path string, fleet []demoSite, days int, now 
 		if _, err := db.Record(ctx, reports); err != nil {
 			return err
 		}
-		if err := db.Retain(ctx, at); err != nil {
+		if err := h.settle(ctx, db, at); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// settle does what the program does in the background.
+func (h history) settle(ctx context.Context, db *sqlite.DB, at time.Time) error {
+	if err := db.Retain(ctx, at); err != nil {
+		return err
+	}
+	if _, err := db.Tick(ctx, at); err != nil {
+		return err
+	}
+	_, err := db.DeriveIncidents(ctx, at)
+	return err
 }
 
 // demoReport is one report; ok is false for a slot of which there is none.
