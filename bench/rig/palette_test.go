@@ -25,7 +25,7 @@ func TestPaletted(t *testing.T) {
 			if len(p.Palette) != c.want {
 				t.Errorf("got %d colours, want %d", len(p.Palette), c.want)
 			}
-			for i := range c.want {
+			for i := range min(c.want, oftenColours) {
 				if got := nrgba(p.At(i, i)); got != colour(i) {
 					t.Fatalf("colour %d: got %v, want %v", i, got, colour(i))
 				}
@@ -36,5 +36,22 @@ func TestPaletted(t *testing.T) {
 				t.Errorf("the rarest colour %v became %v", want, last)
 			}
 		})
+	}
+}
+
+// A colour that is rare and like no other is kept, however many shades of others there are.
+func TestPaletteKeepsWhatIsLikeNoOther(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 256, 20))
+	for x := range 256 {
+		for y := range 20 {
+			img.Set(x, y, color.NRGBA{uint8(x), uint8(x), uint8(x), 255})
+		}
+	}
+	red := color.NRGBA{192, 38, 38, 255}
+	for x := range 10 {
+		img.Set(x, 0, red)
+	}
+	if got := nrgba(paletted(img).At(3, 0)); got != red {
+		t.Errorf("red became %v", got)
 	}
 }
