@@ -24,6 +24,7 @@ func TestBrowserSitePage(t *testing.T) {
 	}{
 		{"charts that were", browserChartsThatWere},
 		{"place in a day", browserPlaceInADay},
+		{"unfolded", browserUnfolded},
 		{"long names", browserLongNames},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, browser) })
@@ -78,4 +79,15 @@ func browserLongNames(t *testing.T, browser context.Context) {
 		b.want("what is wider than the window", b.eval(`[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .chips, nav, svg, .hidden-text")).map((e) => e.tagName + " " + e.className).join("; ")`), "")
 		b.wait(`document.documentElement.scrollWidth <= innerWidth`)
 	}
+}
+
+// What the reader has unfolded stays so while the page follows.
+func browserUnfolded(t *testing.T, browser context.Context) {
+	b := open(t, browser, newAPIStore(), "/sites/shop%2Fcheckout")
+	b.do(chromedp.Click(chromedp.CSS(".figures summary")))
+	b.wait(`document.querySelector(".figures").open`)
+	b.do(chromedp.Evaluate[chromedp.Void](`import(document.querySelector("script[type=module]").src.replace("app.js", "fragments.js")).then((m) => m.fetchParts(location.href, ["chart"])).then(() => (window.fetched = true))`))
+	b.wait(`window.fetched`)
+	b.wait(`document.querySelector(".figures").open`)
+	b.clean()
 }

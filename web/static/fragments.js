@@ -55,7 +55,8 @@ function change(old, fresh) {
 
 // morph changes as little as possible, so that live regions are read out only
 // when they say something else. Elements with data-own are a script's; with
-// data-keep the server says that it has nothing new.
+// data-keep the server says that it has nothing new. What the reader has unfolded, or
+// folded, stays so where data-fold says that it is the same.
 function morph(a, b) {
   if (a.nodeType !== b.nodeType || a.nodeName !== b.nodeName) {
     a.replaceWith(document.adoptNode(b));
@@ -67,8 +68,9 @@ function morph(a, b) {
   }
   if (a.dataset.own !== undefined || b.dataset.keep !== undefined) return;
   if (a.nodeName === "TIME" && a.dateTime === b.dateTime) return;
-  for (const { name } of [...a.attributes]) if (!b.hasAttribute(name)) a.removeAttribute(name);
-  for (const { name, value } of b.attributes) if (a.getAttribute(name) !== value) a.setAttribute(name, value);
+  const theirs = (name) => name === "open" && a.dataset.fold !== undefined && a.dataset.fold === b.dataset.fold;
+  for (const { name } of [...a.attributes]) if (!b.hasAttribute(name) && !theirs(name)) a.removeAttribute(name);
+  for (const { name, value } of b.attributes) if (a.getAttribute(name) !== value && !theirs(name)) a.setAttribute(name, value);
   const had = [...a.childNodes];
   const has = [...b.childNodes];
   has.forEach((node, i) => (i < had.length ? morph(had[i], node) : a.append(document.adoptNode(node))));
