@@ -92,6 +92,10 @@ func targetFault(address string, kind sitemon.Kind) string {
 	if kind != "" && found != kind {
 		return "url leads to " + string(found) + ":// only after its references are replaced; write the scheme out, as in " + string(found) + "://${NAME}"
 	}
+	if hasBareIPv6(address) {
+		scheme, _, _ := strings.Cut(address, "://")
+		return "url: an IPv6 address stands in brackets, as in " + scheme + "://[2001:db8::1]"
+	}
 	if kind == sitemon.KindDNS {
 		if _, err := sitemon.ParseDNSURL(address); err != nil {
 			return "url: " + strings.TrimPrefix(err.Error(), sitemon.ErrInvalid.Error()+": ") + "; write for example dns://192.0.2.53/example.org?type=AAAA"
@@ -128,6 +132,21 @@ func targetFault(address string, kind sitemon.Kind) string {
 		return "url: " + u.Scheme + ":// takes a host and a port only, as in " + u.Scheme + "://" + u.Host
 	}
 	return ""
+}
+
+// hasBareIPv6 reports whether the host of an address has colons that no brackets stand
+// around, so that what follows the last one would be taken for a port.
+func hasBareIPv6(address string) bool {
+	_, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return false
+	}
+	host := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		host = rest[:i]
+	}
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	return strings.Count(host, ":") > 1 && !strings.Contains(host, "[")
 }
 
 // echoFault says what an address for ICMP has beside its host, or "".
