@@ -6,7 +6,7 @@ import (
 )
 
 // byURL are the keys of a channel that has a URL of the notification library.
-func byURL(address string) []Key { return []Key{{"url", references(address)}} }
+func byURL(address string) []Key { return []Key{{"url", address}} }
 
 // workflowTemplate is what a workflow of Microsoft Teams takes.
 const workflowTemplate = `{"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","content":{` +
@@ -135,9 +135,4 @@ func withoutScheme(address string) string {
 		address = rest
 	}
 	return strings.TrimSuffix(address, "/")
-}
-
-// references makes ${NAME} again of what a URL has escaped.
-func references(text string) string {
-	return strings.NewReplacer("$%7B", "${", "%24%7B", "${", "%7D", "}").Replace(text)
 }

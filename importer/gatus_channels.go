@@ -22,6 +22,11 @@ func (r *Result) gatusChannels(alerting mapping) map[string]mapping {
 			r.lose(where, "overrides are not carried over; make a channel for each")
 		}
 		r.leftover(where, m, "is not carried over")
+		for i, k := range keys {
+			if address, ok := k.Value.(string); ok {
+				keys[i].Value = references(address)
+			}
+		}
 		r.Channels = append(r.Channels, Channel{kind, keys})
 		made[kind] = usual
 	}
@@ -66,4 +71,9 @@ func (r *Result) gatusChannel(kind, where string, m mapping) []Key {
 	}
 	r.lose(where, "alerts over %s are not carried over; docs/channels.md has what there is", kind)
 	return nil
+}
+
+// references makes ${NAME} again of what a URL has escaped.
+func references(text string) string {
+	return strings.NewReplacer("$%7B", "${", "%24%7B", "${", "%7D", "}").Replace(text)
 }

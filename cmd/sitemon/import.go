@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +34,7 @@ func (a *app) importCommand() *cobra.Command {
 		},
 		Long: "Import reads the configuration of another monitor and prints a sites file with the same sites.\n" +
 			"What it can't carry over goes to stderr, a line each; what it prints passes sitemon check.\n\n" +
-			"KIND is one of " + strings.Join(importer.Kinds(), ", ") + ". FILE is - for stdin.\n" +
+			"KIND is one of " + strings.Join(importer.Kinds(), ", ") + ". FILE is - for stdin, or a folder whose *.yaml are read together.\n" +
 			"For blackbox, FILE holds blackbox.yml and prometheus.yml, divided by a line ---.\n\n" +
 			"Exit status: 0, also with losses; 1 if the file can't be read.",
 		Example: "  sitemon import gatus config.yaml > sites.yaml\n" +
@@ -66,21 +64,6 @@ func (a *app) importCommand() *cobra.Command {
 	return cmd
 }
 
-func readInput(stdin io.Reader, name string) ([]byte, error) {
-	if name == "-" {
-		content, err := io.ReadAll(stdin)
-		if err != nil {
-			return nil, fmt.Errorf("read stdin: %w", err)
-		}
-		return content, nil
-	}
-	content, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
-	return content, nil
-}
-
 // printImport prints the sites file, and what was lost. A site that check would
 // refuse is lost, with what check says.
 func (a *app) printImport(r *importer.Result, kind, name string) (sitemon.Document, error) {
@@ -108,6 +91,9 @@ func (a *app) printImport(r *importer.Result, kind, name string) (sitemon.Docume
 		fmt.Fprintf(a.err, "lost: %s\n", shown(l.String()))
 	}
 	fmt.Fprintf(a.err, "sitemon: %s, %s could not be carried over\n", count(len(doc.Sites), "site"), count(len(r.Losses), "thing"))
+	if names := variables(text); names != nil {
+		fmt.Fprintf(a.err, "sitemon: the sites file needs the variables %s\n", strings.Join(names, ", "))
+	}
 	return doc, nil
 }
 
