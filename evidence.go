@@ -26,7 +26,7 @@ type ProbeEvidence struct {
 
 	Request *EvidenceRequest `json:"request,omitempty"` // the last one, sent or about to be
 	// Steps are all of a site that has several, in their order. Request, Redirects,
-	// Response and Expectations are those of the one that failed.
+	// Response, Expectations and Met are those of the one that failed.
 	Steps []EvidenceStep `json:"steps,omitempty"`
 	// Redirects are the answers that led to that request, in their order.
 	Redirects []EvidenceRedirect `json:"redirects,omitempty"`
@@ -34,6 +34,9 @@ type ProbeEvidence struct {
 	// Expectations are those that were not met, in the order in which they were
 	// judged.
 	Expectations []EvidenceExpectation `json:"expectations,omitempty"`
+	// Met are those that were met where others were not, but for those of which the
+	// report or Response says what was seen.
+	Met []EvidenceExpectation `json:"met,omitempty"`
 	// Addresses are those that were tried, as "ip:port", the last one used last.
 	Addresses []string `json:"addresses,omitempty"`
 	// PhasesUS are the phases that were reached, and how many microseconds each
@@ -41,7 +44,7 @@ type ProbeEvidence struct {
 	PhasesUS map[string]int64 `json:"phases_us,omitempty"`
 	TLS      *EvidenceTLS     `json:"tls,omitempty"`
 	// Cut names what was shortened or left out because it did not fit: "body",
-	// "headers", "tls", "redirects", "addresses", "expectations", "steps".
+	// "headers", "tls", "redirects", "addresses", "expectations", "met", "steps".
 	Cut []string `json:"cut,omitempty"`
 }
 
@@ -77,7 +80,7 @@ type EvidenceResponse struct {
 	Body     string            `json:"body,omitempty"` // its first KiB at most, decoded
 }
 
-// EvidenceExpectation is an expectation that was not met.
+// EvidenceExpectation is an expectation and what was seen.
 type EvidenceExpectation struct {
 	Name     string `json:"name"` // such as "status" or "header content-type"
 	Expected string `json:"expected"`

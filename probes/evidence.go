@@ -20,6 +20,7 @@ const (
 	evidenceError     = 300
 	evidenceURL       = 500
 	evidenceText      = 200 // a header's value, an expectation
+	evidenceMet       = 100 // one that was met
 	evidenceName      = 64
 	evidenceHeaders   = 40
 	evidenceRedirects = 10
@@ -53,11 +54,8 @@ func (a *attempt) evidence() string {
 	if t.response != nil {
 		e.Response = a.evidenceResponse(e, t)
 	}
-	for _, c := range first(e, "expectations", t.failed, evidenceFailed) {
-		e.Expectations = append(e.Expectations, sitemon.EvidenceExpectation{
-			Name: shorten(c.Name, 2*evidenceName), Expected: shorten(a.redact(c.Expected), evidenceText), Seen: shorten(a.redact(c.Seen), evidenceText),
-		})
-	}
+	e.Expectations = a.evidenceExpectations(first(e, "expectations", t.failed, evidenceFailed), evidenceText)
+	e.Met = a.evidenceExpectations(first(e, "met", t.met, evidenceFailed), evidenceMet)
 	e.Addresses = append(e.Addresses, first(e, "addresses", t.tried, evidenceAddresses)...)
 	if addr := a.report.RemoteAddr; addr != "" && !slices.Contains(e.Addresses, addr) {
 		e.Addresses = append(e.Addresses, addr)
@@ -71,6 +69,17 @@ func (a *attempt) evidence() string {
 		}
 	}
 	return fitEvidence(e)
+}
+
+// evidenceExpectations are expectations as evidence shows them, with texts of up to
+// limit bytes.
+func (a *attempt) evidenceExpectations(checks []Check, limit int) (shown []sitemon.EvidenceExpectation) {
+	for _, c := range checks {
+		shown = append(shown, sitemon.EvidenceExpectation{
+			Name: shorten(c.Name, 2*evidenceName), Expected: shorten(a.redact(c.Expected), limit), Seen: shorten(a.redact(c.Seen), limit),
+		})
+	}
+	return shown
 }
 
 // first is the beginning of a list, and a note in the evidence where that is not

@@ -20,6 +20,7 @@ func fitEvidence(e *sitemon.ProbeEvidence) string {
 		cut func(over int) bool
 	}{
 		{"body", func(over int) bool { return cutBody(e.Response, over, keptBody) }},
+		{"met", func(int) bool { return cutLast(&e.Met, 0) }},
 		{"headers", func(over int) bool { return e.Response != nil && cutHeaders(e.Response.Headers, over) }},
 		{"headers", func(over int) bool { return e.Request != nil && cutHeaders(e.Request.Headers, over) }},
 		{"body", func(over int) bool { return cutBody(e.Response, over, 0) }},

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -29,6 +30,9 @@ type verdict struct {
 
 	ans     answered           // what the kind of probe tells of its answer
 	numbers map[string]float64 // the report's values
+	// met: it gathers what was seen of those that were met, for the evidence of a report
+	// with one that was not.
+	met bool
 }
 
 // judge compares the answer with what the site expects; ans is nil for probes
@@ -53,11 +57,20 @@ func (a *attempt) conclude(first func(*verdict)) error {
 		a.report.Duration = time.Since(a.start)
 	}
 	v := verdict{attempt: a}
-	first(&v)
-	v.beyond()
-	v.latency(a.report.Duration)
-	v.certificate(a.report.CertificateExpiresAt)
+	v.all(first)
+	if v.outcome != "" && v.late == nil && a.detail == nil && a.ctx.Err() == nil {
+		met := verdict{attempt: a, met: true, numbers: maps.Clone(v.numbers)}
+		met.all(first)
+	}
 	return v.end()
+}
+
+// all judges everything.
+func (v *verdict) all(first func(*verdict)) {
+	first(v)
+	v.beyond()
+	v.latency(v.attempt.report.Duration)
+	v.certificate(v.attempt.report.CertificateExpiresAt)
 }
 
 // end puts the verdict into the report.
@@ -75,20 +88,30 @@ func (v *verdict) end() error {
 }
 
 // quiet reports whether an expectation needs no words: it was met and nobody asks.
-func (v *verdict) quiet(ok bool) bool { return ok && v.attempt.detail == nil }
+func (v *verdict) quiet(ok bool) bool { return ok != v.met && v.attempt.detail == nil }
+
+// recorded are expectations of which reports, or their evidence, say by themselves
+// what was seen.
+var recorded = []string{"status", "body", "latency", "certificate"}
 
 // note adds an expectation; bad is the outcome where it was not met.
 func (v *verdict) note(ok bool, bad sitemon.Outcome, reason sitemon.Reason, c Check, text string) {
 	a := v.attempt
+	if v.met && (!ok || slices.Contains(recorded, c.Name)) {
+		return
+	}
 	c.OK = ok
 	c.Name, c.Expected, c.Seen = visible(a.redact(c.Name)), visible(a.redact(c.Expected)), visible(a.redact(c.Seen))
 	if a.detail != nil {
 		a.detail.Checks = append(a.detail.Checks, c)
 	}
+	t := a.trail()
 	if ok {
+		if v.met {
+			t.met = append(t.met, c)
+		}
 		return
 	}
-	t := a.trail()
 	t.failed = append(t.failed, c)
 	if v.outcome == "" { // what makes a site down is judged before what degrades it
 		v.outcome, v.reason = bad, reason
@@ -184,6 +207,9 @@ func (v *verdict) headers(h http.Header) {
 }
 
 func (v *verdict) bodies(body []byte) {
+	if v.met {
+		return // its evidence is there
+	}
 	want := v.attempt.site.Expect
 	for _, p := range want.BodyMatch {
 		if ok := v.matchBody(p, body); !v.quiet(ok) {

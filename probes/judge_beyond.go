@@ -278,10 +278,10 @@ func (v *verdict) tls(e *sitemon.Expect) {
 	}
 	if e.TLSIssuer != nil {
 		ok := own != nil && v.match(*e.TLSIssuer, []byte(issuer))
-		v.fact("certificate issuer", ok, sitemon.ReasonCertificate, "to match "+strconv.Quote(e.TLSIssuer.String()), issuer)
+		v.fact("tls issuer", ok, sitemon.ReasonCertificate, "to match "+strconv.Quote(e.TLSIssuer.String()), issuer)
 	}
 	for _, name := range e.TLSNames {
-		v.fact("certificate name", own != nil && own.VerifyHostname(name) == nil, sitemon.ReasonCertificate, name, names)
+		v.fact("tls names", own != nil && own.VerifyHostname(name) == nil, sitemon.ReasonCertificate, name, names)
 	}
 }
 

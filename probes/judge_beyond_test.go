@@ -210,8 +210,8 @@ func TestTLSExpectations(t *testing.T) {
 			p := pattern(t, ".")
 			e.TLSIssuer = &p
 		}, "", ""},
-		{"another issuer", "tls://" + addr, func(e *sitemon.Expect) { p := pattern(t, "CN=Nobody"); e.TLSIssuer = &p }, sitemon.ReasonCertificate, "certificate issuer: "},
-		{"another name", "tls://" + addr, func(e *sitemon.Expect) { e.TLSNames = []string{"www.example.org"} }, sitemon.ReasonCertificate, "certificate name: "},
+		{"another issuer", "tls://" + addr, func(e *sitemon.Expect) { p := pattern(t, "CN=Nobody"); e.TLSIssuer = &p }, sitemon.ReasonCertificate, "tls issuer: "},
+		{"another name", "tls://" + addr, func(e *sitemon.Expect) { e.TLSNames = []string{"www.example.org"} }, sitemon.ReasonCertificate, "tls names: "},
 		{"no TLS", plain, func(e *sitemon.Expect) { e.TLSMinVersion = tls.VersionTLS13 }, sitemon.ReasonTLSError, "tls min_version: no TLS, expected at least TLS 1.3"},
 		{"a condition", "tls://" + addr, func(e *sitemon.Expect) {
 			e.Expr = []sitemon.Condition{{Expr: `tls.version == "TLS 1.3" && "127.0.0.1" in certificate.names && certificate.valid_for > duration("1h")`}}

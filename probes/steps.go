@@ -65,6 +65,7 @@ func (a *attempt) step(i int) (err error) {
 			prefixChecks(a.detail.Checks[checks:], step.Name)
 		}
 		prefixChecks(a.trail().failed[failed:], step.Name)
+		prefixChecks(a.trail().met, step.Name)
 	}()
 	r, err := a.stepRequest(step)
 	if err != nil {
@@ -92,7 +93,7 @@ func (a *attempt) beginStep(i int) {
 	a.hideExchanged() // while the exchange is known
 	t := a.trail()
 	clear(t.hops)
-	t.hops, t.hidden, t.tried = t.hops[:0], 0, nil
+	t.hops, t.hidden, t.tried, t.met = t.hops[:0], 0, nil, nil
 	t.sending(nil)
 	r := &a.report
 	r.Duration, r.RemoteAddr, r.StatusCode, r.BodyBytes, r.BodyTruncated = 0, "", 0, 0, false

@@ -18,6 +18,7 @@ type trail struct {
 	body     []byte // what was read of it; it belongs to the buffers
 	more     bool   // the body goes on
 	failed   []Check
+	met      []Check  // where others failed
 	tried    []string // addresses that could not be reached
 	tls      tls.ConnectionState
 

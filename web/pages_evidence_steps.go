@@ -43,15 +43,17 @@ func newStepViews(steps []sitemon.EvidenceStep) []stepView {
 // ofLastStep takes the step's name off expectations, which then are those of the
 // site; false where the last step is not the one that failed, so that they were not
 // judged.
-func ofLastStep(seen *sitemon.ProbeEvidence) ([]sitemon.EvidenceExpectation, bool) {
+func ofLastStep(seen *sitemon.ProbeEvidence) (unmet, met []sitemon.EvidenceExpectation, judged bool) {
 	last := seen.Steps[len(seen.Steps)-1]
 	if last.Reason == "" {
-		return seen.Expectations, false
+		return seen.Expectations, nil, false
 	}
-	var list []sitemon.EvidenceExpectation
-	for _, e := range seen.Expectations {
-		e.Name = strings.TrimPrefix(e.Name, last.Name+": ")
-		list = append(list, e)
+	plain := func(of []sitemon.EvidenceExpectation) (list []sitemon.EvidenceExpectation) {
+		for _, e := range of {
+			e.Name = strings.TrimPrefix(e.Name, last.Name+": ")
+			list = append(list, e)
+		}
+		return list
 	}
-	return list, true
+	return plain(seen.Expectations), plain(seen.Met), true
 }

@@ -29,9 +29,9 @@ var (
 // what was not met in its evidence, and in its reason the first; one that got no
 // answer was not judged. changed says so where the site expects something else since.
 func expectationsOf(r *sitemon.Report, seen *sitemon.ProbeEvidence, d *siteDefinition) (list []expectationView, changed string) {
-	unmet, judged := slices.Clone(seen.Expectations), true
+	unmet, met, judged := slices.Clone(seen.Expectations), seen.Met, true
 	if len(seen.Steps) > 0 {
-		unmet, judged = ofLastStep(seen)
+		unmet, met, judged = ofLastStep(seen)
 	}
 	if d != nil && r.Generation > 0 && r.Generation < d.Generation {
 		changed = "The definition has changed since, with generation " + strconv.FormatInt(d.Generation, 10) + "."
@@ -44,6 +44,8 @@ func expectationsOf(r *sitemon.Report, seen *sitemon.ProbeEvidence, d *siteDefin
 				var v expectationView
 				if v, unmet = newExpectationView(r, k, unmet); !judged {
 					v.Seen, v.Verdict = "–", verdictUnknown
+				} else if v.Verdict == verdictUnknown || v.Verdict == verdictMet {
+					v.met(met, k)
 				}
 				list = append(list, v)
 			}
@@ -62,6 +64,19 @@ func expectationsOf(r *sitemon.Report, seen *sitemon.ProbeEvidence, d *siteDefin
 	return list, changed
 }
 
+// met says what was seen of a key's expectations that were met, where evidence does.
+func (v *expectationView) met(met []sitemon.EvidenceExpectation, k sitemon.DefinitionKey) {
+	var seen []string
+	for _, e := range met {
+		if aboutKey(e, k) && !slices.Contains(seen, e.Seen) {
+			seen = append(seen, e.Seen)
+		}
+	}
+	if len(seen) > 0 {
+		v.Seen, v.Verdict = strings.Join(seen, "; "), verdictMet
+	}
+}
+
 func unmetVerdict(r *sitemon.Report) statusView {
 	if r.Outcome == sitemon.OutcomeDegraded {
 		return verdictLess
@@ -72,7 +87,7 @@ func unmetVerdict(r *sitemon.Report) statusView {
 // newExpectationView judges one key of a definition; what it takes of the
 // expectations that were not met it leaves out of the rest.
 func newExpectationView(r *sitemon.Report, k sitemon.DefinitionKey, unmet []sitemon.EvidenceExpectation) (v expectationView, rest []sitemon.EvidenceExpectation) {
-	v = expectationView{Name: strings.TrimPrefix(k.Key, "expect."), Expected: valueText(k.Value), Seen: seenOf(r, k.Key), Verdict: verdictUnknown}
+	v = expectationView{Name: strings.TrimPrefix(k.Key, "expect."), Expected: wantedText(k.Key, k.Value), Seen: seenOf(r, k.Key, k.Value), Verdict: verdictUnknown}
 	var seen []string
 	for _, e := range unmet {
 		if !aboutKey(e, k) {
@@ -100,7 +115,7 @@ func newExpectationView(r *sitemon.Report, k sitemon.DefinitionKey, unmet []site
 
 // seenOf is what a report records about a key: "–" for most, of which it says
 // only whether all is well.
-func seenOf(r *sitemon.Report, key string) string {
+func seenOf(r *sitemon.Report, key string, value json.RawMessage) string {
 	switch {
 	case key == "expect.status" && r.StatusCode != 0:
 		return strconv.Itoa(r.StatusCode)
@@ -108,6 +123,10 @@ func seenOf(r *sitemon.Report, key string) string {
 		return latencyText(r.Duration)
 	case key == "expect.certificate_valid_for" && !r.CertificateExpiresAt.IsZero():
 		return endsText(r.CertificateExpiresAt, r.Slot)
+	case key == "expect.expr", key == "regex", key == "expect.body.match":
+		if facts := factsNamed(r, wantedText(key, value)); len(facts) > 0 {
+			return strings.Join(facts, ", ")
+		}
 	}
 	return "–"
 }
@@ -137,6 +156,8 @@ func aboutKey(e sitemon.EvidenceExpectation, k sitemon.DefinitionKey) bool {
 	switch first, rest, _ := strings.Cut(e.Name, " "); first {
 	case "header":
 		return strings.EqualFold("expect.headers."+rest, k.Key)
+	case "tls":
+		return k.Key == "expect.tls."+rest
 	case "body":
 		if strings.HasPrefix(e.Expected, "no match") != (k.Key == "expect.body.not_match") {
 			return false
