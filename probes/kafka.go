@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -96,12 +97,19 @@ func (k *kafkaTalk) metadata(versions *kmsg.ApiVersionsResponse) (*kmsg.Metadata
 		req.Topics = append(req.Topics, kmsg.MetadataRequestTopic{Topic: &topic})
 	}
 	resp := kmsg.NewPtrMetadataResponse()
-	return resp, k.ask(req, resp, "asking for metadata")
+	err := k.ask(req, resp, "asking for metadata")
+	if f, ok := errors.AsType[*failure](err); ok && f.reason == sitemon.ReasonTransferError && k.s.user == "" {
+		f.text += "; a broker hangs up on who has to sign in and does not"
+	}
+	return resp, err
 }
 
 // kafkaError is the name of an error code.
 func kafkaError(code int16) string {
-	return strings.ToLower(kafka.Error(code).Title())
+	if title := kafka.Error(code).Title(); title != "" {
+		return strings.ToLower(title)
+	}
+	return fmt.Sprintf("error %d", code)
 }
 
 // judgeKafka judges what a broker knows. The body that expressions are matched against

@@ -96,7 +96,7 @@ func TestKafkaSignIn(t *testing.T) {
 		{name: "a wrong password", user: "plain:${WRONG}@", options: []option{signsIn(true, "plain"), trusts(s.CAPEM)}, outcome: "down", reason: "status", text: "the broker refuses the user: sasl authentication failed"},
 		{name: "a wrong password by SCRAM", user: "two:${WRONG}@", options: []option{signsIn(true, "scram-sha-256"), trusts(s.CAPEM)}, outcome: "down", reason: "status", text: "sasl authentication failed"},
 		{name: "another mechanism's user", user: "plain:${PW}@", options: []option{signsIn(true, "scram-sha-256"), trusts(s.CAPEM)}, outcome: "down", reason: "status"},
-		{name: "nobody signs in", options: []option{signsIn(true, "plain"), trusts(s.CAPEM)}, outcome: "down", reason: "transfer_error", text: "asking for metadata"},
+		{name: "nobody signs in", options: []option{signsIn(true, "plain"), trusts(s.CAPEM)}, outcome: "down", reason: "transfer_error", text: "asking for metadata); a broker hangs up on who has to sign in"},
 		{name: "not trusted", user: "plain:${PW}@", options: []option{signsIn(true, "plain")}, outcome: "down", reason: "tls_untrusted"},
 		{name: "no TLS", user: "plain:${PW}@", outcome: "down", reason: "protocol", text: "it speaks TLS; write kafka: { tls: true }"},
 	} {

@@ -240,6 +240,7 @@ var kafkaPeers = []peer{
 	{"knows nothing", kafkaTalks(then(silent), make([]byte, 6), kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonProtocol, "it knows no request for metadata"},
 	{"other mechanisms", kafkaTalks(framedAs(kafkaMechanisms(33, spoiltText, strings.Repeat("x", 30000))), kafkaVersions), sitemon.ReasonStatus, "PLAIN is not offered, but"},
 	{"an error full of what must not be shown", kafkaTalks(framedAs(kafkaSASL(58, spoiltText, "")), kafkaVersions, kafkaMechanisms(0)), sitemon.ReasonStatus, "the broker refuses the user: "},
+	{"an error that nobody knows", kafkaTalks(framedAs(kafkaSASL(999, "", "")), kafkaVersions, kafkaMechanisms(0)), sitemon.ReasonStatus, "the broker refuses the user: error 999"},
 	{"silent after the sign-in", kafkaTalks(then(silent), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonProcessingTimeout, "asking for metadata"},
 	{"closes after the sign-in", kafkaTalks(then(func(net.Conn) {}), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonTransferError, "asking for metadata"},
 	{"a list longer than the answer", kafkaTalks(framedAs(manyBrokers), kafkaVersions, kafkaMechanisms(0), kafkaSASL(0, "", "")), sitemon.ReasonProtocol, "can't be read"},

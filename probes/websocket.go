@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -218,7 +219,7 @@ func (s *webSocket) receive(b *buffers) error {
 		limit = defaultBodyLimit
 	}
 	for s.messages < maxMessages {
-		_, r, err := s.conn.Reader(context.Background())
+		kind, r, err := s.conn.Reader(context.Background())
 		if err != nil {
 			return s.ended(err, false)
 		}
@@ -229,6 +230,9 @@ func (s *webSocket) receive(b *buffers) error {
 		b.body, a.report.BodyTruncated, err = a.readUpTo(b.body, r, limit)
 		if err != nil {
 			return s.ended(err, true)
+		}
+		if kind == websocket.MessageText && !a.report.BodyTruncated && !utf8.Valid(b.body[s.start:]) { // RFC 6455 section 8.1
+			return failf(sitemon.ReasonProtocol, nil, "what the server sends is not as WebSocket wants it: a text that is no UTF-8: %s", a.seen(b.body[s.start:]))
 		}
 		s.messages++
 		if a.report.BodyTruncated || s.enough(b.body) {
