@@ -34,6 +34,7 @@ var pagePieces = map[string][]string{
 type pages struct {
 	assets *assets
 	sets   map[string]*template.Template // by page
+	marks  map[sitemon.Status]template.HTML
 }
 
 // newPages parses what is embedded, which the tests have seen to be valid.
@@ -47,6 +48,7 @@ func newPages() *pages {
 		}
 		p.sets[name] = set
 	}
+	p.marks = p.newMarks()
 	return p
 }
 

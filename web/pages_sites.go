@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -77,10 +78,11 @@ type siteRow struct {
 	Error   string
 	Latency string
 	Trend   trend
-	Day     shareView // over 24 h
-	Month   shareView // over 30 d
-	Since   *ageView
-	Fresh   bool // it has no report yet
+	Day     shareView     // over 24 h
+	Month   shareView     // over 30 d
+	Mark    template.HTML // the status as the list shows it
+	Age     template.HTML // of the status; "" where it has none
+	Fresh   bool          // it has no report yet
 }
 
 // column is a heading of the list.
@@ -317,13 +319,13 @@ func (s *Server) rowsOf(ctx context.Context, sites []*sitemon.SiteState) ([]site
 		row := siteRow{
 			Name: st.Name, URL: siteURL(st.Name), Target: sitemon.RedactURL(st.URL),
 			Status: newStatusView(st.Status), Latency: latencyText(latencyOf(newest[st.Name])),
-			Since: newAgeView(st.Since, now), Fresh: newest[st.Name] == nil,
+			Mark: s.pages.marks[st.Status], Age: ageHTML(newAgeView(st.Since, now)), Fresh: newest[st.Name] == nil,
 			Trend: trends[st.Name],
 		}
 		shares := shareViews(figures[st.Name], 3)
 		row.Day, row.Month = shares[0], shares[2]
 		if needsWords(st.Status) {
-			row.Reason, row.Error = reasonText(st.Reason), st.Error
+			row.Reason, row.Error = reasonOf(st.Kind, st.Reason), st.Error
 		}
 		rows[i] = row
 	}

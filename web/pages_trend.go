@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sitemon"
 	"sitemon/availability"
 )
 
@@ -65,4 +66,25 @@ func (p *pages) piece(name string, data any) (template.HTML, error) {
 		return "", fmt.Errorf("render %s: %w", name, err)
 	}
 	return template.HTML(b.String()), nil //nolint:gosec // It is what a template has escaped.
+}
+
+// newMarks draws each status once.
+func (p *pages) newMarks() map[sitemon.Status]template.HTML {
+	marks := map[sitemon.Status]template.HTML{}
+	for _, st := range sitemon.Statuses {
+		mark, err := p.piece("status", newStatusView(st))
+		if err != nil {
+			panic(err) // the templates are embedded, and the tests have rendered all of them
+		}
+		marks[st] = mark
+	}
+	return marks
+}
+
+// ageHTML is the template "age" of what holds nothing to escape; "" for nil.
+func ageHTML(a *ageView) template.HTML {
+	if a == nil {
+		return ""
+	}
+	return template.HTML(`<time datetime="` + a.Machine + `" title="` + a.Clock + `" data-age="short">` + a.Short + `</time>`) //nolint:gosec // Times and their words.
 }
