@@ -40,23 +40,31 @@ func TestReportSeen(t *testing.T) {
 		want, miss string
 	}{
 		{
-			"conditions", map[string]string{"expect.expr": conditions}, true, "",
+			"conditions",
+			map[string]string{"expect.expr": conditions},
+			true, "",
 			row("expr", `latency &lt; duration(&#34;2s&#34;) and json.status == &#34;status&#34;; values.queue &gt; 1 &amp;&amp; phases.processing &lt; latency (otherwise degraded)`, "latency 18 ms, values.queue 7.5, phases.processing 15 ms", "up"), "",
 		},
 		{"a condition of what no report has", map[string]string{"expect.expr": `[{"expr":"json.a == 1"}]`}, true, "", row("expr", "json.a == 1", "–", "up"), ""},
 		{"a group with a name", map[string]string{"regex": `"queue: (?P<queue>[0-9]*)"`}, true, "", row("regex", `queue: (?P&lt;queue&gt;[0-9]*)`, "queue 7.5", "up"), ""},
 		{
-			"met, by evidence", map[string]string{"expect.headers.x-region": `"east"`, "expect.json": `[{"path":"a","equals":1}]`}, false,
+			"met, by evidence",
+			map[string]string{"expect.headers.x-region": `"east"`, "expect.json": `[{"path":"a","equals":1}]`},
+			false,
 			`{"expectations":[{"name":"json a","expected":"1","seen":"2"}],"met":[{"name":"header x-region","expected":"to match \"east\"","seen":"\"east-1\""}]}`,
 			row("headers.x-region", "east", "&#34;east-1&#34;", "up"), "Not judged",
 		},
 		{
-			"a part of tls", map[string]string{"expect.tls.issuer": `"R3"`, "expect.certificate_valid_for": `"14d"`}, false,
+			"a part of tls",
+			map[string]string{"expect.tls.issuer": `"R3"`, "expect.certificate_valid_for": `"14d"`},
+			false,
 			`{"expectations":[{"name":"tls issuer","expected":"to match \"R3\"","seen":"CN=Nobody"}]}`,
 			row("tls.issuer", "R3", "CN=Nobody", "down"), `<bdi>14d</bdi></td><td class="mono"><bdi>CN=Nobody`,
 		},
 		{
-			"met, by evidence of a step", map[string]string{"expect.headers.x-region": `"east"`}, false,
+			"met, by evidence of a step",
+			map[string]string{"expect.headers.x-region": `"east"`},
+			false,
 			`{"steps":[{"name":"a"},{"name":"b","reason":"status"}],"expectations":[{"name":"b: status","expected":"200","seen":"503"}],"met":[{"name":"b: header x-region","expected":"to match \"east\"","seen":"\"east-1\""}]}`,
 			row("headers.x-region", "east", "&#34;east-1&#34;", "up"), "",
 		},
