@@ -9,7 +9,7 @@ import (
 type SiteDefinition struct {
 	Name   string `json:"name"`
 	Source string `json:"source"` // the document that owns the site; "" for a row put in by hand
-	// Definition is its canonical JSON, defaults applied, ${…} unexpanded.
+	// Definition is its canonical JSON, the section defaults applied, ${…} unexpanded.
 	Definition json.RawMessage `json:"definition"`
 	// Redacted are the keys of it in which credentials were replaced.
 	Redacted []string `json:"redacted,omitempty"`
