@@ -1,7 +1,8 @@
 package probes
 
 import (
-	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -57,14 +58,30 @@ func (a *attempt) secretOrFile(what string, text sitemon.Secret, path string) (s
 
 // asciiHost is a host as the DNS and the Host header want it.
 func asciiHost(host string) (string, error) {
-	for i := range len(host) {
-		if host[i] >= 0x80 {
-			ascii, err := idna.Lookup.ToASCII(host)
-			if err != nil {
-				return "", failf(sitemon.ReasonInternal, err, "%s", fmt.Sprintf("the host %q is no valid name: %v", host, err))
-			}
-			return ascii, nil
+	if isASCII(host) {
+		return host, nil
+	}
+	ascii, err := idna.Lookup.ToASCII(host)
+	if err == nil {
+		return ascii, nil
+	}
+	labels := strings.Split(host, ".") // those in ASCII may be no names of hosts: _dmarc
+	for i, label := range labels {
+		if isASCII(label) {
+			continue
+		}
+		if labels[i], err = idna.Lookup.ToASCII(label); err != nil {
+			return "", failf(sitemon.ReasonInternal, err, "the host %q is no valid name: %v", host, err)
 		}
 	}
-	return host, nil
+	return strings.Join(labels, "."), nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
