@@ -204,6 +204,12 @@ func (v *verdict) conditions(env *expression.Environment, degrades bool) {
 
 // explained says why a condition does not hold.
 func (v *verdict) explained(p *expression.Program, env *expression.Environment, err error) string {
+	if slices.Contains(p.Uses(), "json") && env.JSON == nil && v.ans.json != nil && string(v.ans.json) != "null" {
+		if v.attempt.report.BodyTruncated {
+			return fmt.Sprintf("the body goes on after %d bytes (body_size_limit), and is no JSON so", len(v.ans.json))
+		}
+		return "the body is no JSON"
+	}
 	if err != nil {
 		return shorten(visible(v.attempt.redact(err.Error())), maxSeen)
 	}

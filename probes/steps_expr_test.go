@@ -12,6 +12,24 @@ import (
 	"sitemon/probes"
 )
 
+// TestConditionOfNoJSON says what a condition lacks that reads JSON.
+func TestConditionOfNoJSON(t *testing.T) {
+	url := queueServer(t, `{"v":[1,2,3]}`)
+	reads := expects(func(e *sitemon.Expect) { e.Expr = []sitemon.Condition{{Expr: "json.v[0] == 2"}} })
+	for _, c := range []struct {
+		limit int64
+		want  string
+	}{
+		{0, "json.v[0] == 2 does not hold: json.v[0] is 1"},
+		{5, "json.v[0] == 2 does not hold: the body goes on after 5 bytes (body_size_limit), and is no JSON so"},
+	} {
+		r := probe(t, probes.Options{}, newSite(t, url, reads, func(s *sitemon.Site) { s.Request.BodySizeLimit = c.limit }))
+		wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonJSON, c.want)
+	}
+	r := probe(t, probes.Options{}, newSite(t, queueServer(t, "<html>"), reads))
+	wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonJSON, "json.v[0] == 2 does not hold: the body is no JSON")
+}
+
 // TestStepConditions: conditions of a step are about its own answer and time.
 func TestStepConditions(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
