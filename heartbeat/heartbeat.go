@@ -6,6 +6,7 @@
 //
 //   - it came in time, and no other one is overdue by more than the grace: up
 //   - it says that the run failed: down, until a good one comes
+//   - a run has begun and not ended within the grace: down
 //   - an expected one has not come: down, if it could have been received at all
 //   - it can't be told, as the site is new, or nobody listened around the moment in
 //     which it was expected: unknown
@@ -29,9 +30,15 @@ const (
 	// deaf is how long nobody may listen without a heartbeat being lost: senders try
 	// again for a while, as the commands do that the site's page shows.
 	deaf = 30 * time.Second
+	// quiet is how long ago somebody has listened who does so now: who does, notes it
+	// more often. Who does not may be away for longer than deaf, which is not known yet.
+	quiet = 15 * time.Second
 	// early is how much before a time of the schedule a heartbeat may come and still be
 	// the one that is expected then: clocks differ.
 	early = time.Minute
+	// Ahead is how much later than now a heartbeat may have come, as clocks differ: what
+	// lies further ahead was said by a clock that was set back since.
+	Ahead = 5 * time.Minute
 )
 
 // Rule is when the heartbeats of a site are expected.
@@ -98,14 +105,28 @@ func (r Rule) around(at time.Time) expected {
 	return expected{at: at.UTC(), from: at.Add(-before).UTC(), until: at.Add(r.grace).UTC()}
 }
 
+// end is the time in which the run has to end that goes on; zero: none does, or it may
+// take as long as it likes, as there is no grace.
+func (r Rule) end(s sitemon.HeartbeatState) expected {
+	if at := s.Run.At; r.grace > 0 && !at.IsZero() && !at.Before(s.Since) {
+		return expected{at: at, from: at, until: at.Add(r.grace)}
+	}
+	return expected{}
+}
+
 // Next is until when a heartbeat has to come, after the newest one that is known or
-// after the site was set up; zero where neither is.
+// after the site was set up, or to end the run that goes on; zero where nothing is
+// known.
 func (r Rule) Next(s sitemon.HeartbeatState) time.Time {
 	base, heard := baseOf(s)
 	if base.IsZero() {
 		return time.Time{}
 	}
-	return r.first(base, heard).until
+	next := r.first(base, heard).until
+	if e := r.end(s); !e.at.IsZero() && e.until.Before(next) {
+		return e.until
+	}
+	return next
 }
 
 // baseOf is from where on a heartbeat is awaited: the newest one, unless the site was
@@ -130,10 +151,18 @@ func (r Rule) Judge(now time.Time, s sitemon.HeartbeatState) Verdict {
 	if base.IsZero() {
 		return unknown("no process receives heartbeats of this site yet")
 	}
+	if base.After(now.Add(Ahead)) {
+		return unknown(fmt.Sprintf("the clock says %s, and the newest that is known of the site is of %s: a clock was set back", clock(now), clock(base)))
+	}
 	if heard && s.Newest.Failed {
 		return Verdict{sitemon.OutcomeDown, sitemon.ReasonStatus, failure(s.Newest)}
 	}
 	var lost *sitemon.Span // the last time in which a heartbeat may have got lost
+	if e := r.end(s); !e.at.IsZero() && !e.until.After(now) {
+		if lost = unheard(s.Listened, e.at, now, e); lost == nil {
+			return Verdict{sitemon.OutcomeDown, sitemon.ReasonTransferTimeout, r.endless(e.at)}
+		}
+	}
 	for e := r.first(base, heard); !e.at.IsZero() && !e.until.After(now); {
 		gap := unheard(s.Listened, base, now, e)
 		if gap == nil {
@@ -152,11 +181,15 @@ func (r Rule) Judge(now time.Time, s sitemon.HeartbeatState) Verdict {
 }
 
 // unheard is the stretch of more than [deaf] around an expected moment in which nobody
-// listened; nil: there is none.
+// listened, or of more than [quiet] where nobody does now; nil: there is none.
 func unheard(listened []sitemon.Span, base, now time.Time, e expected) *sitemon.Span {
 	end := base
-	for _, l := range append(slices.Clip(listened), sitemon.Span{From: now, To: now}) {
-		if l.From.Sub(end) > deaf && end.Before(e.until) && l.From.After(e.from) {
+	for i, l := range append(slices.Clip(listened), sitemon.Span{From: now, To: now}) {
+		most := deaf
+		if i == len(listened) {
+			most = quiet
+		}
+		if l.From.Sub(end) > most && end.Before(e.until) && l.From.After(e.from) {
 			return &sitemon.Span{From: end, To: l.From}
 		}
 		if l.To.After(end) {
@@ -173,15 +206,20 @@ func unknown(text string) Verdict {
 
 // failure says what a heartbeat says that reports a failed run.
 func failure(h *sitemon.Heartbeat) string {
-	text := "the heartbeat of " + clock(h.LastAt) + " reports a failure"
-	if h.ExitCode != nil {
-		text = fmt.Sprintf("the heartbeat of %s reports exit code %d", clock(h.LastAt), *h.ExitCode)
+	text := "the run failed at " + clock(h.LastAt)
+	if h.ExitCode != nil && *h.ExitCode != 0 {
+		text = fmt.Sprintf("the run ended with exit code %d at %s", *h.ExitCode, clock(h.LastAt))
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(h.Message), "\n")
 	if first = strings.TrimSpace(first); first != "" {
 		text += ": " + first
 	}
 	return text
+}
+
+// endless says that a run has not ended.
+func (r Rule) endless(began time.Time) string {
+	return fmt.Sprintf("the run that began at %s has not ended within the grace, by %s", clock(began), clock(began.Add(r.grace)))
 }
 
 // missing says that a heartbeat has not come.

@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 		},
 		{"missing for long", 90 * time.Hour, sitemon.HeartbeatState{Since: at(-time.Hour), Newest: beat(epoch)}, sitemon.OutcomeDown, "expected by 2026-11-24 11:00:00 UTC"},
 		{"repeated", 100 * time.Minute, sitemon.HeartbeatState{Since: epoch, Newest: &sitemon.Heartbeat{ReceivedAt: epoch, LastAt: at(40 * time.Minute)}}, sitemon.OutcomeUp, ""},
-		{"failed", time.Minute, sitemon.HeartbeatState{Since: epoch, Newest: failed}, sitemon.OutcomeDown, "reports exit code 1: disk full"},
+		{"failed", time.Minute, sitemon.HeartbeatState{Since: epoch, Newest: failed}, sitemon.OutcomeDown, "the run ended with exit code 1 at 2026-11-24 10:00:00 UTC: disk full"},
 		{"failed and then missing", 50 * time.Hour, sitemon.HeartbeatState{Since: epoch, Newest: failed}, sitemon.OutcomeDown, "exit code 1"},
 		{"enabled again after the last one", time.Minute, sitemon.HeartbeatState{Since: at(0), Newest: beat(at(-300 * time.Hour))}, sitemon.OutcomeUnknown, "no heartbeat yet"},
 		{
@@ -71,6 +71,16 @@ func TestJudge(t *testing.T) {
 		{
 			"a moment in which a sender tries again", 65 * time.Minute,
 			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: listened(time.Hour, time.Hour+30*time.Second)},
+			sitemon.OutcomeDown, "",
+		},
+		{
+			"nobody listens, but not for long yet", 65 * time.Minute,
+			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: []sitemon.Span{{From: epoch, To: at(65*time.Minute - 16*time.Second)}}},
+			sitemon.OutcomeUnknown, "none could be received from 2026-11-24 11:04:44 UTC",
+		},
+		{
+			"who listens has noted it", 65 * time.Minute,
+			sitemon.HeartbeatState{Since: epoch, Newest: beat(epoch), Listened: []sitemon.Span{{From: epoch, To: at(65*time.Minute - 15*time.Second)}}},
 			sitemon.OutcomeDown, "",
 		},
 		{

@@ -38,7 +38,7 @@ func probeHeartbeat(a *attempt) error {
 		a.report.Outcome, a.report.Reason, a.report.Error = v.Outcome, v.Reason, a.errorText(v.Error)
 		return nil
 	}
-	if v.Reason != sitemon.ReasonProcessingTimeout {
+	if v.Outcome == sitemon.OutcomeUp || v.Reason == sitemon.ReasonStatus {
 		a.report.Duration = state.Newest.Duration
 	}
 	if v.Outcome == sitemon.OutcomeDown {

@@ -34,6 +34,8 @@ func TestHeartbeat(t *testing.T) {
 	}
 	failed := good(time.Second, time.Minute)
 	failed.state.Newest.Failed, failed.state.Newest.ExitCode, failed.state.Newest.Message = true, &two, "no \u202espace\nleft"
+	running := good(10*time.Minute, time.Second)
+	running.state.Run.At = now.Add(-2 * time.Minute)
 	for _, c := range []struct {
 		name     string
 		store    probes.Heartbeats
@@ -48,7 +50,9 @@ func TestHeartbeat(t *testing.T) {
 		{"slow", good(time.Minute, 3*time.Second), "", sitemon.OutcomeDegraded, sitemon.ReasonLatency, "3s", 3 * time.Second},
 		{"missing", good(3*time.Hour, time.Second), "", sitemon.OutcomeDown, sitemon.ReasonProcessingTimeout, "no heartbeat since", 0},
 		{"by a schedule", good(time.Minute, 0), "@yearly", sitemon.OutcomeUp, "", "", 0},
-		{"failed", failed, "", sitemon.OutcomeDown, sitemon.ReasonStatus, "exit code 2: no \\u202espace", time.Minute},
+		{"failed", failed, "", sitemon.OutcomeDown, sitemon.ReasonStatus, "UTC: no \\u202espace", time.Minute},
+		{"failed, in words", failed, "", sitemon.OutcomeDown, sitemon.ReasonStatus, "the run ended with exit code 2 at ", time.Minute},
+		{"a run that does not end", running, "", sitemon.OutcomeDown, sitemon.ReasonTransferTimeout, "has not ended within the grace", 0},
 		{"new", recorded{state: sitemon.HeartbeatState{Since: now}}, "", sitemon.OutcomeUnknown, sitemon.ReasonMonitorStopped, "no heartbeat yet", 0},
 		{"the store is away", recorded{err: errors.New("no connection to db")}, "", sitemon.OutcomeUnknown, sitemon.ReasonMonitorOffline, "no connection to db", 0},
 		{"a bad schedule", good(0, 0), "x", sitemon.OutcomeUnknown, sitemon.ReasonInternal, "cron expression", 0},

@@ -106,6 +106,8 @@ var apiCases = []struct {
 	{name: "heartbeat_wrong_token", method: "POST", target: "/heartbeat/docs?token=x", route: "/heartbeat/{name}", status: 404},
 	{name: "heartbeat_bad_duration", method: "POST", target: "/heartbeat/docs?duration=90&token=" + beatSecret, route: "/heartbeat/{name}", status: 400},
 	{name: "heartbeat_failure", method: "POST", target: "/heartbeat/docs/fail?token=" + beatSecret, route: "/heartbeat/{name}/fail", status: 200, send: "disk full"},
+	{name: "heartbeat_start", method: "POST", target: "/heartbeat/docs/start?run=r1&token=" + beatSecret, route: "/heartbeat/{name}/start", status: 200},
+	{name: "heartbeat_start_get", target: "/heartbeat/docs/start?token=" + beatSecret, route: "/heartbeat/{name}/start", status: 200},
 	{name: "heartbeat_failure_get", target: "/heartbeat/docs/fail?token=" + beatSecret, route: "/heartbeat/{name}/fail", status: 200},
 	{name: "healthz", target: "/healthz", route: "/healthz", status: 200},
 	{name: "readyz", target: "/readyz", route: "/readyz", status: 200},

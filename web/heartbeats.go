@@ -1,13 +1,16 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"io"
 	"math"
+	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +42,13 @@ const (
 	maxRunName    = 100
 	maxRunTime    = 366 * 24 * time.Hour
 	recordTimeout = 5 * time.Second
+	// maxMessageRead is how much of a body is read before its begin is kept: a token in
+	// it, which may be long, has to be seen whole.
+	maxMessageRead = 64 << 10
 )
+
+// beatParams are the parameters of a heartbeat.
+func beatParams() []string { return []string{"token", "exit_code", "duration", "message", "run"} }
 
 // Caller is a site whose heartbeats are accepted.
 type Caller struct {
@@ -150,12 +159,22 @@ func (c *Callers) afford(name string, now time.Time) bool {
 }
 
 // postBeat records a heartbeat.
-func (s *Server) postBeat(w http.ResponseWriter, r *http.Request) error { return s.beat(w, r, false) }
+func (s *Server) postBeat(w http.ResponseWriter, r *http.Request) error {
+	return s.beat(w, r, func(*sitemon.Heartbeat) {})
+}
 
 // postFailure records one that reports a failure.
-func (s *Server) postFailure(w http.ResponseWriter, r *http.Request) error { return s.beat(w, r, true) }
+func (s *Server) postFailure(w http.ResponseWriter, r *http.Request) error {
+	return s.beat(w, r, func(h *sitemon.Heartbeat) { h.Failed = true })
+}
 
-func (s *Server) beat(w http.ResponseWriter, r *http.Request, failed bool) error {
+// postStart records that a run begins.
+func (s *Server) postStart(w http.ResponseWriter, r *http.Request) error {
+	return s.beat(w, r, func(h *sitemon.Heartbeat) { h.Began, h.Message = true, "" })
+}
+
+// beat records what a request says, and its address.
+func (s *Server) beat(w http.ResponseWriter, r *http.Request, address func(*sitemon.Heartbeat)) error {
 	if s.Heartbeats == nil || s.Callers == nil {
 		return errNobodyKnown
 	}
@@ -174,7 +193,7 @@ func (s *Server) beat(w http.ResponseWriter, r *http.Request, failed bool) error
 	if err != nil {
 		return err
 	}
-	h.Failed = h.Failed || failed
+	address(&h)
 	h.ReceivedAt = now.UTC().Truncate(time.Microsecond)
 	h.LastAt = h.ReceivedAt
 	// Who sends it may hang up at once: what was received is recorded.
@@ -224,10 +243,10 @@ func beatToken(r *http.Request) string {
 // readBeat reads what a heartbeat says. The token is blotted out of it.
 func readBeat(r *http.Request, token string) (h sitemon.Heartbeat, err error) {
 	q := r.URL.Query()
-	if text := q.Get("exit_code"); text != "" {
-		code, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
-			return h, badParameter("exit_code", "%q is no exit code, which is a whole number", text)
+	if q.Has("exit_code") { // an empty one is no success: the sender does not know it
+		code, err := strconv.ParseInt(q.Get("exit_code"), 10, 64)
+		if err != nil || code < math.MinInt32 || code > math.MaxUint32 {
+			return h, badParameter("exit_code", "%q is no exit code, which is a whole number of 32 bits", q.Get("exit_code"))
 		}
 		n := int(code)
 		h.ExitCode, h.Failed = &n, n != 0
@@ -240,15 +259,36 @@ func readBeat(r *http.Request, token string) (h sitemon.Heartbeat, err error) {
 	if h.Run = q.Get("run"); utf8.RuneCountInString(h.Run) > maxRunName {
 		return h, badParameter("run", "has %d characters; it can have %d", utf8.RuneCountInString(h.Run), maxRunName)
 	}
-	if h.Message = q.Get("message"); h.Message == "" && r.Method == http.MethodPost {
-		body, err := io.ReadAll(r.Body)
+	if r.Method == http.MethodPost {
+		body, err := readMessage(r)
 		if err != nil {
-			return h, bodyError(err)
+			return h, err
 		}
-		h.Message = string(body)
+		h.Message = cmp.Or(q.Get("message"), body)
+	} else {
+		h.Message = q.Get("message")
 	}
 	h.Message, h.Run = said(h.Message, token, sitemon.MaxHeartbeatMessage), said(h.Run, token, math.MaxInt)
 	return h, nil
+}
+
+// readMessage reads the begin of a body, as the log of a run may be long. One that
+// breaks off takes nothing from what the address says. Parameters in it are refused:
+// they would be a message, and the run a success, whatever its exit code.
+func readMessage(r *http.Request) (string, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxMessageRead))
+	if err == nil {
+		_, _ = io.Copy(io.Discard, r.Body) // so that the sender can send all of it, up to the bound of every body
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind == "multipart/form-data" {
+		return "", problemf(http.StatusUnsupportedMediaType, "a form is no message; parameters belong into the address")
+	}
+	name, _, ok := strings.Cut(string(body), "=")
+	if ok && kind == "application/x-www-form-urlencoded" && slices.Contains(beatParams(), name) {
+		return "", badParameter(name, "belongs into the address: /heartbeat/NAME?%s=…", name)
+	}
+	return string(body), nil
 }
 
 // runTime reads how long a run took. A number needs a unit, as everywhere.

@@ -12,6 +12,13 @@ const (
 
 type heartbeatsJSON struct {
 	Heartbeats []heartbeatJSON `json:"heartbeats"`
+	Running    *runningJSON    `json:"running,omitempty"`
+}
+
+// runningJSON is the run that goes on.
+type runningJSON struct {
+	StartedAt slotTime `json:"started_at"`
+	Run       string   `json:"run,omitempty"`
 }
 
 // heartbeatJSON is one heartbeat. Who sent it is not kept.
@@ -42,6 +49,13 @@ func (s *Server) getHeartbeats(w http.ResponseWriter, r *http.Request) error {
 		list, err := s.Heartbeats.Heartbeats(r.Context(), st.Name, limit)
 		if err != nil {
 			return err
+		}
+		state, err := s.Heartbeats.HeartbeatState(r.Context(), st.Name)
+		if err != nil {
+			return err
+		}
+		if run := state.Run; !run.At.IsZero() {
+			answer.Running = &runningJSON{slotTime(run.At), run.Name}
 		}
 		for _, h := range list {
 			answer.Heartbeats = append(answer.Heartbeats, heartbeatJSON{

@@ -22,6 +22,7 @@ type beatStore struct {
 	sites []string
 	beats []sitemon.Heartbeat // newest first
 	since time.Time
+	run   sitemon.OpenRun
 	err   error
 }
 
@@ -43,7 +44,7 @@ func (b *beatStore) Heartbeats(_ context.Context, _ string, limit int) ([]sitemo
 }
 
 func (b *beatStore) HeartbeatState(context.Context, string) (sitemon.HeartbeatState, error) {
-	s := sitemon.HeartbeatState{Since: b.since}
+	s := sitemon.HeartbeatState{Since: b.since, Run: b.run}
 	if len(b.beats) > 0 {
 		s.Newest = &b.beats[0]
 	}
@@ -79,7 +80,8 @@ func beatAPI() *apiStore {
 }
 
 func TestHeartbeatIsRecorded(t *testing.T) {
-	one, zero, now := 1, 0, testNow
+	one, zero, windows, now := 1, 0, 3221225477, testNow
+	const form = "Content-Type: application/x-www-form-urlencoded"
 	long := strings.Repeat("é", sitemon.MaxHeartbeatMessage/2) + "é"
 	for _, c := range []struct {
 		name    string
@@ -96,6 +98,12 @@ func TestHeartbeatIsRecorded(t *testing.T) {
 		{"a failure", "POST", "/fail?token=" + beatSecret, nil, sitemon.Heartbeat{Failed: true}},
 		{"a failure by get", "GET", "/fail?message=no+space&token=" + beatSecret, nil, sitemon.Heartbeat{Failed: true, Message: "no space"}},
 		{"the token in the message", "POST", "?token=" + beatSecret, []string{"Body: sent " + beatSecret + " away"}, sitemon.Heartbeat{Message: "sent <redacted> away"}},
+		{"an exit code of Windows", "POST", "?exit_code=3221225477&token=" + beatSecret, nil, sitemon.Heartbeat{Failed: true, ExitCode: &windows}},
+		{"a run begins", "POST", "/start?run=r1&token=" + beatSecret, []string{"Body: x"}, sitemon.Heartbeat{Began: true, Run: "r1"}},
+		{"a run begins, by get", "GET", "/start?token=" + beatSecret, nil, sitemon.Heartbeat{Began: true}},
+		{"a whole log", "POST", "?exit_code=0&token=" + beatSecret, []string{"Body: " + strings.Repeat("a", 3<<20)}, sitemon.Heartbeat{ExitCode: &zero, Message: strings.Repeat("a", sitemon.MaxHeartbeatMessage)}},
+		{"a message that looks like a parameter", "POST", "?token=" + beatSecret, []string{"Body: run=3"}, sitemon.Heartbeat{Message: "run=3"}},
+		{"a message of curl -d", "POST", "?token=" + beatSecret, []string{"Body: free=3", form}, sitemon.Heartbeat{Message: "free=3"}},
 		{"a long message", "POST", "?token=" + beatSecret, []string{"Body: " + long}, sitemon.Heartbeat{Message: long[:sitemon.MaxHeartbeatMessage]}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -144,6 +152,13 @@ func TestHeartbeatIsRefused(t *testing.T) {
 		{"an image of a foreign page", "GET", "/heartbeat/backup%2Fnightly" + good, []string{"Sec-Fetch-Site: cross-site"}, 403, "is no heartbeat"},
 		{"a form of a foreign page", "POST", "/heartbeat/backup%2Fnightly" + good, []string{"Origin: https://evil.example"}, 403, "another origin"},
 		{"a bad exit code", "POST", "/heartbeat/backup%2Fnightly" + good + "&exit_code=x", nil, 400, "whole number"},
+		{"an empty exit code", "POST", "/heartbeat/backup%2Fnightly" + good + "&exit_code=", nil, 400, "whole number"},
+		{"an exit code beyond 32 bits", "POST", "/heartbeat/backup%2Fnightly" + good + "&exit_code=4294967296", nil, 400, "32 bits"},
+		{"a parameter behind a semicolon", "POST", "/heartbeat/backup%2Fnightly" + good + "&message=a;exit_code=1", nil, 400, "query can't be read"},
+		{"parameters in the body", "POST", "/heartbeat/backup%2Fnightly" + good, []string{"Body: exit_code=3", "Content-Type: application/x-www-form-urlencoded"}, 400, "belongs into the address"},
+		{"a form in the body", "POST", "/heartbeat/backup%2Fnightly" + good, []string{"Body: --x", "Content-Type: multipart/form-data; boundary=x"}, 415, "parameters belong into the address"},
+		{"a run that begins with an exit code", "POST", "/heartbeat/backup%2Fnightly/start" + good + "&exit_code=0", nil, 400, "is not a parameter"},
+		{"a run that begins with a wrong token", "POST", "/heartbeat/backup%2Fnightly/start?token=0123456789abcdef", nil, 404, "or the token is another one"},
 		{"a duration without a unit", "POST", "/heartbeat/backup%2Fnightly" + good + "&duration=90", nil, 400, "write 90s for seconds"},
 		{"a bad duration", "POST", "/heartbeat/backup%2Fnightly" + good + "&duration=-3s", nil, 400, "is not between"},
 		{"a long name of a run", "POST", "/heartbeat/backup%2Fnightly" + good + "&run=" + strings.Repeat("r", 101), nil, 400, "101 characters"},
@@ -213,13 +228,13 @@ func TestHeartbeatsAreBounded(t *testing.T) {
 
 func TestHeartbeatsOnThePage(t *testing.T) {
 	three := 3
-	b := &beatStore{since: testNow.Add(-48 * time.Hour), beats: []sitemon.Heartbeat{
+	b := &beatStore{since: testNow.Add(-48 * time.Hour), run: sitemon.OpenRun{At: testNow.Add(-time.Hour)}, beats: []sitemon.Heartbeat{
 		{ReceivedAt: testNow.Add(-26 * time.Hour), LastAt: testNow.Add(-26 * time.Hour), Failed: true, ExitCode: &three, Duration: 90 * time.Second, Message: "<b>disk</b> full", Repeats: 1},
 	}}
 	page := ask(beating(t, b), "GET", "/sites/backup%2Fnightly", "Host: localhost:8080").Body.String()
 	for _, want := range []string{
-		"heartbeat, expected every 24 h, with 1 h of grace; looked at every 1 min", "http://localhost:8080/heartbeat/backup%2Fnightly?exit_code=$code",
-		"expected by", "2026-11-24 09:00:00 UTC", "Failure", "&lt;b&gt;disk&lt;/b&gt; full", "sent 1 more time", "1 min 30 s", "$HEARTBEAT_TOKEN",
+		"heartbeat, expected every 24 h, with 1 h of grace; looked at every 1 min", "http://localhost:8080/heartbeat/backup%2Fnightly$1", "?exit_code=$code",
+		"expected by", "2026-11-24 09:00:00 UTC", "Failure", "&lt;b&gt;disk&lt;/b&gt; full", "sent 1 more time", "1 min 30 s", "$HEARTBEAT_TOKEN", "A run goes on since",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
@@ -240,7 +255,7 @@ func TestHeartbeatsOnThePage(t *testing.T) {
 // fixtureBeats are the heartbeats of every server that a test does not give others.
 func fixtureBeats() *beatStore {
 	two, zero, at := 2, 0, testNow.Add(-7*time.Hour)
-	return &beatStore{since: testNow.Add(-48 * time.Hour), beats: []sitemon.Heartbeat{
+	return &beatStore{since: testNow.Add(-48 * time.Hour), run: sitemon.OpenRun{At: testNow.Add(-90 * time.Second), Name: "2026-11-25"}, beats: []sitemon.Heartbeat{
 		{ReceivedAt: at, LastAt: at, ExitCode: &zero, Duration: 92400 * time.Millisecond, Message: "14 tables, 2.1 GiB", Run: "2026-11-24"},
 		{ReceivedAt: at.Add(-24 * time.Hour), LastAt: at.Add(4*time.Second - 24*time.Hour), Repeats: 1, Failed: true, ExitCode: &two, Message: "no space left on device"},
 	}}

@@ -21,7 +21,7 @@ func (s *Server) chartMarks(ctx context.Context, site string, w chartWindow, edi
 		if until.IsZero() {
 			until = w.now
 		}
-		marks = append(marks, chartMark{At: i.StartedAt.UTC(), Until: until.UTC(), Kind: "incident", Text: "incident: " + reasonText(i.Reason), Href: incidentURL(i.ID)})
+		marks = append(marks, chartMark{At: i.StartedAt.UTC(), Until: until.UTC(), Kind: "incident", Text: "incident: " + incidentReason(&i), Href: incidentURL(i.ID)})
 	}
 	return append(marks, definitionMarks(edits, w.from, w.to)...), nil
 }

@@ -98,7 +98,7 @@ func newWholeDay(date time.Time, zone *time.Location) wholeDay {
 }
 
 // openDay reads a day of a site and draws it.
-func (s *Server) openDay(ctx context.Context, site string, query url.Values, d wholeDay) (*dayView, error) {
+func (s *Server) openDay(ctx context.Context, site string, kind sitemon.Kind, query url.Values, d wholeDay) (*dayView, error) {
 	to := d.to
 	if now := s.Now(); now.Before(to) {
 		to = now
@@ -113,7 +113,7 @@ func (s *Server) openDay(ctx context.Context, site string, query url.Values, d w
 	reasons := map[time.Time]string{}
 	for outcome, time := range map[sitemon.Outcome]time.Duration{sitemon.OutcomeDegraded: r.Total.Degraded, sitemon.OutcomeDown: r.Total.Down} {
 		if time > 0 {
-			if err := s.addReasons(ctx, reasons, sitemon.ReportQuery{Site: site, From: d.from, To: to, Outcome: outcome, Limit: dayReasons}); err != nil {
+			if err := s.addReasons(ctx, reasons, kind, sitemon.ReportQuery{Site: site, From: d.from, To: to, Outcome: outcome, Limit: dayReasons}); err != nil {
 				return nil, err
 			}
 		}
@@ -122,12 +122,12 @@ func (s *Server) openDay(ctx context.Context, site string, query url.Values, d w
 }
 
 // addReasons adds why the site was what it was, by the minute.
-func (s *Server) addReasons(ctx context.Context, reasons map[time.Time]string, q sitemon.ReportQuery) error {
+func (s *Server) addReasons(ctx context.Context, reasons map[time.Time]string, kind sitemon.Kind, q sitemon.ReportQuery) error {
 	reports, _, err := s.History.Reports(ctx, q)
 	for _, r := range reports {
 		minute := r.Slot.UTC().Truncate(time.Minute)
 		if reasons[minute] == "" || q.Outcome == sitemon.OutcomeDown {
-			reasons[minute] = reasonText(r.Reason)
+			reasons[minute] = reasonOf(kind, r.Reason)
 		}
 	}
 	return err

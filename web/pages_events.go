@@ -32,7 +32,7 @@ func siteEvents(incidents []sitemon.Incident, changes []definitionChange) []site
 	for i := range incidents {
 		n := &incidents[i]
 		url := incidentURL(n.ID)
-		add(n.StartedAt, newStatusView(sitemon.StatusDown), "Went down: "+reasonText(n.Reason), n.Error, url)
+		add(n.StartedAt, newStatusView(sitemon.StatusDown), "Went down: "+incidentReason(n), n.Error, url)
 		if !n.EndedAt.IsZero() {
 			add(n.EndedAt, newStatusView(endStatus(n.End)), endWords(n.End)+" after "+lastedText(n.EndedAt.Sub(n.StartedAt)), "", url)
 		}

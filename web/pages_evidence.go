@@ -93,6 +93,9 @@ func newEvidenceView(e sitemon.Evidence) evidenceView {
 	v.Error, v.Expectations, v.Addresses, v.Cut = p.Error, p.Expectations, p.Addresses, listText(p.Cut)
 	if p.Reason != "" {
 		v.Reason = reasonText(p.Reason)
+		if p.Request != nil {
+			v.Reason = reasonOf(kindAt(p.Request.URL), p.Reason)
+		}
 	}
 	if q := p.Request; q != nil {
 		v.Request = &messageView{Line: strings.TrimSpace(q.Method + " " + q.URL), Headers: headerViews(q.Headers)}

@@ -18,6 +18,7 @@ import (
 type beatsView struct {
 	Expected string    // "every 24 h, with 1 h of grace", "" where it is not known here
 	Next     *timeView // by when one has to come, nil where that is not known
+	Running  *ageView  // since when a run goes on, nil where none has said so
 	Overdue  bool      // that has passed
 	Fault    bool      // none can be accepted
 	URL      string    // where they are sent
@@ -60,12 +61,13 @@ func (s *Server) fillBeats(ctx context.Context, d *sitePage, st sitemon.SiteStat
 	for _, h := range list {
 		v.Rows = append(v.Rows, newBeatRow(h))
 	}
-	if !known || caller.Fault != "" {
-		return nil
-	}
 	state, err := s.Heartbeats.HeartbeatState(ctx, st.Name)
 	if err != nil {
 		return err
+	}
+	v.Running = newAgeView(state.Run.At, s.Now())
+	if !known || caller.Fault != "" {
+		return nil
 	}
 	if next := caller.Rule.Next(state); !next.IsZero() {
 		at := newTimeView(next)

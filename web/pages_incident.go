@@ -131,7 +131,7 @@ func (s *Server) newIncidentPage(r *http.Request, i *sitemon.Incident) incidentP
 func newIncidentHeadline(i *sitemon.Incident, now time.Time) incidentHeadline {
 	h := incidentHeadline{Cause: shortened(oneLine(i.Error), headlineError)}
 	if h.Cause == "" {
-		h.Cause = strings.ToLower(reasonText(i.Reason))
+		h.Cause = strings.ToLower(incidentReason(i))
 	}
 	switch {
 	case i.Withdrawn:
@@ -156,7 +156,7 @@ func newIncidentHeadline(i *sitemon.Incident, now time.Time) incidentHeadline {
 func newIncidentFacts(i *sitemon.Incident) incidentFacts {
 	f := incidentFacts{
 		Started: newTimeView(i.StartedAt), Confirmed: newTimeView(i.ConfirmedAt), Ended: newTimeView(i.EndedAt),
-		Reason: reasonText(i.Reason), Error: i.Error, Locations: i.Locations, Reports: plural(i.Reports, "failed report"),
+		Reason: incidentReason(i), Error: i.Error, Locations: i.Locations, Reports: plural(i.Reports, "failed report"),
 	}
 	if i.Parent != "" {
 		f.Parent, f.ParentURL = i.Parent, siteURL(i.Parent)

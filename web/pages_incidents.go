@@ -266,7 +266,7 @@ func incidentRows(list []sitemon.Incident, now time.Time) []incidentRow {
 		i := &list[k]
 		rows[k] = incidentRow{
 			URL: incidentURL(i.ID), Site: i.Site, Group: i.Group, Status: newStatusView(i.Status()),
-			Reason: reasonText(i.Reason), Error: i.Error, Parent: i.Parent,
+			Reason: incidentReason(i), Error: i.Error, Parent: i.Parent,
 			Locations: strings.Join(i.Locations, ", "), Started: newAgeView(i.StartedAt, now),
 		}
 		if !i.EndedAt.IsZero() {

@@ -52,6 +52,9 @@ func newMatrix(all []sitemon.SiteState, f siteFilter) *matrix {
 		m.Groups[at].Sites = append(m.Groups[at].Sites, st.Name)
 		if st.Reason != "" && needsWords(st.Status) {
 			m.Why[st.Name] = st.Reason
+			if words := reasonOf(st.Kind, st.Reason); words != reasonText(st.Reason) {
+				m.Why[st.Name] = sitemon.Reason(words) // what is not among Reasons is said as it is
+			}
 		}
 		cells[st.Group].WriteByte('0' + byte(rank(st.Status)))
 	}

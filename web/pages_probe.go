@@ -75,7 +75,7 @@ func (s *Server) probeForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	d := probePage{
 		layout: s.layoutOf(r, "probe", "Probe of "+st.Name), Name: st.Name, Group: st.Group, SiteURL: siteURL(st.Name),
-		probeView: probeView{Action: probeAction(st.Name), Result: newProbeDetail(&result, s.Now())},
+		probeView: probeView{Action: probeAction(st.Name), Result: newProbeDetail(st.Kind, &result, s.Now())},
 	}
 	d.Events = "" // it is of one moment
 	return s.render(w, http.StatusOK, "probe", partsOf(r), d)
@@ -83,8 +83,8 @@ func (s *Server) probeForm(w http.ResponseWriter, r *http.Request) error {
 
 // newProbeDetail shows a probe as reports are shown, with every expectation as it was
 // judged.
-func newProbeDetail(p *probeResult, now time.Time) *reportDetail {
-	v := newReportDetail(&p.Report, p.Report.Evidence, nil, now)
+func newProbeDetail(kind sitemon.Kind, p *probeResult, now time.Time) *reportDetail {
+	v := newReportDetail(kind, &p.Report, p.Report.Evidence, nil, now)
 	v.NoEvidence, v.Expectations = "", nil
 	for _, c := range p.Checks {
 		e := expectationView{c.Name, c.Expected, c.Seen, verdictMet}

@@ -71,13 +71,13 @@ func waterfallOf(p sitemon.Phases, total time.Duration) []waterfallRow {
 
 // newReportDetail says all that is recorded of a report. Its evidence may be "", as
 // may be that of reports that were up.
-func newReportDetail(r *sitemon.Report, evidence string, d *siteDefinition, now time.Time) *reportDetail {
+func newReportDetail(kind sitemon.Kind, r *sitemon.Report, evidence string, d *siteDefinition, now time.Time) *reportDetail {
 	v := &reportDetail{
 		At: newTimeView(r.Slot), Status: newStatusView(r.Outcome), Error: r.Error, Facts: reportFacts(r, now),
 		Waterfall: waterfallOf(r.Phases, r.Duration), Total: latencyText(r.Duration),
 	}
 	if r.Reason != "" {
-		v.Reason = reasonText(r.Reason)
+		v.Reason = reasonOf(kind, r.Reason)
 	}
 	var seen sitemon.ProbeEvidence
 	switch {
@@ -100,7 +100,7 @@ func reportFacts(r *sitemon.Report, now time.Time) []fact {
 			facts = append(facts, fact{name, value, mono})
 		}
 	}
-	l := newLastReport(*r, now)
+	l := newLastReport("", *r, now)
 	if r.StatusCode != 0 {
 		add("Status code", fmt.Sprint(r.StatusCode), false)
 	}

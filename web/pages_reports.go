@@ -64,12 +64,12 @@ func (p *params) reportQuery() reportQuery {
 }
 
 // listReports reads a page of reports and the one that is open.
-func (s *Server) listReports(ctx context.Context, site string, query url.Values, q reportQuery) (l reportList, reports []sitemon.Report, err error) {
+func (s *Server) listReports(ctx context.Context, site string, kind sitemon.Kind, query url.Values, q reportQuery) (l reportList, reports []sitemon.Report, err error) {
 	reports, next, err := s.History.Reports(ctx, sitemon.ReportQuery{Site: site, Outcome: q.outcome, Before: q.before, Limit: reportsShown})
 	if err != nil {
 		return l, nil, err
 	}
-	l = newReportList(site, query, q, reports, next)
+	l = newReportList(site, kind, query, q, reports, next)
 	if q.slot.IsZero() {
 		return l, reports, nil
 	}
@@ -77,7 +77,7 @@ func (s *Server) listReports(ctx context.Context, site string, query url.Values,
 	at := slices.IndexFunc(reports, q.isOpen)
 	if at >= 0 {
 		l.Rows[at].URL, l.Rows[at].Open = open.Close, open
-		open.Detail, err = s.reportDetail(ctx, &reports[at])
+		open.Detail, err = s.reportDetail(ctx, kind, &reports[at])
 		return l, reports, err
 	}
 	l.Open = open
@@ -86,7 +86,7 @@ func (s *Server) listReports(ctx context.Context, site string, query url.Values,
 		return l, nil, err
 	}
 	if at = slices.IndexFunc(of, q.isOpen); at >= 0 {
-		open.Detail, err = s.reportDetail(ctx, &of[at])
+		open.Detail, err = s.reportDetail(ctx, kind, &of[at])
 	}
 	return l, reports, err
 }
@@ -96,10 +96,10 @@ func (q reportQuery) isOpen(r sitemon.Report) bool {
 	return r.Slot.Equal(q.slot) && (q.location == "" || q.location == r.Location)
 }
 
-func newReportList(site string, query url.Values, q reportQuery, reports []sitemon.Report, next string) reportList {
+func newReportList(site string, kind sitemon.Kind, query url.Values, q reportQuery, reports []sitemon.Report, next string) reportList {
 	var l reportList
 	for _, r := range reports {
-		row := newReportRow(r)
+		row := newReportRow(kind, r)
 		row.URL = siteAddress(site, query, "report", row.At.Machine, "location", r.Location) + "#reports"
 		l.Several = l.Several || r.Location != reports[0].Location
 		l.Rows = append(l.Rows, row)
@@ -121,20 +121,20 @@ func newReportList(site string, query url.Values, q reportQuery, reports []sitem
 	return l
 }
 
-func newReportRow(r sitemon.Report) reportRow {
+func newReportRow(kind sitemon.Kind, r sitemon.Report) reportRow {
 	row := reportRow{
 		At: newTimeView(r.Slot), Location: r.Location, Status: newStatusView(r.Outcome), Error: r.Error, Code: r.StatusCode,
 		Latency: latencyText(r.Duration), Strip: newPhaseStrip(r.Phases),
 	}
 	if r.Reason != "" {
-		row.Reason = reasonText(r.Reason)
+		row.Reason = reasonOf(kind, r.Reason)
 	}
 	return row
 }
 
 // reportDetail reads what belongs to a report: its evidence, which an incident
 // keeps, and what the site expects.
-func (s *Server) reportDetail(ctx context.Context, r *sitemon.Report) (*reportDetail, error) {
+func (s *Server) reportDetail(ctx context.Context, kind sitemon.Kind, r *sitemon.Report) (*reportDetail, error) {
 	evidence := r.Evidence
 	if evidence == "" && r.Outcome == sitemon.OutcomeDown {
 		var err error
@@ -146,7 +146,7 @@ func (s *Server) reportDetail(ctx context.Context, r *sitemon.Report) (*reportDe
 	if err != nil {
 		return nil, err
 	}
-	return newReportDetail(r, evidence, d, s.Now()), nil
+	return newReportDetail(kind, r, evidence, d, s.Now()), nil
 }
 
 // evidenceOf finds the evidence of a report among that of the incidents of its time.

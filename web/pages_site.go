@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"sitemon"
 )
 
@@ -86,7 +88,7 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	list, reports, err := s.listReports(ctx, st.Name, query, asked)
+	list, reports, err := s.listReports(ctx, st.Name, st.Kind, query, asked)
 	if err != nil {
 		return err
 	}
@@ -97,39 +99,45 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 		d.Values = valueViews(reports)
 	}
 	if st.LastReport != nil {
-		d.Last = newLastReport(*st.LastReport, s.Now())
+		d.Last = newLastReport(st.Kind, *st.LastReport, s.Now())
 	}
 	if reports, err = s.newestReports(ctx, st, asked, reports, parts); err != nil {
 		return err
 	}
 	d.State = newSiteSentence(st, reports, s.Now())
-	d.Locations = locationRows(st.Locations, s.Now())
+	d.Locations = locationRows(st.Kind, st.Locations, s.Now())
 	if d.State.Status.Name == string(sitemon.StatusDown) {
 		d.Icon = "favicon-down.svg"
-	}
-	if err := s.fillFigures(ctx, &d, st, parts); err != nil {
-		return err
-	}
-	if err := s.fillBeats(ctx, &d, st, r, parts); err != nil {
-		return err
 	}
 	if parts.has("definition", "happened", "chart") {
 		if d.edits, err = s.definitionChanges(ctx, st.Name); err != nil {
 			return err
 		}
 	}
-	if err := s.fillHistory(ctx, &d, parts); err != nil {
-		return err
-	}
-	if err := s.fillCharts(ctx, &d, st.Name, shown, query, parts); err != nil {
-		return err
-	}
-	if isOpen && parts.has("minutes") {
-		if d.Opened, err = s.openDay(ctx, st.Name, query, opened); err != nil {
-			return err
+	g, reading := errgroup.WithContext(ctx) // each fills in what is its own
+	g.Go(func() error { return s.fillPast(reading, &d, st, r, parts) })
+	g.Go(func() error { return s.fillCharts(reading, &d, st.Name, shown, query, parts) })
+	g.Go(func() (err error) {
+		if isOpen && parts.has("minutes") {
+			d.Opened, err = s.openDay(reading, st.Name, st.Kind, query, opened)
 		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	return s.render(w, http.StatusOK, "site", parts, d)
+}
+
+// fillPast fills in all that is known of the site's past but what is drawn of it.
+func (s *Server) fillPast(ctx context.Context, d *sitePage, st sitemon.SiteState, r *http.Request, parts partSet) error {
+	if err := s.fillFigures(ctx, d, st, parts); err != nil {
+		return err
+	}
+	if err := s.fillBeats(ctx, d, st, r, parts); err != nil {
+		return err
+	}
+	return s.fillHistory(ctx, d, parts)
 }
 
 // newestReports are reports of a site from the newest on, as far as its state needs
@@ -197,7 +205,7 @@ type locationRow struct {
 
 // locationRows are nil where there is one location alone: it says what the site's
 // status says.
-func locationRows(locations []sitemon.LocationState, now time.Time) []locationRow {
+func locationRows(kind sitemon.Kind, locations []sitemon.LocationState, now time.Time) []locationRow {
 	if len(locations) < 2 {
 		return nil
 	}
@@ -205,7 +213,7 @@ func locationRows(locations []sitemon.LocationState, now time.Time) []locationRo
 	for i, l := range locations {
 		rows[i] = locationRow{Name: l.Location, Status: newStatusView(l.Status), Since: newAgeView(l.Since, now), Newest: newAgeView(l.LastSlot, now)}
 		if l.Status != sitemon.StatusUp {
-			rows[i].Reason, rows[i].Error = reasonText(l.Reason), l.Error
+			rows[i].Reason, rows[i].Error = reasonOf(kind, l.Reason), l.Error
 		}
 	}
 	return rows
@@ -227,7 +235,7 @@ func spanText(d time.Duration) string {
 func newSiteSentence(st sitemon.SiteState, reports []sitemon.Report, now time.Time) siteSentence {
 	v := siteSentence{Status: newStatusView(st.Status), Since: newAgeView(st.Since, now)}
 	if st.Status != sitemon.StatusUp && st.Status != sitemon.StatusPaused {
-		v.Reason, v.Error = reasonText(st.Reason), st.Error
+		v.Reason, v.Error = reasonOf(st.Kind, st.Reason), st.Error
 	}
 	for _, r := range reports {
 		if !r.CertificateExpiresAt.IsZero() {
@@ -246,9 +254,9 @@ func endsText(t, now time.Time) string {
 	return "ended " + ageText(now.Sub(t), false) + " ago"
 }
 
-func newLastReport(r sitemon.Report, now time.Time) *lastReport {
+func newLastReport(kind sitemon.Kind, r sitemon.Report, now time.Time) *lastReport {
 	l := &lastReport{
-		reportRow: newReportRow(r), Location: r.Location, RemoteAddr: r.RemoteAddr, Monitor: r.Monitor, Generation: r.Generation,
+		reportRow: newReportRow(kind, r), Location: r.Location, RemoteAddr: r.RemoteAddr, Monitor: r.Monitor, Generation: r.Generation,
 	}
 	if !r.StartedAt.IsZero() {
 		l.Lateness = latencyText(max(r.StartedAt.Sub(r.Slot), time.Microsecond))

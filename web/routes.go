@@ -61,7 +61,7 @@ func (rt route) needs() auth.Role {
 func (s *Server) apiRoutes() []route {
 	const v1 = "/api/v1"
 	none := []string{}
-	beatParams := []string{"token", "exit_code", "duration", "message", "run"}
+	beat := beatParams()
 	return []route{
 		{"GET", v1 + "/sites", classAPI, []string{"group", "tag", "status", "q", "removed", "limit", "cursor"}, s.getSites},
 		{"GET", v1 + "/sites/{name}", classAPI, none, s.getSite},
@@ -83,10 +83,12 @@ func (s *Server) apiRoutes() []route {
 		{"GET", v1 + "/events", classEvents, []string{"site", "types"}, s.getEvents},
 		{"GET", v1 + "/openapi.json", classAPI, none, s.getOpenAPI},
 		{"GET", "/badge/{name}/{file}", classBadge, nil, s.getBadge},
-		{"POST", "/heartbeat/{name}", classBeat, beatParams, s.postBeat},
-		{"GET", "/heartbeat/{name}", classBeat, beatParams, s.postBeat},
-		{"POST", "/heartbeat/{name}/fail", classBeat, beatParams, s.postFailure},
-		{"GET", "/heartbeat/{name}/fail", classBeat, beatParams, s.postFailure},
+		{"POST", "/heartbeat/{name}", classBeat, beat, s.postBeat},
+		{"GET", "/heartbeat/{name}", classBeat, beat, s.postBeat},
+		{"POST", "/heartbeat/{name}/start", classBeat, []string{"token", "run"}, s.postStart},
+		{"GET", "/heartbeat/{name}/start", classBeat, []string{"token", "run"}, s.postStart},
+		{"POST", "/heartbeat/{name}/fail", classBeat, beat, s.postFailure},
+		{"GET", "/heartbeat/{name}/fail", classBeat, beat, s.postFailure},
 	}
 }
 

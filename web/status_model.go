@@ -180,7 +180,7 @@ func (m *statusModel) addIncidents(all []sitemon.Incident) {
 		if in.Withdrawn || !mine[in.Site] {
 			continue
 		}
-		one := statusIncident{ID: in.ID, Component: in.Site, Reason: reasonText(in.Reason), StartedAt: in.StartedAt}
+		one := statusIncident{ID: in.ID, Component: in.Site, Reason: incidentReason(in), StartedAt: in.StartedAt}
 		if !in.EndedAt.IsZero() {
 			one.EndedAt = &in.EndedAt
 		}

@@ -32,7 +32,8 @@ type receiving struct {
 	calling  []sitemon.CallingSite
 	version  int64                    // of calling
 	decoded  map[string]decodedCaller // of calling, by name
-	listened time.Time
+	listened time.Time                // when it was last noted that they can be received,
+	refused  []string                 // but for those of these sites
 
 	mu     sync.Mutex        // held to write faults, and to read them elsewhere than in run
 	faults map[string]string // why none of a site can be accepted
@@ -83,30 +84,32 @@ func (r *receiving) look(ctx context.Context, now time.Time) error {
 		r.calling, r.version = calling, version
 	}
 	now = now.UTC().Truncate(time.Microsecond)
-	if fresh := r.take(); len(fresh) > 0 {
+	if fresh := r.take(now); len(fresh) > 0 {
 		if err := r.store.AcceptHeartbeats(ctx, fresh, now); err != nil {
 			return err
 		}
 		for i := range r.calling {
-			if s := &r.calling[i]; s.Since.IsZero() && r.faults[s.Name] == "" {
+			if s := &r.calling[i]; r.faults[s.Name] == "" && awaits(s, now) {
 				s.Since = now
 			}
 		}
 	}
-	if len(r.calling) == 0 || now.Sub(r.listened) < listenEvery && !now.Before(r.listened) {
+	refused := slices.Sorted(maps.Keys(r.faults))
+	due := now.Before(r.listened) || now.Sub(r.listened) >= listenEvery || !slices.Equal(refused, r.refused)
+	if len(r.calling) == 0 || !due {
 		return nil
 	}
-	if err := r.store.ListenForHeartbeats(ctx, r.settings.Instance, now); err != nil {
+	if err := r.store.ListenForHeartbeats(ctx, r.settings.Instance, refused, now); err != nil {
 		return err
 	}
-	r.listened = now
+	r.listened, r.refused = now, refused
 	return nil
 }
 
 // take makes the known sites those whose heartbeats are accepted, and returns the names
 // of those that are so for the first time. One whose token is not known here is not:
 // another process may know it.
-func (r *receiving) take() (fresh []string) {
+func (r *receiving) take(now time.Time) (fresh []string) {
 	sites, decoded, faults := make(map[string]web.Caller, len(r.calling)), make(map[string]decodedCaller, len(r.calling)), map[string]string{}
 	for _, s := range r.calling {
 		known, ok := r.decoded[s.Name]
@@ -119,7 +122,7 @@ func (r *receiving) take() (fresh []string) {
 		switch {
 		case c.Fault != "":
 			faults[s.Name] = c.Fault
-		case s.Since.IsZero():
+		case awaits(&s, now):
 			fresh = append(fresh, s.Name)
 		}
 	}
@@ -127,6 +130,12 @@ func (r *receiving) take() (fresh []string) {
 	r.callers.Set(sites)
 	r.complain(faults)
 	return fresh
+}
+
+// awaits reports whether a site's heartbeats are not accepted yet, or only from a
+// moment on that a clock said which was set back since.
+func awaits(s *sitemon.CallingSite, now time.Time) bool {
+	return s.Since.IsZero() || s.Since.After(now.Add(heartbeat.Ahead))
 }
 
 func (r *receiving) decode(def sitemon.Definition) decodedCaller {

@@ -115,7 +115,7 @@ func TestHeartbeats(t *testing.T) {
 	send("job?run=3", jobToken, "", http.StatusOK)
 	p.waitReport("job", sitemon.OutcomeUp, "")
 	send("job?run=4&exit_code=3", jobToken, "disk full with "+jobToken, http.StatusOK)
-	if r := p.waitReport("job", sitemon.OutcomeDown, "exit code 3: disk full with <redacted>"); r.Reason != sitemon.ReasonStatus {
+	if r := p.waitReport("job", sitemon.OutcomeDown, ": disk full with <redacted>"); r.Reason != sitemon.ReasonStatus || !strings.HasPrefix(r.Error, "the run ended with exit code 3 at ") {
 		t.Errorf("a run that failed: %+v", r)
 	}
 	p.kill()
@@ -187,6 +187,61 @@ func TestHeartbeatsWithoutTheirToken(t *testing.T) {
 	}
 	probed := runProgram(t, dir, "probe", "job")
 	probed.want(t, 0, "job is up", "")
+}
+
+// A token that disappears while the daemon is away makes no site down: what it sends
+// gets 503, and that it misses what it could not receive says nothing.
+func TestTokenDisappears(t *testing.T) {
+	dir := t.TempDir()
+	save(t, dir, "sites.yaml", "sites:\n  - { name: job, url: \"heartbeat://\", interval: 1s, heartbeat: { token: \"${JOB_TOKEN}\", every: 26s, grace: 1s } }\n")
+	p := startDaemonIn(t, dir, []string{"JOB_TOKEN=" + jobToken})
+	waitFor(t, "the token is read", func() bool { code, _ := p.beat("job", jobToken, ""); return code == http.StatusOK })
+	p.waitReport("job", sitemon.OutcomeUp, "")
+	p.kill()
+	p = startDaemonIn(t, dir, nil)
+	if r := p.waitReport("job", sitemon.OutcomeUnknown, "none could be received"); r.Reason != sitemon.ReasonMonitorStopped {
+		t.Errorf("reason %q", r.Reason)
+	}
+	if code, _ := p.beat("job", jobToken, ""); code != http.StatusServiceUnavailable {
+		t.Errorf("a heartbeat gets %d", code)
+	}
+	var list struct{ Reports []sitemon.Report }
+	if p.get("/api/v1/sites/job/reports?outcome=down", &list); len(list.Reports) != 0 {
+		t.Errorf("it was down: %+v", list.Reports[0])
+	}
+	p.kill()
+	p = startDaemonIn(t, dir, []string{"JOB_TOKEN=" + jobToken})
+	waitFor(t, "the token is read", func() bool { code, _ := p.beat("job", jobToken, ""); return code == http.StatusOK })
+	p.waitReport("job", sitemon.OutcomeUp, "")
+}
+
+// A run that says when it begins is measured, over a kill too, and is down when it does
+// not end.
+func TestRunsThatBegin(t *testing.T) {
+	dir := t.TempDir()
+	save(t, dir, "sites.yaml", "sites:\n  - { name: job, url: \"heartbeat://\", interval: 1s, heartbeat: { token: \"${JOB_TOKEN}\", every: 1h, grace: 5s } }\n")
+	environ := []string{"JOB_TOKEN=" + jobToken}
+	p := startDaemonIn(t, dir, environ)
+	waitFor(t, "a run begins", func() bool { code, _ := p.beat("job/start", jobToken, ""); return code == http.StatusOK })
+	p.kill()
+	p = startDaemonIn(t, dir, environ)
+	waitFor(t, "it ends", func() bool { code, _ := p.beat("job?exit_code=0", jobToken, ""); return code == http.StatusOK })
+	if r := p.waitReport("job", sitemon.OutcomeUp, ""); r.Duration < 100*time.Millisecond {
+		t.Errorf("it took %s", r.Duration)
+	}
+	if code, answer := p.beat("job/start?run=2", jobToken, ""); code != http.StatusOK {
+		t.Fatalf("status %d: %s", code, answer)
+	}
+	if r := p.waitReport("job", sitemon.OutcomeDown, "has not ended within the grace"); r.Reason != sitemon.ReasonTransferTimeout {
+		t.Errorf("reason %q", r.Reason)
+	}
+	if page := p.page("/sites/job"); !strings.Contains(page, "The run did not end in time") || !strings.Contains(page, "A run goes on since") {
+		t.Error("the page does not say it")
+	}
+	if code, _ := p.beat("job?run=2", jobToken, ""); code != http.StatusOK {
+		t.Errorf("its end gets %d", code)
+	}
+	p.waitReport("job", sitemon.OutcomeUp, "")
 }
 
 // A monitor and a writer apart: the writer receives, and alone has the token.

@@ -53,7 +53,8 @@ LEFT JOIN heartbeat_sites h ON h.site_id = s.site_id ORDER BY n.name`, nil, func
 }
 
 // AcceptHeartbeats notes that heartbeats of sites are accepted from now on, of those
-// that call us and of which none were before.
+// that call us and of which none were before, or only from a moment on that a clock
+// said which was set back since.
 func (db *DB) AcceptHeartbeats(ctx context.Context, sites []string, now time.Time) (err error) {
 	defer wrap(&err, "accept the heartbeats of %d sites", len(sites))
 	list, err := json.Marshal(sites)
@@ -61,8 +62,9 @@ func (db *DB) AcceptHeartbeats(ctx context.Context, sites []string, now time.Tim
 		return err
 	}
 	return db.write(ctx, func(ctx context.Context) error {
-		return db.exec(ctx, `INSERT INTO heartbeat_sites (site_id, since) SELECT site_id, ? FROM `+callingSites+`
- AND site_id IN (SELECT id FROM site_names WHERE name IN (SELECT value FROM json_each(?))) ON CONFLICT DO NOTHING`, micros(now), string(list))
+		return db.exec(ctx, `INSERT INTO heartbeat_sites (site_id, since) SELECT site_id, ?1 FROM `+callingSites+`
+ AND site_id IN (SELECT id FROM site_names WHERE name IN (SELECT value FROM json_each(?2)))
+ON CONFLICT (site_id) DO UPDATE SET since = ?1 WHERE since > ?3`, micros(now), string(list), micros(now.Add(history.Ahead)))
 	})
 }
 
@@ -73,33 +75,54 @@ func (db *DB) RecordHeartbeat(ctx context.Context, site string, h sitemon.Heartb
 	defer wrap(&err, "record a heartbeat of site %q", site)
 	err = db.write(ctx, func(ctx context.Context) error {
 		var id int64
-		err := db.queryRow(ctx, "SELECT n.id FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id WHERE n.name = ?", site).Scan(&id)
+		var run sitemon.OpenRun
+		var began sql.NullInt64
+		err := db.queryRow(ctx, `SELECT n.id, h.started_at, h.started_run FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id
+WHERE n.name = ?`, site).Scan(&id, &began, &run.Name)
 		if errors.Is(err, sql.ErrNoRows) {
 			return sitemon.ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
+		run.At = momentOrZero(began)
 		before, row, err := db.heartbeatBefore(ctx, id, &h)
 		if err != nil {
 			return err
 		}
-		if repeated = before != nil && sitemon.SameHeartbeat(before, &h); repeated {
+		switch {
+		case h.Began:
+			if repeated = run.Same(&h) || before != nil && h.Run != "" && before.Run == h.Run; repeated {
+				return nil
+			}
+			return db.exec(ctx, "UPDATE heartbeat_sites SET started_at = ?, started_run = ? WHERE site_id = ?", micros(h.LastAt), h.Run, id)
+		case before != nil && sitemon.SameHeartbeat(before, &h):
+			repeated = true
 			last := before.LastAt
 			if h.Run == "" && h.LastAt.After(last) {
 				last = h.LastAt
 			}
 			return db.exec(ctx, "UPDATE heartbeats SET repeats = repeats + 1, last_at = ? WHERE id = ?", micros(last), row)
 		}
-		err = db.exec(ctx, `INSERT INTO heartbeats (site_id, received_at, last_at, repeats, failed, exit_code, duration_us, message, run)
-VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)`, id, micros(h.ReceivedAt), micros(h.LastAt), h.Failed, h.ExitCode, h.Duration.Microseconds(), h.Message, h.Run)
-		if err != nil {
-			return err
-		}
-		return db.exec(ctx, `DELETE FROM heartbeats WHERE site_id = ?1 AND id <=
- (SELECT id FROM heartbeats WHERE site_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)`, id, history.KeptHeartbeats)
+		return db.addHeartbeat(ctx, id, run, &h)
 	})
 	return repeated, err
+}
+
+// addHeartbeat keeps a heartbeat that did not come before.
+func (db *DB) addHeartbeat(ctx context.Context, id int64, run sitemon.OpenRun, h *sitemon.Heartbeat) error {
+	err := db.exec(ctx, `INSERT INTO heartbeats (site_id, received_at, last_at, repeats, failed, exit_code, duration_us, message, run)
+VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)`, id, micros(h.ReceivedAt), micros(h.LastAt), h.Failed, h.ExitCode, run.Took(h).Microseconds(), h.Message, h.Run)
+	if err != nil {
+		return err
+	}
+	if run.Ends(h) {
+		if err := db.exec(ctx, "UPDATE heartbeat_sites SET started_at = NULL, started_run = '' WHERE site_id = ?", id); err != nil {
+			return err
+		}
+	}
+	return db.exec(ctx, `DELETE FROM heartbeats WHERE site_id = ?1 AND id <=
+ (SELECT id FROM heartbeats WHERE site_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)`, id, history.KeptHeartbeats)
 }
 
 // heartbeatBefore is the heartbeat that one may repeat, with the number of its row;
@@ -161,10 +184,12 @@ func (db *DB) HeartbeatState(ctx context.Context, site string) (s sitemon.Heartb
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
 	var id int64
-	err = each(ctx, tx, "SELECT n.id, h.since FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id WHERE n.name = ?", []any{site}, func(row scanner) error {
+	err = each(ctx, tx, `SELECT n.id, h.since, h.started_at, h.started_run FROM site_names n JOIN heartbeat_sites h ON h.site_id = n.id
+WHERE n.name = ?`, []any{site}, func(row scanner) error {
 		var since int64
-		err := row.Scan(&id, &since)
-		s.Since = moment(since)
+		var began sql.NullInt64
+		err := row.Scan(&id, &since, &began, &s.Run.Name)
+		s.Since, s.Run.At = moment(since), momentOrZero(began)
 		return err
 	})
 	if err != nil || id == 0 {
@@ -177,30 +202,59 @@ func (db *DB) HeartbeatState(ctx context.Context, site string) (s sitemon.Heartb
 	if err != nil {
 		return s, err
 	}
-	err = each(ctx, tx, "SELECT from_at, to_at FROM heartbeat_listening WHERE to_at >= ? ORDER BY from_at", []any{micros(history.HeartbeatBase(s))}, func(row scanner) error {
+	var ears []history.Ear
+	err = each(ctx, tx, `SELECT instance, from_at, to_at, 0 FROM heartbeat_listening WHERE to_at >= ?1 UNION ALL
+SELECT instance, from_at, to_at, 1 FROM heartbeat_refusals WHERE site_id = ?2 AND to_at >= ?1 ORDER BY 2`, []any{micros(history.HeartbeatBase(s)), id}, func(row scanner) error {
+		var e history.Ear
 		var from, to int64
-		err := row.Scan(&from, &to)
-		s.Listened = history.JoinSpan(s.Listened, sitemon.Span{From: moment(from), To: moment(to)})
+		err := row.Scan(&e.Instance, &from, &to, &e.Refused)
+		e.Span = sitemon.Span{From: moment(from), To: moment(to)}
+		ears = append(ears, e)
 		return err
 	})
+	s.Listened = history.Listened(ears)
 	return s, err
 }
 
-// ListenForHeartbeats notes that a process can receive heartbeats now. What it says
-// again soon is one stretch of time.
-func (db *DB) ListenForHeartbeats(ctx context.Context, instance string, now time.Time) (err error) {
+// ListenForHeartbeats notes that a process can receive heartbeats now, but for those of
+// some sites. What it says again soon is one stretch of time.
+func (db *DB) ListenForHeartbeats(ctx context.Context, instance string, refused []string, now time.Time) (err error) {
 	defer wrap(&err, "note that heartbeats are received")
+	list, err := json.Marshal(refused)
+	if err != nil {
+		return err
+	}
 	return db.write(ctx, func(ctx context.Context) error {
-		goesOn, err := db.execResult(ctx, `UPDATE heartbeat_listening SET to_at = max(to_at, ?1) WHERE to_at >= ?2 AND id =
+		// A clock that was set back takes back what it said of later.
+		goesOn, err := db.execResult(ctx, `UPDATE heartbeat_listening SET from_at = min(from_at, ?1), to_at = ?1 WHERE to_at >= ?2 AND id =
  (SELECT id FROM heartbeat_listening WHERE instance = ?3 ORDER BY id DESC LIMIT 1)`, micros(now), micros(now.Add(-history.StillListening)), instance)
 		if err != nil {
 			return err
 		}
-		if n, err := goesOn.RowsAffected(); err != nil || n > 0 {
+		n, err := goesOn.RowsAffected()
+		if err == nil && n == 0 {
+			err = db.exec(ctx, "INSERT INTO heartbeat_listening (instance, from_at, to_at) VALUES (?1, ?2, ?2)", instance, micros(now))
+		}
+		if err != nil || len(refused) == 0 {
 			return err
 		}
-		return db.exec(ctx, "INSERT INTO heartbeat_listening (instance, from_at, to_at) VALUES (?1, ?2, ?2)", instance, micros(now))
+		return db.refuseHeartbeats(ctx, instance, string(list), now)
 	})
+}
+
+// refuseHeartbeats notes that a process refuses the heartbeats of some sites, whose
+// names are a list in JSON.
+func (db *DB) refuseHeartbeats(ctx context.Context, instance, sites string, now time.Time) error {
+	const those = "(SELECT id FROM site_names WHERE name IN (SELECT value FROM json_each(?4)))"
+	const newest = "SELECT max(id) FROM heartbeat_refusals WHERE instance = ?3 AND site_id IN " + those + " GROUP BY site_id"
+	err := db.exec(ctx, "UPDATE heartbeat_refusals SET from_at = min(from_at, ?1), to_at = ?1 WHERE to_at >= ?2 AND id IN ("+newest+")",
+		micros(now), micros(now.Add(-history.StillListening)), instance, sites)
+	if err != nil {
+		return err
+	}
+	return db.exec(ctx, `INSERT INTO heartbeat_refusals (site_id, instance, from_at, to_at) SELECT id, ?1, ?2, ?2 FROM site_names
+ WHERE name IN (SELECT value FROM json_each(?3))
+ AND id NOT IN (SELECT site_id FROM heartbeat_refusals WHERE instance = ?1 AND to_at = ?2)`, instance, micros(now), sites)
 }
 
 // retainHeartbeats deletes heartbeats from before until, but for the newest of each
@@ -218,6 +272,10 @@ func (db *DB) retainHeartbeats(ctx context.Context, until, now time.Time) error 
 		return err
 	}
 	return db.write(ctx, func(ctx context.Context) error {
-		return db.exec(ctx, "DELETE FROM heartbeat_listening WHERE to_at < ?", micros(now.Add(-history.KeptListening)))
+		old := micros(now.Add(-history.KeptListening))
+		if err := db.exec(ctx, "DELETE FROM heartbeat_refusals WHERE to_at < ?", old); err != nil {
+			return err
+		}
+		return db.exec(ctx, "DELETE FROM heartbeat_listening WHERE to_at < ?", old)
 	})
 }

@@ -142,7 +142,7 @@ func testListening(h *harness) {
 	h.sync(calling("a"))
 	listen := func(instance string, d time.Duration) {
 		h.Helper()
-		h.check(h.ListenForHeartbeats(h.ctx, instance, epoch.Add(d)))
+		h.check(h.ListenForHeartbeats(h.ctx, instance, nil, epoch.Add(d)))
 	}
 	listen("old", -time.Hour) // before the site was known
 	h.accept()
@@ -161,4 +161,75 @@ func testListening(h *harness) {
 	h.pass(60 * time.Second)
 	h.beat("a", sitemon.Heartbeat{})
 	h.equal("listened since the heartbeat", h.beatState("a").Listened, all[1:])
+}
+
+// testRuns measures runs that say when they begin.
+func testRuns(h *harness) {
+	h.sync(calling("a"))
+	h.accept()
+	began := func(run string) bool { return h.beat("a", sitemon.Heartbeat{Began: true, Run: run}) }
+	running := func() sitemon.OpenRun { return h.beatState("a").Run }
+	h.equal("a run begins", began(""), false)
+	h.equal("the one that goes on", running(), sitemon.OpenRun{At: epoch})
+	h.pass(3 * time.Second)
+	h.equal("it is said again", began(""), true)
+	h.equal("heartbeats before it ends", len(h.beats("a", 10)), 0)
+	h.pass(57 * time.Second)
+	h.equal("it ends", h.beat("a", sitemon.Heartbeat{}), false)
+	h.pass(time.Second)
+	h.equal("that is said again", h.beat("a", sitemon.Heartbeat{}), true)
+	h.equal("how long it took", h.beats("a", 1)[0].Duration, time.Minute)
+	h.equal("nothing goes on", running(), sitemon.OpenRun{})
+	h.pass(time.Hour)
+	began("one")
+	h.pass(time.Hour)
+	h.equal("the run of the same name", began("one"), true)
+	h.beat("a", sitemon.Heartbeat{Run: "two"})
+	h.equal("another one ends", running(), sitemon.OpenRun{At: h.clock().Add(-time.Hour), Name: "one"})
+	h.beat("a", sitemon.Heartbeat{Run: "one", Duration: time.Second, Failed: true})
+	h.equal("it says itself how long", h.beats("a", 1)[0].Duration, time.Second)
+	h.equal("the begin comes after the end", began("one"), true)
+	h.equal("nothing goes on", running(), sitemon.OpenRun{})
+}
+
+// testClockSetBack has heartbeats from when a clock was a day ahead.
+func testClockSetBack(h *harness) {
+	h.sync(calling("a"))
+	h.pass(24 * time.Hour)
+	h.accept()
+	h.beat("a", sitemon.Heartbeat{})
+	h.check(h.ListenForHeartbeats(h.ctx, "one", nil, h.clock()))
+	h.pass(-24 * time.Hour)
+	h.accept()
+	h.equal("since", h.beatState("a").Since, epoch)
+	h.equal("one that says the same", h.beat("a", sitemon.Heartbeat{}), false)
+	h.equal("the newest", h.beatState("a").Newest.LastAt, epoch)
+	h.check(h.ListenForHeartbeats(h.ctx, "one", nil, h.clock()))
+	h.equal("listened", h.beatState("a").Listened, []sitemon.Span{{From: epoch, To: epoch}})
+}
+
+// testRefusing does not listen for heartbeats whose token a process does not know.
+func testRefusing(h *harness) {
+	h.sync(calling("a"), calling("b"))
+	h.accept()
+	listen := func(instance string, d time.Duration, refused ...string) {
+		h.Helper()
+		h.check(h.ListenForHeartbeats(h.ctx, instance, refused, epoch.Add(d*time.Second)))
+	}
+	listen("one", 0)
+	for d := time.Duration(10); d <= 60; d += 10 {
+		listen("one", d, "a", "nobody")
+	}
+	listen("one", 80)
+	listen("one", 100, "a")
+	listen("two", 40)
+	listen("two", 50)
+	span := func(from, to time.Duration) sitemon.Span {
+		return sitemon.Span{From: epoch.Add(from * time.Second), To: epoch.Add(to * time.Second)}
+	}
+	h.equal("of a", h.beatState("a").Listened, []sitemon.Span{span(0, 10), span(40, 50), span(60, 100)})
+	h.equal("of b", h.beatState("b").Listened, []sitemon.Span{span(0, 100)})
+	h.pass(3 * 366 * 24 * time.Hour)
+	h.check(h.Retain(h.ctx, h.clock()))
+	h.equal("long after", len(h.beatState("a").Listened), 0)
 }
