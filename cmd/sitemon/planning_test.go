@@ -12,6 +12,7 @@ import (
 
 	"sitemon"
 	"sitemon/config"
+	"sitemon/internal/testkit"
 )
 
 // runWith runs a command to its end with further variables.
@@ -151,5 +152,26 @@ func TestPlanOfSources(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestPlanOfASharedStore: a plan against Postgres is what a reload of this source does
+// there, and a daemon on it gives the same.
+func TestPlanOfASharedStore(t *testing.T) {
+	s := &shared{t, []string{"POSTGRES_DSN=" + testkit.Postgres(t)}, ""}
+	s.dsn = s.variable("POSTGRES_DSN")
+	mine, theirs, web := t.TempDir(), t.TempDir(), newTarget(t)
+	save(t, mine, "mine.yaml", sites(web, "a:/"))
+	save(t, theirs, "theirs.yaml", sites(web, "b:/"))
+	p := s.start(mine, "one", "all", "--sites", "mine.yaml")
+	s.start(theirs, "two", "all", "--sites", "theirs.yaml", "--location", "elsewhere")
+	s.exec(fmt.Sprintf("INSERT INTO sites (name, url) VALUES ('hand', '%s/hand')", web.URL))
+	waitFor(t, "all three are known", func() bool { return strings.Count(p.page("/api/v1/definitions"), `"name":"`) >= 6 })
+	save(t, mine, "next.yaml", sites(web, "b:/", "c:/"))
+	for _, asked := range [][]string{nil, {"--api", p.url}} {
+		got := runWith(t, mine, s.environ, append([]string{"plan", "--sites", "mine.yaml"}, asked...)...)
+		got.want(t, 0, "0 to add, 0 to change, 0 to remove, 1 unchanged\n", "")
+		got = runWith(t, mine, s.environ, append([]string{"plan", "--sites", "next.yaml", "--source", "mine.yaml"}, asked...)...)
+		got.want(t, 2, "+ add    c\n- remove a\n! refuse b (belongs to theirs.yaml)\n1 to add, 0 to change, 1 to remove, 0 unchanged, 1 refused\n", "")
 	}
 }
