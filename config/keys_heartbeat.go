@@ -60,7 +60,7 @@ func newHeartbeatObject() *object[sitemon.HeartbeatRequest] {
 		{
 			keyInfo: keyInfo{
 				name: "grace", value: typeDuration, def: "1m", example: "1h",
-				doc: "How much later than expected a heartbeat may come, up to 31d.",
+				doc: "How much later than expected a heartbeat may come, and how long a run may take that says when it begins; up to 31d.",
 			},
 			read: func(w *walker, f field, r *sitemon.HeartbeatRequest) {
 				r.Grace, _ = w.duration("grace", f.value, 0, maxGrace)
