@@ -5,6 +5,7 @@
 (() => {
 const manyGroups = 40; // more are drawn as one; on a narrow page fewer
 const narrow = 600; // pixels
+const edge = 1; // around the cells of a group, for what is down to be seen
 const gap = { x: 24, y: 12, caption: 18 }; // between groups, and above each
 const calm = ["up", "paused"]; // statuses that need no reason
 const tips = import("./tip.js");
@@ -106,8 +107,8 @@ class SiteMatrix extends HTMLElement {
     group.canvas = document.createElement("canvas");
     const at = (e) => {
       const box = group.canvas.getBoundingClientRect();
-      const n = Math.floor((e.clientY - box.top) / this.#cell) * group.columns + Math.floor((e.clientX - box.left) / this.#cell);
-      return e.clientX - box.left < group.columns * this.#cell ? n : -1;
+      const [column, row] = [e.clientX - box.left - edge, e.clientY - box.top - edge].map((x) => Math.max(0, Math.floor(x / this.#cell)));
+      return column < group.columns ? row * group.columns + column : -1;
     };
     group.canvas.addEventListener("pointermove", (e) => {
       const n = at(e);
@@ -202,7 +203,7 @@ class SiteMatrix extends HTMLElement {
     this.#draw(true);
     const box = group.canvas.getBoundingClientRect();
     const [x, y] = [(at % group.columns) * this.#cell, Math.floor(at / group.columns) * this.#cell];
-    this.#tell(box.left + x, box.top + y, cell);
+    this.#tell(box.left + edge + x, box.top + edge + y, cell);
     this.#said.textContent = [group.sites[at], this.#words(cell)].join(", ");
   }
 
@@ -286,7 +287,7 @@ function drawGroup(group, cell, colours, statuses) {
   const rows = Math.ceil(group.sites.length / group.columns);
   const scale = devicePixelRatio || 1;
   const { canvas } = group;
-  const [w, h] = [group.columns * cell, rows * cell];
+  const [w, h] = [group.columns * cell + 2 * edge, rows * cell + 2 * edge];
   if (canvas.width !== Math.round(w * scale) || canvas.height !== Math.round(h * scale)) {
     canvas.width = Math.round(w * scale);
     canvas.height = Math.round(h * scale);
@@ -294,8 +295,8 @@ function drawGroup(group, cell, colours, statuses) {
     canvas.style.height = `${h}px`;
   }
   const c = canvas.getContext("2d");
-  c.setTransform(scale, 0, 0, scale, 0, 0);
-  c.clearRect(0, 0, w, h);
+  c.setTransform(scale, 0, 0, scale, edge * scale, edge * scale);
+  c.clearRect(-edge, -edge, w, h);
   const side = sideOf(cell);
   group.cells.forEach((status, i) => {
     const [x, y] = [(i % group.columns) * cell, Math.floor(i / group.columns) * cell];
@@ -304,7 +305,8 @@ function drawGroup(group, cell, colours, statuses) {
 }
 
 // drawCell draws one site. Up is calm; what needs somebody is full, with another shape
-// for each status. Where a cross has no room, down is a square without gaps.
+// for each status. Where shapes have no room they are full squares, and that of down has
+// no gaps.
 function drawCell(c, x, y, side, status, colour, mark) {
   c.fillStyle = c.strokeStyle = colour;
   c.lineWidth = 1.5;
@@ -315,7 +317,7 @@ function drawCell(c, x, y, side, status, colour, mark) {
       c.globalAlpha = 1;
       return;
     case "down":
-      c.fillRect(x - 1, y - 1, side + 2, side + 2);
+      c.fillRect(x - edge, y - edge, side + 2 * edge, side + 2 * edge);
       if (side < 6) return;
       c.strokeStyle = mark;
       c.lineWidth = side < 10 ? 1.5 : 2;
@@ -327,6 +329,10 @@ function drawCell(c, x, y, side, status, colour, mark) {
       c.stroke();
       return;
     case "degraded":
+      if (side < 4) {
+        c.fillRect(x, y, side, side);
+        return;
+      }
       c.beginPath();
       c.moveTo(x + side / 2, y);
       c.lineTo(x + side, y + side);
