@@ -52,11 +52,12 @@ func (e *entry) prepare(r *run) bool {
 		r.limit = e.grid.After(now).Add(-guardTime)
 	}
 	r.full = min(r.target.site.Timeout, r.limit.Sub(r.at))
-	if rest := r.limit.Sub(s.now()); rest < e.need(r.full) {
-		e.missed(r.at, "no place for this probe became free in time")
+	now := s.now()
+	if rest := r.limit.Sub(now); rest < e.need(r.full) {
+		e.missed(r.at, fmt.Sprintf("its turn came %s after the slot, too late for this probe", now.Sub(r.at).Round(time.Millisecond)))
 		return false
 	}
-	r.generation, r.started = s.generation.Load(), s.now()
+	r.generation, r.started = s.generation.Load(), now
 	return true
 }
 
