@@ -7,7 +7,8 @@
 //
 // All arguments go to go test; but "exec COMMAND…" runs any other command with
 // the servers, such as a benchmark. The race detector is added where there is a C
-// compiler for it; with CI set its absence is an error. The exit status is 1 if
+// compiler for it, and left out of the SQLite library, where it takes three quarters
+// of the time; with CI set its absence is an error. The exit status is 1 if
 // a test or a build failed or if there was no test.
 //
 // The servers are one Kafka broker and one Postgres, which the tests share:
@@ -29,6 +30,11 @@ import (
 	"syscall"
 	"time"
 )
+
+// plainSQLite leaves the race detector out of SQLite alone: it is a program in C that
+// was translated, of which each memory access would be watched, and its database
+// connections are used by one goroutine at a time. What calls it is watched as all else.
+const plainSQLite = "-gcflags=modernc.org/...=-race=false"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,7 +62,7 @@ func run(ctx context.Context, args []string, ci bool, out io.Writer) (err error)
 	}
 	all := []string{"test", "-json"}
 	if race {
-		all = append(all, "-race")
+		all = append(all, "-race", plainSQLite)
 	}
 	s := serve(ctx, backends(), os.Getenv, out)
 	defer func() { err = errors.Join(err, s.close()) }()
