@@ -135,7 +135,7 @@ func (c *conditions) jsonIs(left operand, op, right string) string {
 		return c.add("not (string(%s) matches %s)", value, strconv.Quote("(?s)^"+glob(pattern, ".")+"$"))
 	case op == "!=" && several:
 		return c.add("not (string(%s) in %s)", value, quotedList(list))
-	case op == "!=" && numeric(right) && literal(right) != nil && !c.simple:
+	case op == "!=" && numeric(right) && literal(right) != nil:
 		return c.add("not (%s in [%s, %s])", value, right, strconv.Quote(right))
 	case op == "!=":
 		one["not_equals"] = literal(right)

@@ -15,7 +15,6 @@ type conditions struct {
 	tls      bool   // the connection has a certificate
 	record   string // the type of DNS records that is asked for
 	greeting bool   // what comes on a connection is looked at by its dialogue
-	simple   bool   // there are no expressions: of steps
 
 	good     *codes // nil: no condition on the status
 	inverted bool   // good is what does not answer
@@ -108,11 +107,8 @@ func (c *conditions) value(left operand, op, right string) string {
 	return c.body(left, op, right)
 }
 
-// add adds an expression.
+// add adds an expression, which can always be taken.
 func (c *conditions) add(format string, args ...any) string {
-	if c.simple {
-		return "it would be an expression, which steps don't have"
-	}
 	c.expr = append(c.expr, fmt.Sprintf(format, args...))
 	return ""
 }

@@ -18,7 +18,7 @@ type suite struct {
 	values map[string]string // those that are there from the start
 	stored map[string]bool   // those that endpoints before have stored, by our names
 	client mapping           // of the first endpoint
-	expect expectations      // what is expected of the last answer, or of the whole
+	expect expectations      // what is expected of the whole
 }
 
 // gatusSuite makes a site with steps of a suite.
@@ -185,9 +185,9 @@ func (s *suite) clientOf(step *Site, where string, c mapping) {
 }
 
 // conditions are the step's expectations; those of a certificate are about the site
-// as a whole, and those that are expressions stand there for the last answer.
+// as a whole.
 func (s *suite) conditions(step *Site, where string, all []string, last bool) {
-	c := &conditions{scheme: "https", tls: true, simple: !last}
+	c := &conditions{scheme: "https", tls: true}
 	var fixed []string
 	for _, text := range all {
 		if filled, ok := s.fixed(text); ok {
@@ -203,9 +203,9 @@ func (s *suite) conditions(step *Site, where string, all []string, last bool) {
 		s.r.lose(where, "the certificate's time is that of the last step here")
 	}
 	if last {
-		s.expect.validFor, s.expect.expr = c.validFor, c.expr
+		s.expect.validFor = c.validFor
 	}
-	c.validFor, c.expr = "", nil
+	c.validFor = ""
 	step.set("expect", c.keys())
 }
 
