@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"sitemon"
 )
 
@@ -114,16 +112,17 @@ func (s *Server) sitePage(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	g, reading := errgroup.WithContext(ctx) // each fills in what is its own
-	g.Go(func() error { return s.fillPast(reading, &d, st, r, parts) })
-	g.Go(func() error { return s.fillCharts(reading, &d, st.Name, shown, query, parts) })
-	g.Go(func() (err error) {
-		if isOpen && parts.has("minutes") {
-			d.Opened, err = s.openDay(reading, st.Name, st.Kind, query, opened)
-		}
-		return err
-	})
-	if err := g.Wait(); err != nil {
+	// Each fills in what is its own.
+	err = together(ctx,
+		func(ctx context.Context) error { return s.fillPast(ctx, &d, st, r, parts) },
+		func(ctx context.Context) error { return s.fillCharts(ctx, &d, st.Name, shown, query, parts) },
+		func(ctx context.Context) (err error) {
+			if isOpen && parts.has("minutes") {
+				d.Opened, err = s.openDay(ctx, st.Name, st.Kind, query, opened)
+			}
+			return err
+		})
+	if err != nil {
 		return err
 	}
 	return s.render(w, http.StatusOK, "site", parts, d)

@@ -1,11 +1,14 @@
 package web_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"sitemon"
+	"sitemon/availability"
+	"sitemon/web"
 )
 
 // A day that has begun in one zone only is, where a link leads to another zone, the
@@ -62,4 +65,20 @@ func TestCertificateOfNewest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fallingStore panics where the charts are read.
+type fallingStore struct{ *apiStore }
+
+func (fallingStore) Availability(context.Context, availability.Query) (availability.Result, error) {
+	panic("no charts today")
+}
+
+// A panic while a page is read ends that request alone, though its parts are read at
+// once.
+func TestPanicOfAPart(t *testing.T) {
+	store := newAPIStore()
+	s := newServer(t, store, func(o *web.Options) { o.History = fallingStore{store} })
+	page(t, s, "/sites/docs", 500)
+	page(t, s, "/sites/docs?parts=last", 200)
 }
