@@ -35,6 +35,7 @@ func TestBrowserLive(t *testing.T) {
 		{"the group that is chosen", browserGroupChosen},
 		{"what is read out", browserAnnounces},
 		{"a page that could not be shown", browserComesBack},
+		{"where one is", browserShowsPlace},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, browser) })
 	}
@@ -227,4 +228,13 @@ func browserComesBack(t *testing.T, browser context.Context) {
 	b.wait(`document.querySelector("h1")?.innerText === "Internal Server Error" && document.querySelector("[data-again]").checkVisibility()`)
 	b.store.change(func(f *apiStore) { f.err = nil })
 	b.wait(docsRow)
+}
+
+// On a narrow page the entry of the navigation that one is at can be seen.
+func browserShowsPlace(t *testing.T, browser context.Context) {
+	b := newTab(t, browser, newAPIStore(), same)
+	b.do(chromedp.EmulateViewport(320, 700), chromedp.Navigate(b.server.URL+"/certificates"))
+	b.wait(`document.querySelector("[data-live]")?.dataset.state === "live"`)
+	b.want("the entry's place", b.eval(`document.querySelector(".nav [aria-current]").getBoundingClientRect().right <= innerWidth ? "in view" : "beyond"`), "in view")
+	b.want("the page", b.eval(`scrollX + " " + scrollY`), "0 0")
 }

@@ -20,6 +20,7 @@ refreshTimes();
 setInterval(refreshTimes, 1000);
 
 startKeys();
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }); // where it is too narrow for all
 
 // refresh brings the banner and the page's parts up to date.
 const banner = document.querySelector("[data-part='banner']") ? ["banner"] : [];
