@@ -192,6 +192,7 @@ func TestHeartbeatsWithoutTheirToken(t *testing.T) {
 // A token that disappears while the daemon is away makes no site down: what it sends
 // gets 503, and that it misses what it could not receive says nothing.
 func TestTokenDisappears(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	save(t, dir, "sites.yaml", "sites:\n  - { name: job, url: \"heartbeat://\", interval: 1s, heartbeat: { token: \"${JOB_TOKEN}\", every: 26s, grace: 1s } }\n")
 	p := startDaemonIn(t, dir, []string{"JOB_TOKEN=" + jobToken})
@@ -218,6 +219,7 @@ func TestTokenDisappears(t *testing.T) {
 // A run that says when it begins is measured, over a kill too, and is down when it does
 // not end.
 func TestRunsThatBegin(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	save(t, dir, "sites.yaml", "sites:\n  - { name: job, url: \"heartbeat://\", interval: 1s, heartbeat: { token: \"${JOB_TOKEN}\", every: 1h, grace: 5s } }\n")
 	environ := []string{"JOB_TOKEN=" + jobToken}
