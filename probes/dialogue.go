@@ -256,6 +256,9 @@ func (d *dialogue) note(line string) {
 		}
 		line = before + sitemon.Redacted
 	}
+	if len(line) > evidenceText { // which is all that is shown of them together
+		line = d.a.beginning([]byte(line), false, evidenceText)
+	}
 	d.sent = append(d.sent, line)
 }
 

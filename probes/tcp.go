@@ -50,7 +50,9 @@ func probeTLS(a *attempt) error {
 	} else {
 		err = a.judge(nil)
 	}
-	_ = tc.Close() // says good-bye
+	if err == nil {
+		_ = tc.Close() // says good-bye, for which it takes seconds beyond the deadline where nobody reads
+	}
 	return err
 }
 
