@@ -12,16 +12,74 @@ import (
 	"testing"
 )
 
-// metricNames are the metrics of a page: those that have a value.
-func metricNames(page string) map[string]bool {
-	names := map[string]bool{}
+// metricLabels are the metrics of a page that have a value, with their labels.
+func metricLabels(page string) map[string]map[string]bool {
+	metrics := map[string]map[string]bool{}
 	for line := range strings.Lines(page) {
-		if name, _, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(line, "#") {
-			name, _, _ = strings.Cut(name, "{")
-			names[name] = true
+		sample, _, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, _, _ := strings.Cut(sample, "{")
+		if metrics[name] == nil {
+			metrics[name] = map[string]bool{"job": true, "instance": true} // of the scrape
+		}
+		for _, label := range regexp.MustCompile(`[{,]([a-z_]+)="`).FindAllStringSubmatch(line, -1) {
+			metrics[name][label[1]] = true
 		}
 	}
-	return names
+	return metrics
+}
+
+// queries are those of a dashboard.
+func queries(v any) (all []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if text, ok := v[key].(string); ok && (key == "expr" || key == "query") {
+				all = append(all, text)
+			} else {
+				all = append(all, queries(v[key])...)
+			}
+		}
+	case []any:
+		for _, one := range v {
+			all = append(all, queries(one)...)
+		}
+	}
+	return all
+}
+
+// unanswered are the metrics of a query, and the labels that it chooses or groups by,
+// that nothing has of what is shown.
+func unanswered(query string, shown map[string]map[string]bool) (missing []string) {
+	labels := map[string]bool{}
+	for _, name := range regexp.MustCompile(`\b(sitemon|probe|process)_[a-z0-9_]+`).FindAllString(query, -1) {
+		maps.Copy(labels, shown[name])
+		if shown[name] == nil {
+			missing = append(missing, name)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\bby \(([^)]*)\)|([a-z_]+)=~?"`).FindAllStringSubmatch(query, -1) {
+		for label := range strings.SplitSeq(m[1]+m[2], ",") {
+			if label = strings.TrimSpace(label); !labels[label] {
+				missing = append(missing, "the label "+label+" in "+query)
+			}
+		}
+	}
+	return missing
+}
+
+func TestUnanswered(t *testing.T) {
+	shown := metricLabels("# HELP x\nprobe_success{group=\"a\",site=\"b\"} 1\nsitemon_sites 2\n")
+	for query, want := range map[string]int{
+		`sum by (site, job) (probe_success{group=~"x"})`: 0, `sum(sitemon_sites)`: 0,
+		`probe_failure`: 1, `sum by (site) (sitemon_sites)`: 1, `probe_success{name="x"}`: 1,
+	} {
+		if got := unanswered(query, shown); len(got) != want {
+			t.Errorf("%s: %q, want %d", query, got, want)
+		}
+	}
 }
 
 // TestDashboard checks that the dashboard in deploy asks for what the program shows:
@@ -31,8 +89,13 @@ func TestDashboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !json.Valid(text) {
-		t.Fatal("the dashboard is no JSON")
+	var dashboard any
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	all := queries(dashboard)
+	if len(all) < 20 {
+		t.Errorf("only %d queries were found", len(all))
 	}
 	s, dir, web, h := newShared(t), t.TempDir(), newTarget(t), newHook(t)
 	secure := httptest.NewTLSServer(web.Config.Handler)
@@ -54,13 +117,14 @@ func TestDashboard(t *testing.T) {
 		}
 	}()
 	waitFor(t, "all metrics of the dashboard are there", func() bool {
-		shown := metricNames(w.page("/metrics"))
-		maps.Copy(shown, metricNames(m.page("/metrics")))
+		shown := metricLabels(w.page("/metrics"))
+		for name, labels := range metricLabels(m.page("/metrics")) {
+			maps.Copy(labels, shown[name])
+			shown[name] = labels
+		}
 		missing = nil
-		for _, name := range regexp.MustCompile(`\b(sitemon|probe|process)_[a-z0-9_]+`).FindAllString(string(text), -1) {
-			if !shown[name] && !slices.Contains(missing, name) {
-				missing = append(missing, name)
-			}
+		for _, query := range all {
+			missing = append(missing, unanswered(query, shown)...)
 		}
 		return len(missing) == 0
 	})
