@@ -54,17 +54,19 @@ func pageRun(ctx context.Context, o options) (err error) {
 	if err := d.wait(ctx, o.warmUp()); err != nil {
 		return err
 	}
-	return askPages(ctx, strings.TrimSuffix(daemon.metrics, "/metrics"), fleet, time.Now().UTC())
+	return askPages(ctx, strings.TrimSuffix(daemon.metrics, "/metrics"), d.cmd.Process.Pid, fleet, time.Now().UTC())
 }
 
-// askPages asks for the pages of many sites, one after the other.
-func askPages(ctx context.Context, base string, fleet []demoSite, now time.Time) error {
+// askPages asks for the pages of many sites, one after the other. What of the daemon's
+// CPU falls to its probes meanwhile is counted too.
+func askPages(ctx context.Context, base string, pid int, fleet []demoSite, now time.Time) error {
 	for _, query := range []string{
 		"", "range=1h", "range=7d", "range=30d", "range=90d", "range=1y",
 		"day=" + now.AddDate(0, 0, -3).Format(time.DateOnly), "outcome=down", "parts=chart", "parts=state%2Cbars%2Clast%2Creports",
 	} {
 		var took []time.Duration
 		var weight int64
+		before := tree(pid).cpu
 		for round := range pageRounds {
 			site := fleet[(round*97+31)%len(fleet)].name
 			one, n, err := askOnce(ctx, base+"/sites/"+url.PathEscape(site)+"?"+query)
@@ -73,10 +75,11 @@ func askPages(ctx context.Context, base string, fleet []demoSite, now time.Time)
 			}
 			took, weight = append(took, one), weight+n
 		}
+		cpu := (tree(pid).cpu - before) / pageRounds
 		slices.Sort(took)
 		round := func(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
-		fmt.Printf("GET /sites/{name}?%s: median %s, p95 %s, at most %s of %d; %d bytes compressed\n", query,
-			round(took[len(took)/2]), round(took[len(took)*95/100]), round(took[len(took)-1]), len(took), weight/pageRounds)
+		fmt.Printf("GET /sites/{name}?%s: median %s, p95 %s, at most %s of %d; %s of CPU; %d bytes compressed\n", query,
+			round(took[len(took)/2]), round(took[len(took)*95/100]), round(took[len(took)-1]), len(took), round(cpu), weight/pageRounds)
 	}
 	return nil
 }
