@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func TestImportedSitesAreProbed(t *testing.T) {
 		t.Run(c.kind, func(t *testing.T) {
 			dir, text := t.TempDir(), strings.Builder{}
 			text.WriteString(c.before)
-			all := append(c.up[:len(c.up):len(c.up)], c.down...)
+			all := slices.Concat(c.up, c.down)
 			for i, condition := range all {
 				fmt.Fprintf(&text, c.site, i, state.URL, condition)
 			}
