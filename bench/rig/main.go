@@ -128,16 +128,21 @@ func run(ctx context.Context, args []string) error {
 	case "raw":
 		return rawLoop(ctx, o)
 	case "target":
-		t, err := newTarget(o.addr)
-		if err != nil {
-			return err
-		}
-		defer t.close()
-		fmt.Println(t.base)
-		<-ctx.Done()
-		return nil
+		return serveTarget(ctx, o.addr)
 	}
 	return fmt.Errorf("unknown subcommand %q", args[0])
+}
+
+// serveTarget serves the sites until ctx ends.
+func serveTarget(ctx context.Context, addr string) error {
+	t, err := newTarget(addr)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	fmt.Println(t.base)
+	<-ctx.Done()
+	return nil
 }
 
 // warmUp is the time before measuring.
