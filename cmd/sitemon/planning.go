@@ -114,12 +114,18 @@ func (a *app) planSource(s config.Settings, stored []sitemon.StoredDefinition) s
 // planFor compares a document with what the daemon runs that q asks. Credentials
 // stay where they are on both sides.
 func (a *app) planFor(ctx context.Context, q *asked, doc sitemon.Document) (planned, error) {
-	defs, generation, err := q.definitions(ctx)
-	if err != nil {
+	var running struct {
+		Hash   string
+		Stored bool
+	}
+	if err := q.get(ctx, "/api/v1/config?limit=1", &running); err != nil {
 		return planned{}, err
 	}
-	var running struct{ Source, Hash string }
-	if err := q.get(ctx, "/api/v1/config?limit=1", &running); err != nil {
+	if running.Hash != "" && !running.Stored { // the definitions are those of before
+		return planned{}, fmt.Errorf("what the daemon at %s runs is not stored yet: try again", sitemon.RedactURL(q.base))
+	}
+	defs, generation, err := q.definitions(ctx)
+	if err != nil {
 		return planned{}, err
 	}
 	sites := slices.Clone(doc.Sites)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,6 +41,7 @@ func TestPlanOfADaemon(t *testing.T) {
 	content := fmt.Sprintf(file, web.URL, "hunter2", "30s")
 	save(t, there, "sites.yaml", content)
 	p := startDaemonIn(t, there, values)
+	waitFor(t, "the sites are stored", func() bool { return strings.Contains(p.page("/api/v1/config"), `"stored":true`) })
 	plan := func(content string) result {
 		t.Helper()
 		save(t, here, "new.yaml", content)
@@ -105,6 +108,7 @@ func TestPlanOfManySites(t *testing.T) {
 	save(t, dir, "sites.yaml", many("1h"))
 	save(t, here, "sites.yaml", many("2h"))
 	p := startDaemon(t, dir)
+	waitFor(t, "the sites are stored", func() bool { return strings.Contains(p.page("/api/v1/config"), `"stored":true`) })
 	began := time.Now()
 	runProgram(t, here, "plan", "--api", p.url).want(t, 2, "0 to add, 10000 to change, 0 to remove, 0 unchanged", "")
 	t.Logf("10,000 sites of a daemon compared in %s", time.Since(began).Round(time.Millisecond))
@@ -174,4 +178,16 @@ func TestPlanOfASharedStore(t *testing.T) {
 		got = runWith(t, mine, s.environ, append([]string{"plan", "--sites", "next.yaml", "--source", "mine.yaml"}, asked...)...)
 		got.want(t, 2, "+ add    c\n- remove a\n! refuse b (belongs to theirs.yaml)\n1 to add, 0 to change, 1 to remove, 0 unchanged, 1 refused\n", "")
 	}
+}
+
+// TestPlanOfWhatIsNotStored: what a daemon runs and has not stored yet can't be
+// compared with what it has stored.
+func TestPlanOfWhatIsNotStored(t *testing.T) {
+	dir := t.TempDir()
+	save(t, dir, "sites.yaml", "sites: []\n")
+	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"generation":1,"hash":"abc","stored":false,"definitions":[]}`))
+	}))
+	defer daemon.Close()
+	runProgram(t, dir, "plan", "--api", daemon.URL).want(t, 1, "", "not stored yet: try again")
 }
