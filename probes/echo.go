@@ -165,7 +165,7 @@ func (e *echo) run(start time.Time) error {
 
 // patient is until when answers are waited for.
 func (e *echo) patient() time.Time {
-	if e.answered == 0 || len(e.sent) < e.request.Count {
+	if e.answered+e.refused == 0 || len(e.sent) < e.request.Count {
 		return e.deadline
 	}
 	until := e.sent[len(e.sent)-1].Add(max(stragglers, 2*slices.Max(e.trips)))
@@ -229,14 +229,13 @@ func (e *echo) conclude(start time.Time, x *exchange) error {
 	}
 	if e.answered == 0 {
 		e.report.Phases.Processing = time.Since(start)
-		if e.refusal != nil && e.ctx.Err() == nil {
+		switch { // of several words of the network the kernel may keep one, so that others are waited for
+		case e.refusal != nil && e.ctx.Err() != nil:
+			return failf(sitemon.ReasonConnectError, e.refusal, "connecting to %s: %s", e.addr, words(e.refusal))
+		case e.refusal != nil:
 			return e.failure(e.addr, e.refusal)
 		}
-		f := e.noAnswer(sitemon.ReasonProcessingTimeout, e.ctx.Err(), requests)
-		if e.refusal != nil {
-			f.text += "; the network says: " + words(e.refusal)
-		}
-		return f
+		return e.noAnswer(sitemon.ReasonProcessingTimeout, e.ctx.Err(), requests)
 	}
 	trips := slices.DeleteFunc(slices.Clone(e.trips), func(d time.Duration) bool { return d < 0 })
 	slices.Sort(trips)

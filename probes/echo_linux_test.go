@@ -193,6 +193,11 @@ var echoPeers = []echoPeer{
 	{"unreachable", func(_ int, r *icmp.Echo, send func(icmp.Type, icmp.MessageBody)) {
 		send(ipv4.ICMPTypeDestinationUnreachable, unreachable(r))
 	}, nil, sitemon.OutcomeDown, sitemon.ReasonConnectError, ""},
+	{"unreachable, said once", func(seq int, r *icmp.Echo, send func(icmp.Type, icmp.MessageBody)) {
+		if seq == 0 {
+			send(ipv4.ICMPTypeDestinationUnreachable, unreachable(r))
+		}
+	}, nil, sitemon.OutcomeDown, sitemon.ReasonConnectError, "connecting to 127.0.0.1: no route to host"},
 }
 
 // TestHostileEchoes lets the icmp probe meet hosts that do no good, by both kinds of
