@@ -300,7 +300,7 @@ func TestPartsAreFetchedAlone(t *testing.T) {
 	part := regexp.MustCompile(`data-part="(\w+)"`)
 	for target, want := range map[string][]string{
 		"/?parts=banner,summary":               {"banner", "summary"},
-		"/?parts=tools,list":                   {"tools", "chips", "list"},
+		"/?parts=tools,list":                   {"tools", "chips", "list", "found"},
 		"/sites/docs?parts=state,shares,chart": {"state", "day", "shares", "chart"},
 		"/sites/docs?parts=last,reports":       {"last", "reports"},
 		"/incidents?parts=summary,tools,list":  {"summary", "tools", "chips", "list"},
