@@ -62,7 +62,7 @@ func siteLocations(ctx context.Context, tx pgx.Tx, site int64) ([]siteLocation, 
 
 // newestReports reads the newest reports that a page may have of a location. The
 // bounds leave out partitions, and the others are read from the newest on until
-// there are enough. An outcome is looked for in the index alone, as a site may have
+// there are enough. An outcome is looked for in an index alone, as a site may have
 // been up for months.
 func newestReports(ctx context.Context, tx pgx.Tx, q sitemon.ReportQuery, l siteLocation, page history.Page) (list []history.Listed, err error) {
 	const bounds = " FROM site_reports WHERE site_location_id = $1 AND slot >= $2 AND slot < $3"
@@ -70,8 +70,7 @@ func newestReports(ctx context.Context, tx pgx.Tx, q sitemon.ReportQuery, l site
 	args := []any{l.id, time.UnixMilli(from), time.UnixMilli(to), page.Limit}
 	query := "(SELECT *" + bounds + " ORDER BY slot DESC LIMIT $4) r"
 	if q.Outcome != "" {
-		args = append(args, history.OutcomeNumber(q.Outcome))
-		query = "(SELECT slot" + bounds + " AND outcome = $5 ORDER BY slot DESC LIMIT $4) k" +
+		query = "(SELECT slot" + bounds + " AND " + history.WhereOutcome("outcome", q.Outcome) + " ORDER BY slot DESC LIMIT $4) k" +
 			" CROSS JOIN LATERAL (SELECT *" + bounds + " AND slot = k.slot) r"
 	}
 	var r reportRow

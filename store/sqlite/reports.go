@@ -40,9 +40,9 @@ func (db *DB) Reports(ctx context.Context, q sitemon.ReportQuery) (reports []sit
 // newestReports reads, of each location, the newest reports that a page may have,
 // by the location's own range of ids.
 func (db *DB) newestReports(ctx context.Context, siteID int64, page history.Page, outcome sitemon.Outcome) (all []history.Listed, err error) {
-	where, more := "", []any{}
+	where := ""
 	if outcome != "" {
-		where, more = " AND r.outcome = ?", []any{history.OutcomeNumber(outcome)}
+		where = " AND " + history.WhereOutcome("r.outcome", outcome)
 	}
 	locations, err := numbers(ctx, db.read, "SELECT id FROM site_locations WHERE site_id = ?", siteID)
 	if err != nil {
@@ -50,9 +50,8 @@ func (db *DB) newestReports(ctx context.Context, siteID int64, page history.Page
 	}
 	for _, l := range locations {
 		from, to := page.Slots(l)
-		args := append([]any{firstID(l) + from, firstID(l) + to}, more...)
 		err := eachReport(ctx, db.read, `FROM site_reports r CROSS JOIN site_locations l ON l.id = r.id >> 42 CROSS JOIN site_names n ON n.id = l.site_id
-WHERE r.id >= ? AND r.id < ?`+where+" ORDER BY r.id DESC LIMIT ?", append(args, page.Limit), func(_ int64, r *sitemon.Report) error {
+WHERE r.id >= ? AND r.id < ?`+where+" ORDER BY r.id DESC LIMIT ?", []any{firstID(l) + from, firstID(l) + to, page.Limit}, func(_ int64, r *sitemon.Report) error {
 			all = append(all, history.Listed{Location: l, Report: r})
 			return nil
 		})

@@ -115,6 +115,17 @@ func OutcomeNumber(o sitemon.Outcome) int {
 	return len(sitemon.Outcomes) - 1
 }
 
+// WhereOutcome is the condition of SQL that a report's column has an outcome. For all
+// but up it says what the index of reports that are not up is for, in its own words,
+// since SQLite concludes nothing.
+func WhereOutcome(column string, o sitemon.Outcome) string {
+	where := fmt.Sprintf("%s = %d", column, OutcomeNumber(o))
+	if o != sitemon.OutcomeUp {
+		where += fmt.Sprintf(" AND %s <> %d", column, OutcomeNumber(sitemon.OutcomeUp))
+	}
+	return where
+}
+
 // OutcomeOf is the inverse of [OutcomeNumber].
 func OutcomeOf[N int16 | int64](n N) sitemon.Outcome {
 	if n < 0 || int(n) >= len(sitemon.Outcomes) {
