@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sitemon"
@@ -44,12 +45,20 @@ func newHTTP2Transport() *http.Transport {
 // openedKey carries the connection to use in a context.
 type openedKey struct{}
 
-// startHTTP2 begins HTTP/2 on a connection of TLS ("https") on which it was agreed,
-// or of TCP ("http") where it is known that the server speaks it.
-func (a *attempt) startHTTP2(scheme string, conn net.Conn) (*http.ClientConn, error) {
-	if err := noDelay(conn); err != nil { // its first words are several
-		return nil, err
+// speakH2C speaks HTTP/2 on c, of TCP, whose server is known to do so.
+func (a *attempt) speakH2C(c *httpConn) error {
+	if err := noDelay(c.Conn); err != nil { // its first words are several
+		return err
 	}
+	c.Conn = &lasting{Conn: c.Conn}
+	var err error
+	c.h2, err = a.startHTTP2("http", c.Conn)
+	return err
+}
+
+// startHTTP2 begins HTTP/2 on a connection of TLS ("https") on which it was agreed,
+// or of TCP ("http").
+func (a *attempt) startHTTP2(scheme string, conn net.Conn) (*http.ClientConn, error) {
 	ctx := context.WithValue(a.ctx, openedKey{}, conn)
 	h2, err := a.set.h2.NewClientConn(ctx, scheme, "opened.invalid:443")
 	switch {
@@ -147,12 +156,29 @@ func (a *attempt) httpRequest(r *request) *http.Request {
 // does not tell; nil where it was the protocol's. The connection is of no use
 // afterwards.
 func (c *httpConn) ended() error {
-	if err := c.SetDeadline(time.Unix(1, 0)); err != nil {
-		return nil // closed by ourselves
-	}
+	_ = c.SetDeadline(time.Unix(1, 0)) // where the library has closed it, what it met before is repeated
 	_, err := c.Read(make([]byte, 1))
-	if err == nil || timedOut(err) || !connectionLost(err) {
+	if err == nil || timedOut(err) || errors.Is(err, net.ErrClosed) || !connectionLost(err) {
 		return nil
 	}
 	return err
+}
+
+// lasting is a connection of TCP that repeats the error that ended reading, also once
+// it is closed, as one of TLS does.
+type lasting struct {
+	net.Conn
+	err atomic.Pointer[error]
+}
+
+// Read implements [net.Conn].
+func (c *lasting) Read(b []byte) (int, error) {
+	if err := c.err.Load(); err != nil {
+		return 0, *err
+	}
+	n, err := c.Conn.Read(b)
+	if err != nil && !timedOut(err) {
+		c.err.CompareAndSwap(nil, &err)
+	}
+	return n, err
 }

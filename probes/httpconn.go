@@ -82,7 +82,7 @@ func (a *attempt) connect(r *request) (*httpConn, error) {
 			return nil, err
 		}
 	} else if (a.site.Request.EnableH2C || a.site.Kind == sitemon.KindGRPC) && !c.absolute {
-		if c.h2, err = a.startHTTP2("http", c.Conn); err != nil {
+		if err := a.speakH2C(c); err != nil {
 			c.close()
 			return nil, err
 		}
