@@ -302,8 +302,12 @@ func (e *entry) send(at time.Time, r sitemon.Report) {
 	}
 }
 
-// timedOut reports whether a reason can come from too little time.
-func timedOut(r sitemon.Reason) bool {
+// timedOut reports whether a reason can come from too little time. A heartbeat that
+// has not come was not waited for.
+func timedOut(kind sitemon.Kind, r sitemon.Reason) bool {
+	if kind == sitemon.KindHeartbeat {
+		return false
+	}
 	switch r {
 	case sitemon.ReasonDNSTimeout, sitemon.ReasonConnectTimeout, sitemon.ReasonTLSTimeout,
 		sitemon.ReasonProcessingTimeout, sitemon.ReasonTransferTimeout, sitemon.ReasonSendError:

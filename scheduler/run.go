@@ -15,9 +15,10 @@ type run struct {
 	target     *target
 	generation int64
 	limit      time.Time     // when it has to be over
-	full       time.Duration // how long the first attempt may take where it begins in time
+	full       time.Duration // how long an attempt may take that begins in time
 	started    time.Time     // when the first attempt began
 	attempts   int
+	void       bool           // it was off the grid, and one of the grid came too soon after it
 	report     sitemon.Report // of the last attempt
 	next       *time.Timer    // that begins the next one; nil unless it is waited for
 }
@@ -51,9 +52,9 @@ func (e *entry) prepare(r *run) bool {
 	if now := s.now(); now.After(r.at) && !e.grid.Has(r.at) { // an extra slot may come late
 		r.limit = e.grid.After(now).Add(-guardTime)
 	}
-	r.full = min(r.target.site.Timeout, r.limit.Sub(r.at))
+	r.full = min(r.target.site.Timeout, e.grid.Interval-guardTime)
 	now := s.now()
-	if rest := r.limit.Sub(now); rest < e.need(r.full) {
+	if rest := r.limit.Sub(now); rest < e.need(min(r.full, r.limit.Sub(r.at))) {
 		e.missed(r.at, fmt.Sprintf("its turn came %s after the slot, too late for this probe", now.Sub(r.at).Round(time.Millisecond)))
 		return false
 	}
@@ -104,10 +105,11 @@ func (e *entry) attempt(r *run) bool {
 		return false
 	}
 	e.took = s.now().Sub(start)
-	if r.attempts == 0 && report.Outcome == sitemon.OutcomeDown && budget < enough(r.full) && timedOut(report.Reason) {
+	if r.attempts == 0 && report.Outcome == sitemon.OutcomeDown && budget < enough(r.full) && timedOut(site.Kind, report.Reason) {
 		report.Outcome, report.Reason = sitemon.OutcomeUnknown, sitemon.ReasonMonitorOverloaded
 		report.Error = fmt.Sprintf("started %s late with %s left of its time-out %s; %s",
 			start.Sub(r.at).Round(time.Millisecond), budget.Round(time.Millisecond), site.Timeout, report.Error)
+		r.void = !e.grid.Has(r.at)
 	}
 	s.guard.judge(s.probeCtx, r.target, &report)
 	if report.Outcome == sitemon.OutcomeUnknown {
@@ -124,6 +126,10 @@ func (e *entry) attempt(r *run) bool {
 
 // conclude hands the report of the last attempt on as that of the slot.
 func (e *entry) conclude(r *run) {
+	if r.void {
+		e.s.metrics.count(r.report.Outcome)
+		return
+	}
 	report := r.report
 	report.StartedAt, report.Generation = r.started, r.generation
 	if r.attempts > 1 {
