@@ -19,9 +19,14 @@ const (
 	maxCutset = 256
 	// maxFlat is how deep lists may stand in lists to be made flat.
 	maxFlat = 100
+	// maxDeep is how deep a value may be to become a text.
+	maxDeep = 10_000
 )
 
-var errText = errors.New("it makes texts of more than 64 MiB")
+var (
+	errText = errors.New("it makes texts of more than 64 MiB")
+	errDeep = fmt.Errorf("lists or objects stand more than %d deep in others", maxDeep)
+)
 
 // madeTexts are the functions whose texts count: they make new ones.
 var madeTexts = []string{"upper", "lower", "replace", "join", "toJSON", "toBase64", "fromBase64", "string"}
@@ -38,6 +43,7 @@ func functions() []expr.Option {
 		{"uniq", uniq, []any{new(func(any) []any)}},
 		{"flatten", flatten, []any{new(func(any) []any)}},
 		{"toJSON", toJSON, []any{new(func(any) string)}},
+		{"string", asText, []any{new(func(any) string)}},
 		{"replace", replace, []any{strings.ReplaceAll}},
 		{"join", join, []any{strings.Join, new(func([]any, string) string), new(func([]any) string), new(func([]string) string)}},
 		{"trim", trim, []any{strings.TrimSpace, strings.Trim}},
@@ -72,8 +78,13 @@ func uniq(args ...any) (any, error) {
 		return nil, err
 	}
 	seen := make(map[any]bool, len(all))
-	unique := []any{}
+	unique, left := []any{}, maxText
 	for _, v := range all {
+		if _, plain := v.(string); !plain {
+			if err := weigh(v, 0, &left); err != nil {
+				return nil, err
+			}
+		}
 		if k := keyOf(v); !seen[k] {
 			seen[k] = true
 			unique = append(unique, v)
@@ -126,8 +137,51 @@ func flattenTo(flat *[]any, v any, depth int) error {
 	return nil
 }
 
+// weigh takes off what a value is long at least as a text. One list may stand many
+// times in another, so that it is much longer than what it is made of.
+func weigh(v any, depth int, left *int) error {
+	if depth > maxDeep {
+		return errDeep
+	}
+	*left--
+	switch v := v.(type) {
+	case string:
+		*left -= len(v)
+	case []any:
+		for _, v := range v {
+			if err := weigh(v, depth+1, left); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for name, v := range v {
+			*left -= len(name)
+			if err := weigh(v, depth+1, left); err != nil {
+				return err
+			}
+		}
+	}
+	if *left < 0 {
+		return errText
+	}
+	return nil
+}
+
+// asText is the function string.
+func asText(args ...any) (any, error) {
+	left := maxText
+	if err := weigh(args[0], 0, &left); err != nil {
+		return nil, err
+	}
+	return fmt.Sprint(args[0]), nil
+}
+
 // toJSON is the function toJSON: a value as JSON, without spaces.
 func toJSON(args ...any) (any, error) {
+	left := maxText
+	if err := weigh(args[0], 0, &left); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
