@@ -136,13 +136,21 @@ func (c *siteCache[T]) fill(ctx context.Context, names []string) (map[string]T, 
 	return fresh, nil
 }
 
-// run reads in the background what was shown though it is too old, until ctx ends.
+// run reads in the background what was shown though it is too old, and forgets what is
+// much older when nobody asks any more, until ctx ends.
 func (c *siteCache[T]) run(ctx context.Context) {
 	c.running.Store(true)
 	defer c.running.Store(false)
+	forget := time.NewTicker(c.age)
+	defer forget.Stop()
 	for {
 		select {
 		case <-c.wake:
+		case <-forget.C:
+			c.mu.Lock()
+			c.sweep(c.now())
+			c.mu.Unlock()
+			continue
 		case <-ctx.Done():
 			return
 		}
@@ -158,8 +166,11 @@ func (c *siteCache[T]) run(ctx context.Context) {
 		}
 		clear(c.stale)
 		c.mu.Unlock()
-		// Where this fails, what is there grows too old, and whoever asks is told.
-		_, _ = c.fill(ctx, names)
+		// Where this fails, or panics, what is there grows too old, and whoever asks is told.
+		_ = guarded(nil, func() error {
+			_, err := c.fill(ctx, names)
+			return err
+		})
 		c.turn <- struct{}{}
 	}
 }

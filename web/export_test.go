@@ -36,3 +36,12 @@ func (s *Server) APIRoutes() []APIRoute {
 func DayText(now time.Duration, reports int, before time.Duration, earlier int) string {
 	return dayText(dayLatency{now, reports}, dayLatency{before, earlier})
 }
+
+// Kept is how many values are kept of sites.
+func (s *Server) Kept() int { return s.figures.len() + s.years.len() + s.trends.len() }
+
+func (c *siteCache[T]) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.entries)
+}

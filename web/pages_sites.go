@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"sitemon"
 	"sitemon/availability"
 )
@@ -105,7 +103,7 @@ func (s *Server) sitesPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.brief.all(r.Context())
+	all, err := s.brief.all(r.Context(), r.Header.Get("Last-Event-ID"))
 	if err != nil {
 		return err
 	}
@@ -297,20 +295,20 @@ func (s *Server) rowsOf(ctx context.Context, sites []*sitemon.SiteState) ([]site
 	var figures map[string][]availability.Figure
 	var trends map[string]trend
 	var newest map[string]*sitemon.Report
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		figures, err = s.figures.of(ctx, names)
-		return err
-	})
-	g.Go(func() (err error) {
-		trends, err = s.trends.of(ctx, names)
-		return err
-	})
-	g.Go(func() (err error) {
-		newest, err = s.newestOf(ctx, names)
-		return err
-	})
-	if err := g.Wait(); err != nil {
+	err := together(ctx,
+		func(ctx context.Context) (err error) {
+			figures, err = s.figures.of(ctx, names)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			trends, err = s.trends.of(ctx, names)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			newest, err = s.newestOf(ctx, names)
+			return err
+		})
+	if err != nil {
 		return nil, err
 	}
 	now := s.Now()
