@@ -26,14 +26,15 @@ import (
 const day = 24 * time.Hour
 
 // Advisory locks of transactions, by what they guard. Two keys make locks of their
-// own: of [lockSlice] the second is the number of a slice of sites.
+// own: of [lockSlice] the second is the number of a slice of sites. In a roll-out
+// other versions hold them too, so each keeps its number: new ones come last.
 const (
 	lockMigrate    int64 = 0x7369_7465_6d6f_6e00 + iota // the schema ("sitemon" in ASCII)
 	lockDocuments                                       // documents and their generations
 	lockRollup                                          // availability_progress.claimed: shared to record, exclusive to advance it
 	lockPartitions                                      // making partitions and dropping them
-	lockCut                                             // availability_progress.reports_from: shared to derive incidents, exclusive to advance it
 	lockSums                                            // rolling up and deleting what is old: one process at a time
+	lockCut                                             // availability_progress.reports_from: shared to derive incidents, exclusive to advance it
 	lockSlice      int32 = 0x7369_7465                  // the sums of a slice of sites
 )
 

@@ -27,10 +27,11 @@ var (
 )
 
 // Migrate brings the schema of the database that a DSN names up to date and
-// returns how many migrations it applied. All of them are one transaction, and
-// several processes may do so at once. A schema that is newer than this program
-// knows is an error that names both versions. Nothing is waited for: a database
-// that is away is an error.
+// returns how many migrations it applied. Those of a new database are one
+// transaction; else each is one, so that no other process waits for what one of them
+// locks until the next has gone through all reports. Several processes may do so at
+// once. A schema that is newer than this program knows is an error that names both
+// versions. Nothing is waited for: a database that is away is an error.
 func Migrate(ctx context.Context, dsn string, opts Options) (applied int, err error) {
 	db, err := Open(ctx, dsn, opts)
 	if err != nil {
@@ -63,12 +64,19 @@ func (db *DB) migrate(ctx context.Context) (applied int, err error) {
 	if current, err := schemaVersion(ctx, db.pool); err != nil || current == newest {
 		return 0, err
 	}
-	err = pgx.BeginTxFunc(ctx, db.pool, beginMigration, func(tx pgx.Tx) (err error) {
-		applied, err = db.migrateIn(ctx, tx, known)
-		return err
-	})
-	if err != nil {
-		return 0, err
+	for {
+		n := 0
+		err := pgx.BeginTxFunc(ctx, db.pool, beginMigration, func(tx pgx.Tx) (err error) {
+			n, err = db.migrateIn(ctx, tx, known)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			break
+		}
+		applied += n
 	}
 	if applied > 0 {
 		db.log.InfoContext(ctx, "the schema of the store has been brought up to date", "version", newest, "migrations", applied)
@@ -76,7 +84,8 @@ func (db *DB) migrate(ctx context.Context) (applied int, err error) {
 	return applied, nil
 }
 
-// migrateIn is [DB.migrate] within its transaction.
+// migrateIn applies the next migration, or all of them to a new database, within a
+// transaction, and returns how many these were.
 func (db *DB) migrateIn(ctx context.Context, tx pgx.Tx, known []migration) (applied int, err error) {
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockMigrate); err != nil {
 		return 0, err
@@ -88,30 +97,39 @@ func (db *DB) migrateIn(ctx context.Context, tx pgx.Tx, known []migration) (appl
 	if newest := known[len(known)-1].version; current > newest {
 		return 0, newerError(current, newest)
 	}
-	seed := false
 	if current == 0 {
-		if seed, err = setAside(ctx, tx); err != nil {
-			return 0, err
-		}
-		if _, err := tx.Exec(ctx, createVersions); err != nil {
-			return 0, err
-		}
+		return len(known), db.createIn(ctx, tx, known)
 	}
 	for _, m := range known {
-		if m.version <= current {
-			continue
+		if m.version > current {
+			db.log.InfoContext(ctx, "the schema of the store is brought up to date, which may take minutes where there are many reports", "migration", m.name)
+			return 1, m.apply(ctx, tx)
 		}
+	}
+	return 0, nil
+}
+
+// createIn applies all migrations to a new database, and takes over what the original
+// system left in it.
+func (db *DB) createIn(ctx context.Context, tx pgx.Tx, known []migration) error {
+	seed, err := setAside(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, createVersions); err != nil {
+		return err
+	}
+	for _, m := range known {
 		if err := m.apply(ctx, tx); err != nil {
-			return 0, fmt.Errorf("migration %s: %w", m.name, err)
+			return err
 		}
-		applied++
 	}
 	if seed {
 		if err := db.takeOver(ctx, tx); err != nil {
-			return 0, fmt.Errorf("take over the tables of the original system: %w", err)
+			return fmt.Errorf("take over the tables of the original system: %w", err)
 		}
 	}
-	return applied, nil
+	return nil
 }
 
 // createVersions makes the table in which goose, too, keeps what has been applied.
@@ -121,11 +139,14 @@ const createVersions = `CREATE TABLE IF NOT EXISTS goose_db_version (
 
 // apply runs a migration, all of its statements at once.
 func (m migration) apply(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Conn().PgConn().Exec(ctx, m.sql).ReadAll(); err != nil {
-		return err
+	_, err := tx.Conn().PgConn().Exec(ctx, m.sql).ReadAll()
+	if err == nil {
+		_, err = tx.Exec(ctx, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, true)", m.version)
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, true)", m.version)
-	return err
+	if err != nil {
+		return fmt.Errorf("migration %s: %w", m.name, err)
+	}
+	return nil
 }
 
 // rowQuerier is what can be asked for one row: a transaction or the pool.

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"sitemon/internal/testkit"
 	"sitemon/store/storetest"
 )
@@ -16,30 +14,10 @@ import (
 // since.
 func TestUpgradeRows(t *testing.T) {
 	dsn := testkit.Postgres(t)
-	conn, err := pgx.Connect(t.Context(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	run := func(statements string) {
-		t.Helper()
-		if _, err := conn.PgConn().Exec(t.Context(), statements).ReadAll(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	known, err := migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(createVersions)
-	for _, m := range known {
-		if m.version <= storetest.SchemaFive {
-			run(m.sql)
-			run(fmt.Sprintf("INSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, true)", m.version))
-		}
-	}
+	conn := connect(t, dsn)
+	migrateTo(t, conn, storetest.SchemaFive)
 	for _, at := range []time.Time{time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)} {
-		run(fmt.Sprintf("CREATE TABLE %s PARTITION OF site_reports FOR VALUES FROM ('%s') TO ('%s')",
+		runAll(t, conn, fmt.Sprintf("CREATE TABLE %s PARTITION OF site_reports FOR VALUES FROM ('%s') TO ('%s')",
 			partitionName(at), at.Format(time.RFC3339), at.Add(day).Format(time.RFC3339)))
 	}
 	rows, err := os.ReadFile("testdata/schema5.sql")
@@ -47,7 +25,7 @@ func TestUpgradeRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The triggers did their work when the rows were first written.
-	run("BEGIN; DELETE FROM config_version;" + string(rows) + "DELETE FROM alert_marks; DELETE FROM site_changes; COMMIT")
+	runAll(t, conn, "BEGIN; DELETE FROM config_version;"+string(rows)+"DELETE FROM alert_marks; DELETE FROM site_changes; COMMIT")
 	storetest.RunUpgraded(t, func(t *testing.T, opts storetest.Options) (storetest.AlertStore, storetest.Transact) {
 		db, err := Open(t.Context(), dsn, Options{Clock: opts.Clock, Retention: opts.Retention, MigrateSchema: true})
 		if err != nil {
