@@ -3,6 +3,7 @@ package postgres
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,4 +126,15 @@ func TestIncidentPlans(t *testing.T) {
 			}
 		})
 	}
+}
+
+// filtered is how many reports a plan reads and leaves out, of each partition.
+func (n node) filtered() (rows float64) {
+	if strings.HasPrefix(n.Table, "site_reports_") {
+		rows = n.Left
+	}
+	for _, p := range n.Plans {
+		rows += p.filtered()
+	}
+	return rows
 }

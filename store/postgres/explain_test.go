@@ -161,6 +161,7 @@ type node struct {
 	Loops float64 `json:"Actual Loops"`
 	Rows  float64 `json:"Actual Rows"`
 	Heap  float64 `json:"Heap Fetches"`
+	Left  float64 `json:"Rows Removed by Filter"`
 	Plans []node  `json:"Plans"`
 }
 
@@ -249,6 +250,11 @@ func TestPlans(t *testing.T) {
 			})
 			return err
 		}},
+		{"all that is down", 31 + daysAhead, func() error {
+			_, _, err := db.Reports(ctx, sitemon.ReportQuery{Site: names[1], Outcome: sitemon.OutcomeDown})
+			return err
+		}},
+		{"coverage", 2, func() error { _, err := db.Coverage(ctx, now.Add(-day), now); return err }},
 		{"gaps", newest, func() error { _, err := db.Gaps(ctx, names[1], now.Add(-day), now); return err }},
 		{"availability of a day", 3, func() error {
 			_, err := db.Availability(ctx, availability.Query{Site: names[1], From: now.Add(-day), To: now, Step: time.Hour})
@@ -281,6 +287,9 @@ func TestPlans(t *testing.T) {
 			for _, s := range ran {
 				read := map[string]bool{}
 				plan := explain(t, db, s)
+				if n := plan.filtered(); n > 0 {
+					t.Errorf("reads %.0f reports that nobody wants:\n%s", n, s.sql)
+				}
 				if scans := plan.look(now, read); len(scans) > 0 || len(read) > c.partitions {
 					text, _ := json.MarshalIndent(plan, "", " ")
 					t.Errorf("reads %v as a whole, and %d partitions of at most %d:\n%s\n%s", scans, len(read), c.partitions, s.sql, text)
