@@ -47,10 +47,12 @@ type store interface {
 func (d *daemon) openStore(ctx context.Context) (err error) {
 	s := d.settings
 	if s.Postgres.DSN == "" {
-		d.store, err = sqlite.Open(ctx, databasePath(s), sqlite.Options{
-			Logger: d.log, MaxSize: s.Retention.MaxSize, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m, HourRetention: s.Retention.Availability1h,
+		return d.patiently(func() error { // the schema may be brought up to date
+			d.store, err = sqlite.Open(ctx, databasePath(s), sqlite.Options{
+				Logger: d.log, MaxSize: s.Retention.MaxSize, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m, HourRetention: s.Retention.Availability1h,
+			})
+			return err
 		})
-		return err
 	}
 	d.shared, err = postgres.Open(ctx, s.Postgres.DSN.Reveal(), postgres.Options{
 		Logger: d.log, Instance: s.Instance, MaxSize: s.Retention.MaxSize, Retention: s.Retention.Reports, FiveMinuteRetention: s.Retention.Availability5m,

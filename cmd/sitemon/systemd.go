@@ -15,6 +15,34 @@ func (d *daemon) notify(state string) {
 	}
 }
 
+const (
+	// moreTime asks systemd for two more minutes of the start, see TimeoutStartSec=.
+	moreTime = "EXTEND_TIMEOUT_USEC=120000000"
+	// moreTimeEvery is how often that is asked for.
+	moreTimeEvery = 30 * time.Second
+)
+
+// patiently runs a step of the start that takes as long as there is to do: to end it
+// would mean to begin it again, for ever.
+func (d *daemon) patiently(step func() error) error {
+	done, asked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(asked)
+		tick := time.NewTicker(moreTimeEvery)
+		defer tick.Stop()
+		for {
+			d.notify(moreTime)
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	defer func() { close(done); <-asked }()
+	return step()
+}
+
 // feedWatchdog tells systemd's watchdog that the process works, for as long as
 // slots that are due are really probed. Without a watchdog it does nothing.
 func (d *daemon) feedWatchdog(ctx context.Context) error {

@@ -64,6 +64,9 @@ func migrate(ctx context.Context, path string, logger *slog.Logger) (applied int
 	if err != nil {
 		return 0, err
 	}
+	if current > 0 {
+		logger.InfoContext(ctx, "the schema of the store is brought up to date, which may take minutes where there are many reports", "from", current, "to", known)
+	}
 	results, err := p.Up(ctx)
 	return len(results), err
 }
