@@ -76,19 +76,13 @@ func TestHostileDialogues(t *testing.T) {
 			}
 		}
 		for _, p := range dialoguePeers {
-			timeout := hostileTimeout
-			if p.want != sitemon.ReasonBody || !strings.Contains(p.text, "nothing more") {
-				timeout = p.timeout(hostileTimeout)
-			}
 			t.Run("tcp/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				r := runHostile(t, set, newSite(t, "tcp://"+listen(t, p.handle), says(helo...)), timeout, &worst)
-				wantHostile(t, r, p.want, p.text)
+				meetHostile(t, set, newSite(t, "tcp://"+listen(t, p.handle), says(helo...)), hostileTimeout, &worst, p.want, p.text)
 			})
 			t.Run("tls/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				r := runHostile(t, set, newSite(t, "tls://"+listenTLS(t, cert, nil, p.handle), says(helo...)), max(timeout, secureTimeout), &worst)
-				wantHostile(t, r, p.want, p.text)
+				meetHostile(t, set, newSite(t, "tls://"+listenTLS(t, cert, nil, p.handle), says(helo...)), secureTimeout, &worst, p.want, p.text)
 			})
 			t.Run("starttls/"+p.name, func(t *testing.T) {
 				t.Parallel()
@@ -98,15 +92,13 @@ func TestHostileDialogues(t *testing.T) {
 						_ = tc.Close()
 					}
 				})
-				r := runHostile(t, set, newSite(t, "tcp://"+listen(t, secure), says(begin...)), max(timeout, secureTimeout), &worst)
-				wantHostile(t, r, p.want, p.text)
+				meetHostile(t, set, newSite(t, "tcp://"+listen(t, secure), says(begin...)), secureTimeout, &worst, p.want, p.text)
 			})
 		}
 		for _, p := range tlsPeers {
 			t.Run("starttls/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				r := runHostile(t, set, newSite(t, "tcp://"+listen(t, greeted(p.handle)), says(begin...)), p.timeout(hostileTimeout), &worst)
-				wantHostile(t, r, p.want, p.text)
+				meetHostile(t, set, newSite(t, "tcp://"+listen(t, greeted(p.handle)), says(begin...)), hostileTimeout, &worst, p.want, p.text)
 			})
 		}
 		t.Run("takes nothing", func(t *testing.T) {

@@ -128,9 +128,14 @@ func TestDialogueByTLS(t *testing.T) {
 func TestDialogueKeepsSecrets(t *testing.T) {
 	echo := talks(nil, "hi\r\n", [2]string{"PASS", "-ERR wrong password s3cr3t-value, not literal-one\r\n"}, [2]string{"X", "-ERR I know s3cr3t-value\r\n"})
 	site := newSite(t, "tcp://"+listen(t, echo), says(step("hi", "PASS literal-one\r"), step("", "X ${SECRET}"), step("", "AUTH LOGIN\r"), step("", "bGl0ZXJhbC10d28=\r"), step("never", "")))
-	site.References, site.Timeout = true, hostileTimeout
+	site.References = true
 	set := newSet(t, probes.Options{Expander: fakeExpander{"SECRET": "s3cr3t-value"}})
-	r, d := set.Explain(t.Context(), site)
+	var d probes.Detail
+	r := patiently(hostileTimeout, func(timeout time.Duration) (r sitemon.Report) {
+		site.Timeout = timeout
+		r, d = set.Explain(t.Context(), site)
+		return r
+	}, func(r sitemon.Report) bool { return r.Reason == sitemon.ReasonBody })
 	wantReport(t, r, "down", "body", "I know <redacted>")
 	shown, err := json.Marshal(d)
 	if err != nil {

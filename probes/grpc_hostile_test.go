@@ -140,18 +140,18 @@ func TestHostileGRPC(t *testing.T) {
 			t.Run("grpc/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				site := newSite(t, "grpc://"+listen(t, p.handle)+"/shop.Cart")
-				wantHostile(t, runHostile(t, set, site, p.timeout(hostileTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, site, hostileTimeout, &worst, p.want, p.text)
 			})
 			t.Run("grpcs/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				site := newSite(t, "grpcs://"+listenTLS(t, cert, []string{"h2"}, p.handle)+"/shop.Cart")
-				wantHostile(t, runHostile(t, set, site, p.timeout(secureTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, site, secureTimeout, &worst, p.want, p.text)
 			})
 		}
 		for _, p := range tlsPeers {
 			t.Run("grpcs/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				wantHostile(t, runHostile(t, set, newSite(t, "grpcs://"+listen(t, p.handle)), p.timeout(hostileTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, newSite(t, "grpcs://"+listen(t, p.handle)), hostileTimeout, &worst, p.want, p.text)
 			})
 		}
 		t.Run("grpc/resets", func(t *testing.T) {

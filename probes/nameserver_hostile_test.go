@@ -184,27 +184,26 @@ func TestHostileNameServers(t *testing.T) {
 		for _, p := range datagramPeers {
 			t.Run("udp/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				r := runHostile(t, set, newSite(t, "dns://"+listenUDP(t, p.answer)+"/example.test"), hostileTimeout, &worst)
-				wantHostile(t, r, p.want, p.text)
+				meetHostile(t, set, newSite(t, "dns://"+listenUDP(t, p.answer)+"/example.test"), hostileTimeout, &worst, p.want, p.text)
 			})
 		}
 		for _, p := range dnsStreamPeers {
 			t.Run("tcp/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				site := newSite(t, "dns://"+listen(t, p.handle)+"/example.test", asks(func(r *sitemon.DNSRequest) { r.TCP = true }))
-				wantHostile(t, runHostile(t, set, site, p.timeout(hostileTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, site, hostileTimeout, &worst, p.want, p.text)
 			})
 			t.Run("tls/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				site := newSite(t, "dns://"+listenTLS(t, cert, []string{"dot"}, p.handle)+"/example.test", asks(func(r *sitemon.DNSRequest) { r.OverTLS = true }))
-				wantHostile(t, runHostile(t, set, site, p.timeout(secureTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, site, secureTimeout, &worst, p.want, p.text)
 			})
 		}
 		for _, p := range tlsPeers {
 			t.Run("tls/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				site := newSite(t, "dns://"+listen(t, p.handle)+"/example.test", asks(func(r *sitemon.DNSRequest) { r.OverTLS = true }))
-				wantHostile(t, runHostile(t, set, site, p.timeout(hostileTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, site, hostileTimeout, &worst, p.want, p.text)
 			})
 		}
 	})

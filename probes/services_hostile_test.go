@@ -101,8 +101,7 @@ func TestHostileServices(t *testing.T) {
 				t.Run(c.kind+"/"+p.name, func(t *testing.T) {
 					t.Parallel()
 					site := serviceSite(t, c.kind, c.plain, listen(t, p.handle), c.tail, serviceOptions(t, c.kind, p, false)...)
-					r := runHostile(t, set, site, p.timeout(hostileTimeout), &worst)
-					wantHostile(t, r, p.want, p.text)
+					r := meetHostile(t, set, site, hostileTimeout, &worst, p.want, p.text)
 					wantClean(t, r)
 				})
 				if p.name == "TLS" {
@@ -117,8 +116,7 @@ func TestHostileServices(t *testing.T) {
 						}
 					})
 					site := serviceSite(t, c.kind, c.secure, listen(t, handle), c.secureTail, serviceOptions(t, c.kind, p, true)...)
-					r := runHostile(t, set, site, p.timeout(secureTimeout), &worst)
-					wantHostile(t, r, p.want, p.text)
+					r := meetHostile(t, set, site, secureTimeout, &worst, p.want, p.text)
 					wantClean(t, r)
 				})
 			}
@@ -126,7 +124,7 @@ func TestHostileServices(t *testing.T) {
 				t.Run(c.kind+" by TLS/"+p.name, func(t *testing.T) {
 					t.Parallel()
 					site := serviceSite(t, c.kind, c.secure, listen(t, agreed(p.handle)), c.secureTail, serviceOptions(t, c.kind, p, true)...)
-					wantHostile(t, runHostile(t, set, site, p.timeout(hostileTimeout), &worst), p.want, p.text)
+					meetHostile(t, set, site, hostileTimeout, &worst, p.want, p.text)
 				})
 			}
 		}

@@ -167,8 +167,7 @@ func TestHostileSteps(t *testing.T) {
 					sitemon.Step{Name: "good", Capture: captureV},
 					sitemon.Step{Name: "hostile", URL: "http://" + listen(t, p.handle) + "/{{v}}"},
 				))
-				r := runHostile(t, set, site, p.timeout(hostileTimeout), &worst)
-				wantHostile(t, r, p.want, p.text)
+				r := meetHostile(t, set, site, hostileTimeout, &worst, p.want, p.text)
 				if p.want != "" && !strings.HasPrefix(r.Error, "step 2 (hostile): ") {
 					t.Errorf("error %q", r.Error)
 				}

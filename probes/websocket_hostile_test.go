@@ -92,29 +92,28 @@ func TestHostileWebSockets(t *testing.T) {
 			t.Run("ws/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				site := newSite(t, "ws://"+listen(t, switches(p.handle)), welcome)
-				wantHostile(t, runHostile(t, set, site, p.timeout(hostileTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, site, hostileTimeout, &worst, p.want, p.text)
 			})
 			t.Run("wss/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				site := newSite(t, "wss://"+listenTLS(t, cert, nil, switches(p.handle)), welcome)
-				wantHostile(t, runHostile(t, set, site, p.timeout(secureTimeout), &worst), p.want, strings.ReplaceAll(p.text, "400ms", "3s"))
+				meetHostile(t, set, site, secureTimeout, &worst, p.want, p.text)
 			})
 		}
 		for _, p := range httpPeers { // none of them switches
 			t.Run("ws/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				r := runHostile(t, set, newSite(t, "ws://"+listen(t, p.handle), welcome), p.timeout(hostileTimeout), &worst)
-				if want := p.want; want == "" || want == sitemon.ReasonRedirect {
-					wantHostile(t, r, sitemon.ReasonStatus, "expected 101, which opens a WebSocket")
-				} else {
-					wantHostile(t, r, want, p.text)
+				want, text := p.want, p.text
+				if want == "" || want == sitemon.ReasonRedirect {
+					want, text = sitemon.ReasonStatus, "expected 101, which opens a WebSocket"
 				}
+				meetHostile(t, set, newSite(t, "ws://"+listen(t, p.handle), welcome), hostileTimeout, &worst, want, text)
 			})
 		}
 		for _, p := range tlsPeers {
 			t.Run("wss/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				wantHostile(t, runHostile(t, set, newSite(t, "wss://"+listen(t, p.handle)), p.timeout(hostileTimeout), &worst), p.want, p.text)
+				meetHostile(t, set, newSite(t, "wss://"+listen(t, p.handle)), hostileTimeout, &worst, p.want, p.text)
 			})
 		}
 	})
