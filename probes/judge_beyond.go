@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -204,7 +205,7 @@ func (v *verdict) conditions(env *expression.Environment, degrades bool) {
 
 // explained says why a condition does not hold.
 func (v *verdict) explained(p *expression.Program, env *expression.Environment, err error) string {
-	if slices.Contains(p.Uses(), "json") && env.JSON == nil && v.ans.json != nil && string(v.ans.json) != "null" {
+	if slices.Contains(p.Uses(), "json") && env.JSON == nil && v.ans.json != nil && string(bytes.TrimSpace(v.ans.json)) != "null" {
 		if v.attempt.report.BodyTruncated {
 			return fmt.Sprintf("the body goes on after %d bytes (body_size_limit), and is no JSON so", len(v.ans.json))
 		}

@@ -84,7 +84,8 @@ func (c *tokenCache) drop(value string) {
 }
 
 // token returns the value of the Authorization header for a site with OAuth 2
-// client credentials. Fetching it is part of no phase, nor of the duration.
+// client credentials. Fetching it is part of no phase, nor of the duration, unless it
+// fails.
 func (a *attempt) token(grant *sitemon.OAuth2) (string, error) {
 	form, key, err := a.tokenForm(grant)
 	if err != nil {
@@ -95,7 +96,6 @@ func (a *attempt) token(grant *sitemon.OAuth2) (string, error) {
 	value := cache.read(t)
 	if value == "" {
 		began := time.Now()
-		defer func() { a.leaveOut(time.Since(began)) }()
 		select {
 		case t.turn <- struct{}{}:
 		case <-a.ctx.Done():
@@ -109,6 +109,7 @@ func (a *attempt) token(grant *sitemon.OAuth2) (string, error) {
 			}
 			cache.write(t, value, expires)
 		}
+		a.leaveOut(time.Since(began))
 	}
 	a.hideCredential(value)
 	return value, nil

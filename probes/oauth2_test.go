@@ -91,5 +91,8 @@ func TestOAuth2(t *testing.T) {
 		s.Timeout = hostileTimeout
 		r := set.Probe(deadline(t, hostileTimeout), s)
 		wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonProcessingTimeout, "fetching an OAuth 2 token: no answer within 400ms")
+		if r.Duration < hostileTimeout/2 {
+			t.Errorf("it took %s, all of which was waiting for the token", r.Duration)
+		}
 	})
 }

@@ -28,6 +28,10 @@ func TestConditionOfNoJSON(t *testing.T) {
 	}
 	r := probe(t, probes.Options{}, newSite(t, queueServer(t, "<html>"), reads))
 	wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonJSON, "json.v[0] == 2 does not hold: the body is no JSON")
+	r = probe(t, probes.Options{}, newSite(t, queueServer(t, "null\n"), reads)) // as libraries write it
+	if wantReport(t, r, sitemon.OutcomeDown, sitemon.ReasonJSON, ""); strings.Contains(r.Error, "no JSON") {
+		t.Errorf("error %q", r.Error)
+	}
 }
 
 // TestStepConditions: conditions of a step are about its own answer and time.
