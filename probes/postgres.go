@@ -51,14 +51,14 @@ func probePostgres(a *attempt) error {
 	if standby := pg.ParameterStatus("in_hot_standby"); standby != "" {
 		s.shown.fields["In-Hot-Standby"] = standby
 	}
+	c := a.canceller(s, pg)
+	defer c.end(false)
 	if err = a.untilCancel(conn); err == nil {
 		err = a.query(s, pg, m, query)
 	}
 	a.timed(m.answers)
+	c.end(err != nil && timedOut(m.err) && !errors.Is(a.ctx.Err(), context.Canceled))
 	if err != nil {
-		if timedOut(m.err) && a.ctx.Err() == nil {
-			a.cancelQuery(s, pg)
-		}
 		conn.Close()
 		awaitClean(pg)
 		return a.postgresFailure(s, m, err, "running the query")
