@@ -20,6 +20,9 @@ type matrix struct {
 	// reasons in words, so that later ones can be said too.
 	Why     map[string]sitemon.Reason `json:"why"`
 	Reasons map[sitemon.Reason]string `json:"reasons"`
+	// Calling are the sites that call us, of which Beats says some reasons otherwise.
+	Calling []string                  `json:"calling,omitempty"`
+	Beats   map[sitemon.Reason]string `json:"beats,omitempty"`
 }
 
 // matrixGroup is the cells of a group. It keeps its place, and so do its cells, so
@@ -52,9 +55,9 @@ func newMatrix(all []sitemon.SiteState, f siteFilter) *matrix {
 		m.Groups[at].Sites = append(m.Groups[at].Sites, st.Name)
 		if st.Reason != "" && needsWords(st.Status) {
 			m.Why[st.Name] = st.Reason
-			if words := reasonOf(st.Kind, st.Reason); words != reasonText(st.Reason) {
-				m.Why[st.Name] = sitemon.Reason(words) // what is not among Reasons is said as it is
-			}
+		}
+		if st.Kind == sitemon.KindHeartbeat {
+			m.Calling, m.Beats = append(m.Calling, st.Name), beatWords
 		}
 		cells[st.Group].WriteByte('0' + byte(rank(st.Status)))
 	}

@@ -24,7 +24,7 @@ async function fetchNow(url, names, signal) {
   u.searchParams.set("parts", names.join(","));
   const asked = performance.now();
   const late = AbortSignal.timeout(patience);
-  const answer = await fetch(u, { signal: signal ? AbortSignal.any([signal, late]) : late, headers: { accept: "text/html" } });
+  const answer = await fetch(u, { signal: signal ? AbortSignal.any([signal, late]) : late, headers: { accept: "text/html", "last-event-id": document.body.dataset.seen ?? "" } });
   if (!answer.ok) throw Object.assign(new Error(`${u.pathname}: status ${answer.status}`), { status: answer.status });
   fill(await answer.text());
   document.dispatchEvent(new CustomEvent("parts", { detail: { names, asked } }));
@@ -113,7 +113,7 @@ export function throttled(run, wait) {
     }
     running = false;
     failures = failed ? failures + 1 : 0;
-    if (failed) schedule(Math.min(slowest, 1000 * 2 ** failures));
+    if (failed) schedule(Math.min(slowest, 1000 * 2 ** failures) * (0.75 + Math.random() / 2)); // not all pages at once
     else if (again) schedule(wait);
   };
   return later;

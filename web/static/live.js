@@ -12,6 +12,7 @@ const oldAfter = 60_000; // what no event tells of, such as availability, is old
 // what such ids do not count.
 export function connect(url, on, indicator, seen) {
   const counted = Boolean(seen);
+  const see = (id) => (document.body.dataset.seen = seen = id); // fetches tell it
   let source = null;
   let live = false;
   let current = performance.timeOrigin; // when the page was up to date
@@ -40,7 +41,7 @@ export function connect(url, on, indicator, seen) {
     source = new EventSource(url);
     source.addEventListener("hello", (e) => {
       const missed = !counted || e.lastEventId !== seen || Date.now() - current > oldAfter;
-      seen = e.lastEventId;
+      see(e.lastEventId);
       live = true;
       delay = 0;
       show("live", "Live");
@@ -55,10 +56,10 @@ export function connect(url, on, indicator, seen) {
       retry = setTimeout(open, delay * (0.75 + Math.random() / 2));
     };
     for (const kind of ["report", "status", "incident", "config", "notices"]) {
-      if (!on[kind]) continue;
+      if (kind === "report" && !on[kind]) continue; // they are many, and not counted
       source.addEventListener(kind, (e) => {
-        seen = e.lastEventId;
-        on[kind](JSON.parse(e.data));
+        see(e.lastEventId);
+        on[kind]?.(JSON.parse(e.data));
       });
     }
   };
@@ -72,7 +73,7 @@ export function connect(url, on, indicator, seen) {
   addEventListener("pageshow", (e) => e.persisted && open());
   addEventListener("online", () => {
     delay = 0;
-    if (!source) open();
+    if (!source && !document.hidden) open();
   });
   if (!document.hidden) open();
 }

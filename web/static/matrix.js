@@ -18,6 +18,8 @@ class SiteMatrix extends HTMLElement {
   #statuses = [];
   #colours = null; // by status, then that of text, and that of marks in a full cell
   #reasons = {}; // words by reason
+  #calling = new Set(); // names of the sites that call us, which have
+  #beats = {}; // words of their own for some reasons
   #why = new Map(); // name → reason
   #said = document.createElement("span"); // where the keyboard is, for who can't see it
   #cursor = null; // { group, at }: where the keyboard is
@@ -67,9 +69,11 @@ class SiteMatrix extends HTMLElement {
     }
     if (text === this.#text) return;
     this.#text = text;
-    const { statuses, reasons, why, groups } = text ? JSON.parse(text) : { statuses: [], groups: [] };
+    const { statuses, reasons, calling, beats, why, groups } = text ? JSON.parse(text) : { statuses: [], groups: [] };
     this.#statuses = statuses;
     this.#reasons = reasons ?? {};
+    this.#calling = new Set(calling);
+    this.#beats = beats ?? {};
     this.#why = new Map(Object.entries(why ?? {}));
     let fresh = groups.map((g) => ({ title: g.title, sites: g.sites, cells: Uint8Array.from(g.cells, Number) }));
     if (groups.length > (this.clientWidth < narrow ? manyGroups / 4 : manyGroups)) {
@@ -125,8 +129,11 @@ class SiteMatrix extends HTMLElement {
   #words({ group, at }) {
     const status = this.#statuses[group.cells[at]];
     const word = status[0].toUpperCase() + status.slice(1);
-    const reason = calm.includes(status) ? "" : this.#why.get(group.sites[at]);
-    return reason ? `${word}: ${this.#reasons[reason] ?? reason.replaceAll("_", " ")}` : word;
+    const site = group.sites[at];
+    const reason = calm.includes(status) ? "" : this.#why.get(site);
+    if (!reason) return word;
+    const own = this.#calling.has(site) ? this.#beats[reason] : undefined;
+    return `${word}: ${own ?? this.#reasons[reason] ?? reason.replaceAll("_", " ")}`;
   }
 
   async #tell(x, y, cell) {
