@@ -114,17 +114,7 @@ func (a *app) planSource(s config.Settings, stored []sitemon.StoredDefinition) s
 // planFor compares a document with what the daemon runs that q asks. Credentials
 // stay where they are on both sides.
 func (a *app) planFor(ctx context.Context, q *asked, doc sitemon.Document) (planned, error) {
-	var running struct {
-		Hash   string
-		Stored bool
-	}
-	if err := q.get(ctx, "/api/v1/config?limit=1", &running); err != nil {
-		return planned{}, err
-	}
-	if running.Hash != "" && !running.Stored { // the definitions are those of before
-		return planned{}, fmt.Errorf("what the daemon at %s runs is not stored yet: try again", sitemon.RedactURL(q.base))
-	}
-	defs, generation, err := q.definitions(ctx)
+	defs, generation, hash, err := q.definitions(ctx)
 	if err != nil {
 		return planned{}, err
 	}
@@ -144,7 +134,7 @@ func (a *app) planFor(ctx context.Context, q *asked, doc sitemon.Document) (plan
 	}
 	p := planned{Plan: a.compare(q.settings, sites, stored)}
 	p.Generation = generation
-	if running.Hash != doc.Hash { // else the file is the very one
+	if hash != doc.Hash { // else the file is the very one
 		p.Undecided = undecided(&p.Plan, sites, secret)
 		p.Unchanged -= len(p.Undecided)
 	}
@@ -176,16 +166,41 @@ func undecided(p *sitemon.Plan, sites []sitemon.Site, secret map[string]bool) []
 // they were read.
 const planAttempts = 3
 
-// definitions reads the definitions of a running daemon, all of one generation.
-func (q *asked) definitions(ctx context.Context) (defs []web.SiteDefinition, generation int64, err error) {
+// definitions reads the definitions of a running daemon, all of one generation, and the
+// hash of the document that it ran before and after that.
+func (q *asked) definitions(ctx context.Context) (defs []web.SiteDefinition, generation int64, hash string, err error) {
+	hash, err = q.runningHash(ctx)
 	for range planAttempts {
+		if err != nil {
+			break
+		}
 		var one bool
-		defs, generation, one, err = q.readDefinitions(ctx)
-		if err != nil || one {
-			return defs, generation, err
+		if defs, generation, one, err = q.readDefinitions(ctx); err != nil {
+			break
+		}
+		before := hash
+		if hash, err = q.runningHash(ctx); err == nil && one && hash == before {
+			return defs, generation, hash, nil
 		}
 	}
-	return nil, 0, fmt.Errorf("the sites of the daemon at %s change while they are read: try again", sitemon.RedactURL(q.base))
+	if err == nil {
+		err = fmt.Errorf("the sites of the daemon at %s change while they are read: try again", sitemon.RedactURL(q.base))
+	}
+	return nil, 0, "", err
+}
+
+// runningHash is that of the document which a daemon runs, "" for none. It has to be
+// stored: else the stored definitions are those of before.
+func (q *asked) runningHash(ctx context.Context) (string, error) {
+	var running struct {
+		Hash   string
+		Stored bool
+	}
+	err := q.get(ctx, "/api/v1/config?limit=1", &running)
+	if err == nil && running.Hash != "" && !running.Stored {
+		err = fmt.Errorf("what the daemon at %s runs is not stored yet: try again", sitemon.RedactURL(q.base))
+	}
+	return running.Hash, err
 }
 
 // readDefinitions reads them once; one is false where its pages are not all of one

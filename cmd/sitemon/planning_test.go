@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,4 +191,32 @@ func TestPlanOfWhatIsNotStored(t *testing.T) {
 	}))
 	defer daemon.Close()
 	runProgram(t, dir, "plan", "--api", daemon.URL).want(t, 1, "", "not stored yet: try again")
+}
+
+// TestPlanWhileTheDaemonReloads: a document that is replaced while its definitions are
+// read is not taken for the file.
+func TestPlanWhileTheDaemonReloads(t *testing.T) {
+	dir := t.TempDir()
+	const site = `{"name":"a","url":"http://127.0.0.1:1/","interval":"1m","timeout":"10s","basic_auth":{"username":"ann","password":"%s"}}`
+	file := "sites: [{name: a, url: \"http://127.0.0.1:1/\", basic_auth: {username: ann, password: hunter2}}]\n"
+	save(t, dir, "sites.yaml", file)
+	hash := config.Hash([]config.File{{Name: "sites.yaml", Content: []byte(file)}})
+	var asked atomic.Int64
+	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/v1/definitions") {
+			public, _, err := config.Public(fmt.Appendf(nil, site, "hunter3"))
+			if err != nil {
+				t.Error(err)
+			}
+			fmt.Fprintf(w, `{"generation":2,"definitions":[{"name":"a","source":"sites.yaml","definition":%s}]}`, public)
+			return
+		}
+		now := hash
+		if asked.Add(1) > 1 {
+			now = "another"
+		}
+		fmt.Fprintf(w, `{"generation":2,"hash":%q,"stored":true}`, now)
+	}))
+	defer daemon.Close()
+	runProgram(t, dir, "plan", "--api", daemon.URL).want(t, 2, "? unsure a", "")
 }
