@@ -43,11 +43,11 @@ type canceller struct {
 
 // canceller gets ready to cancel the query that a session is about to run.
 func (a *attempt) canceller(s *service, pg *pgconn.PgConn) *canceller {
-	c := &canceller{service: *s, made: make(chan struct{})}
+	ctx, stop := context.WithCancel(a.ctx)
+	own := attempt{set: a.set, ctx: ctx, site: a.site, start: a.start, deadline: a.deadline, secrets: slices.Clip(a.secrets)}
+	c := &canceller{attempt: own, service: *s, stop: stop, made: make(chan struct{})}
 	shown := *s.shown
 	c.service.shown = &shown
-	c.attempt = attempt{set: a.set, site: a.site, start: a.start, deadline: a.deadline, secrets: slices.Clip(a.secrets)}
-	c.attempt.ctx, c.stop = context.WithCancel(a.ctx)
 	var err error
 	if c.target, err = netip.ParseAddrPort(a.report.RemoteAddr); err == nil && pg.PID() != 0 && len(pg.SecretKey()) > 0 {
 		c.word, _ = (&pgproto3.CancelRequest{ProcessID: pg.PID(), SecretKey: pg.SecretKey()}).Encode(nil)
